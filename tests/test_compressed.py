@@ -1,0 +1,187 @@
+"""The common form and the checks of arguments that every technique shares."""
+
+import dataclasses
+import math
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import toykit as tk
+from toykit import _optional
+from toykit.compressed import Compressed, check_choice, check_fraction, check_int, check_weights
+from tests.strategies import weights
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Halves(Compressed):
+    """Weights as their halves: enough of a technique to test the base with."""
+
+    halves: np.ndarray
+    shape: tuple
+    dtype: np.dtype
+
+    def dense(self):
+        return (self.halves * 2).astype(self.dtype).reshape(self.shape)
+
+    def _summary(self):
+        return "halved"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Wrapped(Halves):
+    """A form with a part that is itself compressed."""
+
+    inner: Compressed = None
+
+
+def halves(w):
+    return Halves(w.ravel() / 2, w.shape, w.dtype)
+
+
+def test_size_is_counted_to_the_byte():
+    c = halves(np.ones((3, 5), np.float32))
+    assert (c.size, c.nbytes, c.bits_per_weight, c.compression_factor) == (15, 60, 32, 0.5)
+    assert list(c.parts) == ["halves"]
+    assert repr(c) == "Halves(3x5, halved, 32.0 bits a weight)"
+
+
+def test_a_part_that_is_compressed_counts_with_its_own_parts():
+    inner = halves(np.ones(4, np.float16))
+    c = Wrapped(np.ones(4, np.float16), (4,), np.dtype("float16"), inner)
+    assert list(c.parts) == ["halves", "inner_halves"]
+    assert c.nbytes == 16
+
+
+def test_a_compressed_form_cannot_be_changed():
+    mine = np.ones(4, np.float16)
+    c = Halves(mine, (4,), mine.dtype)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        c.shape = (2, 2)
+    with pytest.raises(ValueError, match="read-only"):
+        c.halves[0] = 3
+    mine[0] = 2  # the array that was passed in is still its owner's
+
+
+def test_error_by_hand():
+    e = tk.error([3.0, 4.0], [3.0, 3.5])
+    assert (e.max_abs, e.mse) == (0.5, 0.125)
+    assert e.snr_db == pytest.approx(10 * math.log10(25 / 0.25))
+
+
+def test_error_of_an_exact_copy_and_of_weights_that_are_zero():
+    assert tk.error([1.0], [1.0]).snr_db == math.inf
+    assert tk.error([0.0], [0.0]).snr_db == math.inf
+    assert tk.error([0.0], [1.0]).snr_db == -math.inf
+
+
+def test_half_the_error_is_six_decibels():
+    w = np.ones(8, np.float32)
+    assert tk.error(w, w + 0.125).snr_db - tk.error(w, w + 0.25).snr_db == pytest.approx(6.02, abs=0.01)
+
+
+def test_error_does_not_overflow_float16():
+    w = np.full(1000, 60000, np.float16)
+    assert tk.error(w, -w).max_abs == 120000
+
+
+def test_error_needs_the_same_shape():
+    with pytest.raises(ValueError, match=r"\(2,\).*\(2, 1\)"):
+        tk.error([1.0, 2.0], [[1.0], [2.0]])
+
+
+@given(weights())
+def test_weights_of_every_layout_are_read_in_row_major_order(w):
+    before = w.copy()
+    checked = check_weights(w)
+    assert checked.flags.c_contiguous and checked.dtype.isnative
+    assert checked.dtype == (np.float16 if w.dtype.type is np.float16 else np.float32)
+    np.testing.assert_array_equal(checked, w.astype(checked.dtype))
+    np.testing.assert_array_equal(w, before)
+
+
+@pytest.mark.parametrize(
+    "bad, kind, message",
+    [
+        ([1.0, np.nan, np.inf], ValueError, r"finite, got nan at \(1,\) \(2 of 3"),
+        (np.float16([[1, 2], [-np.inf, 0]]), ValueError, r"finite, got -inf at \(1, 0\)"),
+        ([], ValueError, r"at least one weight, got an array of shape \(0,\)"),
+        (np.zeros((3, 0)), ValueError, r"shape \(3, 0\)"),
+        (1.5, ValueError, "got a single number"),
+        (np.float16(2), ValueError, "got a single number"),
+        (np.zeros((1,) * 6), ValueError, "1 to 5 dimensions, as in Core ML, got 6"),
+        (np.arange(3), TypeError, r"got int64. Convert them first: np.float32\(weights\)"),
+        ([True, False], TypeError, "got bool"),
+        (np.zeros(3, complex), TypeError, "got complex128"),
+        (["a", "b"], TypeError, "must be float16, float32 or float64"),
+        (None, TypeError, "got object"),
+        ([[1.0, 2.0], [3.0]], ValueError, "rows of the same length"),
+        ([1e300], ValueError, "fit into float32, got one of size 1e\\+300"),
+    ],
+)
+def test_bad_weights_are_named(bad, kind, message):
+    with pytest.raises(kind, match=message):
+        check_weights(bad)
+
+
+def test_torch_tensors_are_weights_where_torch_is_installed():
+    torch = pytest.importorskip("torch")
+    w = torch.linspace(-1, 1, 6, requires_grad=True).reshape(2, 3).T
+    np.testing.assert_array_equal(check_weights(w), w.detach().numpy())
+    assert check_weights(w.detach().half()).dtype == np.float16
+    assert check_weights(w.bfloat16()).dtype == np.float32
+    with pytest.raises(TypeError, match="got int64"):
+        check_weights(torch.arange(3))
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.25, np.float32(0.5)])
+def test_fractions(value):
+    assert check_fraction("sparsity", value) == value
+
+
+@pytest.mark.parametrize(
+    "value, kind, message",
+    [
+        (-0.1, ValueError, "sparsity must be between 0 and 1, the share to zero; got -0.1.$"),
+        (1.2, ValueError, "got 1.2.$"),
+        (50, ValueError, r"got 50. For 50 %, pass 0.5.$"),
+        (float("nan"), ValueError, "got nan"),
+        ("50%", TypeError, r"got '50%'. For 50 %, pass 0.5."),
+        (None, TypeError, "got None"),
+        (True, TypeError, "got True"),
+        ([0.5], TypeError, r"got \[0.5\]"),
+    ],
+)
+def test_bad_fractions(value, kind, message):
+    with pytest.raises(kind, match=message):
+        check_fraction("sparsity", value, "the share to zero")
+
+
+def test_choices_and_whole_numbers():
+    assert check_choice("mode", "affine", ("affine", "symmetric")) == "affine"
+    with pytest.raises(ValueError, match="mode must be one of 'affine', 'symmetric'; got 'linear'"):
+        check_choice("mode", "linear", ("affine", "symmetric"))
+    assert check_int("bits", np.int8(4), (1, 2, 4)) == 4
+    with pytest.raises(ValueError, match="bits must be one of 1, 2, 4; got 3"):
+        check_int("bits", 3, (1, 2, 4))
+    with pytest.raises(ValueError, match="bits must be a whole number from 1 to 8; got 9"):
+        check_int("bits", 9, range(1, 9))
+    for wrong in (4.0, "4", None, True):
+        with pytest.raises(TypeError, match="bits must be a whole number from 1 to 8, got"):
+            check_int("bits", wrong, range(1, 9))
+
+
+def test_a_missing_package_is_named_with_the_version_that_toykit_wants(monkeypatch):
+    monkeypatch.setitem(sys.modules, "toykit_needs_this", None)
+    with pytest.raises(ImportError, match="^the sky needs it to be blue: pip install 'toykit_needs_this'$"):
+        _optional.require("toykit_needs_this", "the sky needs it to be blue")
+    assert _optional._requirement("torch").startswith("torch==")
+    assert _optional._requirement("scikit-learn").startswith("scikit-learn>=")
+
+
+def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, monkeypatch):
+    (tmp_path / "breaks_inside.py").write_text("import a_module_that_nobody_has\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_nobody_has"):
+        _optional.require("breaks_inside", "toykit needs it")
