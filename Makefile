@@ -1,0 +1,74 @@
+# Everything is run from here; Python 3.11 to 3.13 and make are enough. `make help` lists the targets.
+# Works with GNU make 3.81, which is the one that comes with macOS.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TOOLS  := book/_tools
+NB     ?=
+PORT   ?= 8000
+# OPEN=0 builds the book without showing it. CI never opens anything.
+OPEN   ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
+        workshop screenshots bench constraints clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Make .venv and install what the book needs, at pinned versions
+
+# Runs again when the list of packages changes, and never otherwise.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
+	  "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[book,test]'
+	$(BIN)/python $(TOOLS)/warm_up.py
+	touch $(READY)
+
+book: setup ## Build the book and open it (OPEN=0: only build)
+	$(BIN)/python $(TOOLS)/build.py $(if $(filter 1,$(OPEN)),--open)
+
+serve: setup ## Serve the built book on this computer (PORT=8000)
+	$(BIN)/python $(TOOLS)/serve.py --port $(PORT)
+
+lab: setup ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+
+test: setup test-lib test-notebooks site test-site ## Run every test, as CI does
+
+test-lib: setup ## Test the library and the tools
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules toykit tests \
+	  --ignore=tests/site --ignore=tests/benchmarks
+
+test-notebooks: setup ## Run every notebook and compare with its stored outputs (NB=... for one)
+	$(BIN)/python $(TOOLS)/verify.py $(NB)
+
+# The site that is tested is built from the outputs that test-notebooks verified, and from no others.
+site: setup
+	$(BIN)/python $(TOOLS)/build.py --fresh --verified
+
+test-site: setup ## Test the built book in a browser
+	$(BIN)/python -m pytest -q tests/site
+
+notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
+	$(BIN)/python $(TOOLS)/execute.py $(NB)
+
+workshop: setup ## Make the learner's copies of the notebooks, without solutions
+	$(BIN)/python $(TOOLS)/workshop.py
+
+screenshots: setup ## Photograph every page of the built book, wide and narrow, light and dark
+	$(BIN)/python $(TOOLS)/screenshots.py
+
+bench: setup ## Run the benchmarks and print their ratios
+	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only
+
+constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
+	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)
+
+clean: ## Remove what was built, and keep .venv
+	rm -rf _build build toykit.egg-info .pytest_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

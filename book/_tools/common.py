@@ -1,0 +1,50 @@
+"""What the build scripts share: where things are, and the environment that notebooks run in."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "_build"
+HTML = BUILD / "html"
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def chapters():
+    """Return the paths of all notebooks of the book, sorted."""
+    return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def kernel_environment():
+    """Return the environment variables under which stored outputs are made and verified.
+
+    The two must agree, or a sum taken in another order shows up as a difference in the last digit.
+    """
+    one_thread = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+    return {
+        # One thread: the order of floating-point sums then does not depend on the number of cores.
+        **{f"{name}_NUM_THREADS": "1" for name in one_thread},
+        "VECLIB_MAXIMUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        # A progress bar holds times, which differ in every run.
+        "TQDM_DISABLE": "1",
+        # ipykernel would otherwise warn about frozen modules when a debugger is present.
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
+
+
+def use_kernel_environment():
+    """Set `kernel_environment()` for this process and the kernels it starts."""
+    os.environ.update(kernel_environment())
+
+
+def say(text):
+    """Print a line of progress at once, also where output is not a terminal."""
+    print(text, flush=True)
+
+
+def fail(text):
+    """Print `text` to standard error and end the program with status 1."""
+    print(text, file=sys.stderr, flush=True)
+    raise SystemExit(1)

