@@ -12,7 +12,11 @@ _HOME = {
     "Crepe": "pitch",
     "crepe": "pitch",
     "crepe_weights": "pitch",
+    "Listener": "fast_pitch",
+    "listen": "fast_pitch",
+    "DigitsCNN": "small_cnn",
     "ResNet50": "resnet",
+    "digits_cnn": "small_cnn",
     "resnet50": "resnet",
 }
 

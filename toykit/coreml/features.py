@@ -1,0 +1,117 @@
+"""What goes into a model and what comes out, as an app sees it.
+
+The description at the start of `model.mlmodel` names each input and output and says whether it is an
+image, a multi-array or something else, and which sizes it may have. Types *inside* the program can
+differ: an image enters the program as a float tensor.
+"""
+
+from dataclasses import dataclass
+
+from .schema import ARRAY_DTYPES, COLOR_SPACES
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input, output or state.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        "multiArray", "image", "state", "dictionary", "sequence", "int64", "double" or "string".
+    dtype : str
+        Element type of a multi-array or state; "" for others.
+    shape : tuple of int
+        The default shape: of an image (height, width); () for others.
+    ranges : tuple of (int, int) or None
+        Lowest and highest size of each axis, -1 for no highest; None if the shape is not a range.
+    shapes : tuple of tuple of int or None
+        The only shapes allowed; None if they are not listed.
+    color : str
+        "RGB", "BGR", "GRAYSCALE" or "GRAYSCALE_FLOAT16" for an image; "" for others.
+    optional : bool
+    about : str
+        The author's sentence.
+    """
+
+    name: str
+    kind: str
+    dtype: str = ""
+    shape: tuple = ()
+    ranges: tuple | None = None
+    shapes: tuple | None = None
+    color: str = ""
+    optional: bool = False
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """Inputs, outputs and states by name, in order, and the metadata of the model.
+
+    `functions` holds the same for each function of a package that has several.
+    """
+
+    inputs: dict
+    outputs: dict
+    states: dict
+    metadata: dict
+    predicted_feature: str = ""
+    predicted_probabilities: str = ""
+    default_function: str = "main"
+    functions: dict | None = None
+
+
+def read_description(message):
+    """Build a `Description` from a decoded "ModelDescription" (or "FunctionDescription")."""
+    features = [
+        {feature.get("name", ""): _feature(feature) for feature in message.get(part, [])}
+        for part in ("input", "output", "state")
+    ]
+    return Description(
+        *features,
+        metadata=message.get("metadata", {}),
+        predicted_feature=message.get("predictedFeatureName", ""),
+        predicted_probabilities=message.get("predictedProbabilitiesName", ""),
+        default_function=message.get("defaultFunctionName", "") or "main",
+        functions={part.get("name", ""): read_description(part) for part in message.get("functions", [])} or None,
+    )
+
+
+def _feature(message):
+    content = dict(message.get("type", {}))
+    common = {"optional": content.pop("isOptional", False), "about": message.get("shortDescription", "")}
+    name = message.get("name", "")
+    key = next(iter(content), "")
+    kind, details = key.removesuffix("Type"), content.get(key, {})
+    if kind == "image":
+        return Feature(name, kind, **_image(details), **common)
+    if kind in ("multiArray", "state"):
+        return Feature(name, kind, **_array(details if kind == "multiArray" else details.get("arrayType", {})), **common)
+    return Feature(name, kind, **common)
+
+
+def _array(message):
+    ranges = message.get("shapeRange", {}).get("sizeRanges")
+    shapes = message.get("enumeratedShapes", {}).get("shapes")
+    return {
+        "dtype": ARRAY_DTYPES.get(message.get("dataType", 0), ""),
+        "shape": tuple(message.get("shape", ())),
+        "ranges": None if ranges is None else tuple(map(_range, ranges)),
+        "shapes": None if shapes is None else tuple(tuple(shape.get("shape", ())) for shape in shapes),
+    }
+
+
+def _image(message):
+    ranges = message.get("imageSizeRange")
+    sizes = message.get("enumeratedSizes", {}).get("sizes")
+    return {
+        "shape": (message.get("height", 0), message.get("width", 0)),
+        "ranges": None if ranges is None else tuple(_range(ranges.get(f"{axis}Range", {})) for axis in ("height", "width")),
+        "shapes": None if sizes is None else tuple((size.get("height", 0), size.get("width", 0)) for size in sizes),
+        "color": COLOR_SPACES.get(message.get("colorSpace", 0), ""),
+    }
+
+
+def _range(message):
+    return message.get("lowerBound", 0), message.get("upperBound", 0)

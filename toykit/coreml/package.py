@@ -1,0 +1,164 @@
+"""Read an .mlpackage without coremltools, on any computer.
+
+A package is a folder. `Manifest.json` names the model file; `model.mlmodel` describes inputs and
+outputs and holds the program, in Protocol Buffers; large constants lie in `weights/weight.bin`.
+
+The reader trusts nothing in the folder: files must lie inside it, a constant must be as long as its
+shape says, and memory grows with the bytes that are there, not with what they claim.
+"""
+
+import json
+import mmap
+import os
+from functools import cached_property
+from pathlib import Path
+
+from . import protobuf
+from .features import read_description
+from .program import read_program
+from .protobuf import PackageError
+from .schema import MODEL_KINDS
+from .weightbin import WeightFile
+
+_LARGEST_MODEL_FILE = 2**31  # the protobuf library reads no message beyond 2 GiB
+_LARGEST_MANIFEST = 2**24
+_MODEL_PATH = "@model_path/"
+
+
+class Package:
+    """A Core ML package on disk.
+
+    Parameters
+    ----------
+    path : str or Path
+        The .mlpackage folder.
+
+    Attributes
+    ----------
+    path : Path
+    spec_version : int
+        Of the format: 6 is iOS 15, 7 iOS 16, 8 iOS 17, 9 iOS 18.
+    description : toykit.coreml.features.Description
+        Inputs, outputs, states and metadata, as an app sees them.
+    program : toykit.coreml.program.Program
+    files : dict of str to int
+        Bytes of every file, by its path inside the package.
+    nbytes : int
+        Bytes of all files together: what the package takes on disk.
+    model_file : Path
+    program_bytes : bytes-like
+        The program as it is stored.
+    weight_files : dict of str to WeightFile
+        By the name that the program uses, "@model_path/weights/weight.bin".
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no folder at `path`.
+    PackageError
+        If the folder is not a sound package with an ML program; the sentence says where and why.
+
+    Examples
+    --------
+    >>> package = Package("ResNet50.mlpackage")                             # doctest: +SKIP
+    >>> package.program.functions["main"].block.operations[-1]              # doctest: +SKIP
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.weight_files = {}
+        try:
+            self.files = _files(self.path)
+            self.model_file = _inside(self.path, _model_path(self.path))
+            model = protobuf.decode(_map(self.model_file), "Model")
+            self.spec_version = model.get("specificationVersion", 0)
+            self.description = read_description(model.get("description", {}))
+            if "mlProgram" not in model:
+                kind = next((name for name in MODEL_KINDS.values() if name in model), "that is unknown")
+                raise PackageError(
+                    f"the model is of type {kind}, not an ML program; convert it anew with convert_to='mlprogram'"
+                )
+            self.program_bytes = model["mlProgram"]
+            self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self._blob)
+        except PackageError as error:
+            raise PackageError(f"{self.path}: {error}") from error
+
+    @property
+    def nbytes(self):
+        return sum(self.files.values())
+
+    @cached_property
+    def weight_blobs(self):
+        """Every array of the weight files, in order: list of Blob."""
+        return [blob for weights in self.weight_files.values() for blob in weights.blobs()]
+
+    def __repr__(self):
+        operations = sum(1 for _ in self.program.walk())
+        return f"Package({self.path.name!r}, {operations} operations, {self.nbytes:,} bytes)"
+
+    def _blob(self, name, offset):
+        """The array that the program refers to as `name` and `offset`."""
+        if name not in self.weight_files:
+            if not name.startswith(_MODEL_PATH):
+                raise PackageError(f"a constant lies in {name!r}, which does not start with {_MODEL_PATH!r}")
+            folder = self.model_file.parent
+            self.weight_files[name] = WeightFile(_inside(self.path, folder / name.removeprefix(_MODEL_PATH)))
+        return self.weight_files[name].blob(offset)
+
+
+def _files(path):
+    """Bytes of every file in the package. Links count as links: they are not followed."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no package at {path}")
+    if not path.is_dir():
+        raise PackageError("a package is a folder, and this is a file")
+    files = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            files[file.relative_to(path).as_posix()] = file.lstat().st_size
+    return dict(sorted(files.items()))
+
+
+def _inside(package, path):
+    """The regular file at `path`, if it lies inside the package: links may not lead out of it."""
+    try:
+        root, target = package.resolve(strict=True), Path(path).resolve(strict=True)
+    except (OSError, RuntimeError, ValueError) as error:  # missing, a circle of links, a NUL in the name
+        raise PackageError(f"{_short(package, path)} cannot be opened: {type(error).__name__}") from error
+    if not target.is_relative_to(root):
+        raise PackageError(f"{_short(package, path)} leads out of the package")
+    if not target.is_file():
+        raise PackageError(f"{_short(package, path)} is not a file")
+    return target
+
+
+def _model_path(package):
+    """Where the manifest says that the model file is."""
+    manifest = _inside(package, package / "Manifest.json")
+    if manifest.stat().st_size > _LARGEST_MANIFEST:
+        raise PackageError(f"Manifest.json has {manifest.stat().st_size:,} bytes, which no manifest needs")
+    try:
+        content = json.loads(manifest.read_bytes())
+        path = content["itemInfoEntries"][content["rootModelIdentifier"]]["path"]
+    except (ValueError, RecursionError) as error:
+        raise PackageError(f"Manifest.json is not JSON: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise PackageError("Manifest.json does not say where the model is (rootModelIdentifier)") from error
+    if not isinstance(path, str) or not path:
+        raise PackageError(f"Manifest.json gives {path!r} as the path of the model")
+    return package / "Data" / path
+
+
+def _map(file):
+    size = file.stat().st_size
+    if not 0 < size < _LARGEST_MODEL_FILE:
+        raise PackageError(f"{file.name} has {size:,} bytes; a model file has at least one and less than 2 GiB")
+    with file.open("rb") as opened:
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _short(package, path):
+    """A path as the reader of an error wants it: from the package on."""
+    path = Path(path)
+    return path.relative_to(package) if path.is_relative_to(package) else path

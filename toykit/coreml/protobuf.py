@@ -1,0 +1,213 @@
+"""Protocol Buffers without the protobuf library: bytes to dicts, and back.
+
+A message is a row of fields. Each field starts with a *varint* (7 bits a byte, lowest first, the top
+bit set while more follow) that holds its number and its wire type: 0 for a varint, 1 and 5 for eight
+and four bytes, 2 for a length and that many bytes, which are a string, a nested message, or many
+numbers packed together. Names are not in the file: `schema.py` has those that a Core ML package uses.
+
+The reader trusts nothing. Whatever a file claims, memory grows with the bytes that are there, and the
+answer to nonsense is a `PackageError`.
+
+Not here: groups, and everything else that Core ML's messages do not use.
+
+References: https://protobuf.dev/programming-guides/encoding/
+"""
+
+import struct
+
+import numpy as np
+
+from .schema import MESSAGES
+
+_DEPTH = 100  # of nested messages; the protobuf library refuses more, too
+_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
+_WIRE = {"uint": _VARINT, "int": _VARINT, "bool": _VARINT, "float": _FOUR, "double": _EIGHT}
+_PACKED = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
+
+
+class PackageError(ValueError):
+    """A Core ML package that cannot be read, and why."""
+
+
+def decode(buffer, message, depth=0):
+    """Read a message.
+
+    Parameters
+    ----------
+    buffer : bytes-like
+    message : str
+        Its name in `schema.MESSAGES`.
+
+    Returns
+    -------
+    dict
+        Field name to value; a field that is absent has no key. Repeated fields are lists (numbers
+        packed as floats: arrays), maps are dicts, nested messages dicts. Unknown fields are skipped.
+
+    Raises
+    ------
+    PackageError
+        If the bytes are not such a message.
+
+    Examples
+    --------
+    >>> decode(b"\\x08\\x96\\x01", "SizeRange")
+    {'lowerBound': 150}
+    """
+    if depth > _DEPTH:
+        raise PackageError(f"messages are nested more than {_DEPTH} deep")
+    fields, result = MESSAGES[message], {}
+    for number, wire, value in _records(memoryview(buffer)):
+        if number not in fields:
+            continue
+        name, kind, label = fields[number]
+        if label == "map":
+            entry = _map_entry(value, wire, kind, f"{message}.{name}", depth)
+            result.setdefault(name, {}).update([entry])
+        elif label == "repeated":
+            values = _packed(value, kind) if wire == _BYTES and kind in _WIRE else None
+            if values is None:
+                values = [_value(value, wire, kind, f"{message}.{name}", depth)]
+            result[name] = values if name not in result else [*result[name], *values]
+        elif label == "single":
+            result[name] = _value(value, wire, kind, f"{message}.{name}", depth)
+    return result
+
+
+def encode(content, message):
+    """Write a message: the inverse of `decode`, for what `decode` returned or something like it.
+
+    Examples
+    --------
+    >>> encode({"lowerBound": 150}, "SizeRange")
+    b'\\x08\\x96\\x01'
+    """
+    out = bytearray()
+    for number, (name, kind, label) in MESSAGES[message].items():
+        if name not in content:
+            continue
+        value = content[name]
+        if label == "map":
+            for key, item in value.items():
+                entry = _field(1, key, "string") + _field(2, item, kind)
+                out += _varint(number << 3 | _BYTES) + _varint(len(entry)) + entry
+        elif label == "single":
+            out += _field(number, value, kind)
+        elif kind in _WIRE:
+            packed = b"".join(_bare(item, kind) for item in value)
+            out += _varint(number << 3 | _BYTES) + _varint(len(packed)) + packed
+        else:
+            for item in value:
+                out += _field(number, item, kind)
+    return bytes(out)
+
+
+def _records(buffer):
+    """Yield (number, wire type, value) of each field; the value is an int or a view of bytes."""
+    position = 0
+    while position < len(buffer):
+        key, position = _read_varint(buffer, position)
+        number, wire = key >> 3, key & 7
+        if number == 0:
+            raise PackageError("a field has number 0, which protobuf does not allow")
+        if wire == _VARINT:
+            value, position = _read_varint(buffer, position)
+            yield number, wire, value
+            continue
+        if wire == _BYTES:
+            length, position = _read_varint(buffer, position)
+        elif wire in (_EIGHT, _FOUR):
+            length = 8 if wire == _EIGHT else 4
+        else:
+            raise PackageError(f"field {number} has wire type {wire}, which Core ML does not use")
+        if length > len(buffer) - position:
+            raise PackageError(
+                f"field {number} claims {length} bytes and {len(buffer) - position} are left: the file is cut short"
+            )
+        yield number, wire, buffer[position : position + length]
+        position += length
+
+
+def _read_varint(buffer, position):
+    result = 0
+    for shift in range(0, 70, 7):
+        if position >= len(buffer):
+            raise PackageError("the file ends inside a number: it is cut short")
+        byte = buffer[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result & 0xFFFF_FFFF_FFFF_FFFF, position
+    raise PackageError("a number has more than ten bytes, which protobuf does not allow")
+
+
+def _value(value, wire, kind, where, depth):
+    """One value of a field, from its wire form."""
+    if wire != _WIRE.get(kind, _BYTES):
+        raise PackageError(f"{where} has wire type {wire}, not that of {kind}")
+    if kind == "uint":
+        return value
+    if kind == "int":  # negative numbers are two's complement in 64 bits
+        return value - (1 << 64) if value >> 63 else value
+    if kind == "bool":
+        return bool(value)
+    if kind == "bytes":
+        return value
+    if kind == "string":
+        try:
+            return str(value, "utf-8")
+        except UnicodeDecodeError as error:
+            raise PackageError(f"{where} is not text in UTF-8") from error
+    if kind in _PACKED:
+        return struct.unpack("<d" if kind == "double" else "<f", value)[0]
+    return decode(value, kind, depth + 1)
+
+
+def _map_entry(value, wire, kind, where, depth):
+    """A map is stored as messages of two fields: 1 is the key, always text here, and 2 the value."""
+    if wire != _BYTES:
+        raise PackageError(f"{where} has wire type {wire}, not that of a map")
+    key, item = "", b""
+    for number, inner, content in _records(value):
+        if number == 1:
+            key = _value(content, inner, "string", where, depth)
+        elif number == 2:
+            item = content if inner == _BYTES else None
+    return key, _value(item, _BYTES if item is not None else inner, kind, f"{where}[{key!r}]", depth)
+
+
+def _packed(value, kind):
+    """Numbers stored one after the other in one field."""
+    if kind in _PACKED:
+        if len(value) % _PACKED[kind].itemsize:
+            raise PackageError(f"{len(value)} bytes of packed {kind}s: the last one is cut short")
+        return np.frombuffer(value, _PACKED[kind])
+    numbers, position = [], 0
+    while position < len(value):
+        number, position = _read_varint(value, position)
+        numbers.append(_value(number, _VARINT, kind, "a packed number", 0))
+    return numbers
+
+
+def _varint(number):
+    out = bytearray()
+    number &= 0xFFFF_FFFF_FFFF_FFFF
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _field(number, value, kind):
+    if kind in _WIRE:
+        return _varint(number << 3 | _WIRE[kind]) + _bare(value, kind)
+    content = value.encode() if kind == "string" else value if kind == "bytes" else encode(value, kind)
+    return _varint(number << 3 | _BYTES) + _varint(len(content)) + bytes(content)
+
+
+def _bare(value, kind):
+    """A number without its field."""
+    if kind in _PACKED:
+        return struct.pack("<d" if kind == "double" else "<f", value)
+    return _varint(int(value))
