@@ -23,6 +23,7 @@ _MODULES = (
     "bits",
     "compressed",
     "coreml",
+    "data",
     "exercises",
     "joint",
     "kmeans",
@@ -32,6 +33,8 @@ _MODULES = (
     "pruning",
     "quantization",
     "size",
+    "sweep",
+    "training",
     "widgets",
 )
 

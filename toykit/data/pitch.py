@@ -1,0 +1,169 @@
+"""From CREPE's 360 answers to a frequency, and how good the answers are.
+
+Pitch is compared in cents, hundredths of a semitone: an octave is 1200 cents, and 5 cents are about
+what a trained ear can tell. The measures are those of pitch tracking: the share of frames within 50
+cents of the truth (a wrong note fails, a slightly flat one passes), the share within 10 cents, and
+the median distance.
+"""
+
+import numpy as np
+
+from ..compressed import check_fraction
+
+# Cents above 10 Hz of the 360 answers: 20 cents apart from C1, 32.70 Hz, to B7, 1975.5 Hz.
+BIN_CENTS = 1997.3794084376191 + 20 * np.arange(360)
+
+
+def cents(hertz):
+    """Pitch in cents above 10 Hz, CREPE's zero.
+
+    Examples
+    --------
+    >>> (cents(880.0) - cents(440.0)).round(6)
+    np.float64(1200.0)
+    """
+    return 1200 * np.log2(np.asarray(hertz, np.float64) / 10)
+
+
+def decode(answers):
+    """The pitch that 360 activations stand for.
+
+    The winner and its four neighbours on either side vote, each for its own pitch and with its
+    activation as weight: finer than the 20 cents between two answers.
+
+    Parameters
+    ----------
+    answers : (n, 360) array
+        CREPE's output, from 0 to 1.
+
+    Returns
+    -------
+    (n,) float64 array
+        Hz. Where all nine activations are zero, the winner's own pitch.
+
+    Raises
+    ------
+    ValueError
+        If the last axis is not 360 long, or an activation is not finite.
+
+    Examples
+    --------
+    >>> answers = np.zeros((1, 360))
+    >>> answers[0, 200:202] = 1  # halfway between two answers
+    >>> decode(answers).round(2)
+    array([321.37])
+    """
+    answers = np.asarray(answers, np.float64)
+    if answers.ndim != 2 or answers.shape[1] != 360:
+        raise ValueError(f"answers must be of shape (n, 360), one row a frame; got {answers.shape}")
+    if not np.isfinite(answers).all():
+        raise ValueError("answers must be finite; got NaN or infinity: the network's weights overflowed")
+    winner = answers.argmax(1)
+    near = winner[:, None] + np.arange(-4, 5)
+    inside = (near >= 0) & (near < 360)
+    near = near.clip(0, 359)
+    votes = np.take_along_axis(answers, near, 1) * inside
+    total = votes.sum(1)
+    heard = np.where(total > 0, (votes * BIN_CENTS[near]).sum(1) / np.where(total > 0, total, 1), BIN_CENTS[winner])
+    return 10 * 2 ** (heard / 1200)
+
+
+def error_cents(heard, hertz):
+    """How far each answer is off, in cents: positive is sharp, negative is flat.
+
+    Parameters
+    ----------
+    heard, hertz : (n,) arrays of Hz
+
+    Returns
+    -------
+    (n,) float64 array
+    """
+    heard, hertz = np.asarray(heard, np.float64), np.asarray(hertz, np.float64)
+    if heard.shape != hertz.shape:
+        raise ValueError(f"heard and hertz must be of one shape; got {heard.shape} and {hertz.shape}")
+    return cents(heard) - cents(hertz)
+
+
+def scores(heard, hertz):
+    """The three measures of pitch tracking.
+
+    Parameters
+    ----------
+    heard, hertz : (n,) arrays of Hz
+
+    Returns
+    -------
+    dict
+        `within_50` and `within_10`, shares from 0 to 1, and `median_cents`, the median distance.
+
+    Examples
+    --------
+    >>> scores([440, 441, 880], [440, 440, 440])["within_50"].round(3)
+    np.float64(0.667)
+    """
+    off = np.abs(error_cents(heard, hertz))
+    return {
+        "within_50": np.mean(off <= 50),
+        "within_10": np.mean(off <= 10),
+        "median_cents": np.median(off),
+    }
+
+
+def share_interval(share, n, confidence=0.95):
+    """Wilson's interval of a share measured on `n` frames.
+
+    Unlike the textbook's plus or minus 1.96 standard errors it stays inside [0, 1], and does not
+    claim certainty when all frames are right.
+
+    Parameters
+    ----------
+    share : float in [0, 1]
+    n : int
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    (low, high) : tuple of float
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of
+    the American Statistical Association 22, 1927.
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in share_interval(1.0, 2000)]
+    [0.9981, 1.0]
+    """
+    from statistics import NormalDist
+
+    share, confidence = check_fraction("share", share), check_fraction("confidence", confidence)
+    if n < 1:
+        raise ValueError(f"n must be at least 1 frame; got {n}")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def median_interval(values, confidence=0.95, seed=0, draws=2000):
+    """Bootstrap interval of a median: the spread of medians of frames drawn anew, with repeats.
+
+    Parameters
+    ----------
+    values : (n,) array
+    confidence : float in (0, 1)
+    seed, draws : int
+
+    Returns
+    -------
+    (low, high) : tuple of float
+    """
+    values = np.asarray(values, np.float64)
+    check_fraction("confidence", confidence)
+    random = np.random.default_rng(seed)
+    medians = np.median(values[random.integers(0, values.size, (draws, values.size))], axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail])
+    return float(low), float(high)
