@@ -1,0 +1,244 @@
+"""Pruning: set the smallest weights to zero and store only the rest.
+
+A pruned tensor is stored as the values that are left, in row-major order, and a bitmask that says
+where they go: 16 bits for each survivor and 1 bit for each weight. At 50 % sparsity that is
+16/2 + 1 = 9 bits a weight, not 8, which is why a 51 MB network becomes 28.8 MB and not 25.5.
+
+Which weights go is decided by comparing sizes, in one of four ways: against a size that a given
+share of the weights does not reach (`sparsity`), against a given size (`threshold`), a row of
+neighbours at a time (`block_size`), or as a contest inside each group of m (`n_m`).
+
+Not here: pruning while training (`toykit.training`), and removing whole channels, which changes
+the shape of the network instead of its storage.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compressed import Compressed, check_fraction, check_int, check_weights
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sparse(Compressed):
+    """Weights of which many are zero.
+
+    Attributes
+    ----------
+    values : (n,) float array
+        The weights that are not zero, in row-major order.
+    mask : (ceil(size / 8),) uint8 array
+        One bit a weight, 1 where it was kept; the first weight is the lowest bit of the first
+        byte, as Core ML stores it.
+    shape : tuple of int
+    kept : bool array of shape `shape`
+        The mask, unpacked.
+    sparsity : float
+        The share of the weights that is zero.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+    shape: tuple
+
+    @property
+    def dtype(self):
+        return self.values.dtype
+
+    @property
+    def kept(self):
+        bits = np.unpackbits(self.mask, count=self.size, bitorder="little")
+        return bits.view(bool).reshape(self.shape)
+
+    @property
+    def sparsity(self):
+        return 1 - self.values.size / self.size
+
+    def dense(self):
+        weights = np.zeros(self.shape, self.dtype)
+        weights[self.kept] = self.values
+        return weights
+
+    def _summary(self):
+        return f"{100 * self.sparsity:.1f} % zero"
+
+
+def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim=None):
+    """Zero the weights that are nearest to zero, and store the others and a bitmask.
+
+    Give one of `sparsity`, `threshold` and `n_m`.
+
+    Parameters
+    ----------
+    weights : array of float, 1 to 5 dimensions
+        Output channels first, as in torch and Core ML.
+    sparsity : float in [0, 1], optional
+        The share of the weights to zero. The weights at or below that percentile of |w| go, so
+        ties with it all go and the result can be a little sparser than asked for: weights of one
+        size all become zero. 0 zeroes nothing, 1 zeroes everything.
+    threshold : float, optional
+        Zero the weights with |w| <= threshold, taken in the weights' own type: 0.1 is 0.09998 in
+        float16.
+    block_size : int, optional
+        With `sparsity`: zero whole blocks of this many neighbours along `dim`, those with the
+        smallest root of the sum of squares. From 2 to half the length of `dim`; the last block is
+        shorter where it does not divide. `sparsity` is then the share of blocks.
+    n_m : (int, int), optional
+        Zero the n smallest of each m neighbours along `dim`. From 1 <= n <= m, and m is at most
+        half the length of `dim`. Of equal weights the first ones go. Where m does not divide, the
+        last group is filled up with zeros, which are the first to go.
+    dim : 0 or 1, optional
+        The axis of `block_size` (default 0, output channels) and of `n_m` (default 1, inputs).
+
+    Returns
+    -------
+    Sparse
+        Weights that were zero already are not stored, whatever was asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not finite floating-point numbers, or the options are out of range or
+        do not go together.
+
+    Notes
+    -----
+    The stored arrays are those of coremltools 9 (`OpMagnitudePrunerConfig`,
+    `OpThresholdPrunerConfig`), with two exceptions. It adds up the squares of a block in the type
+    of the weights; where the threshold's squares leave the range of float16 it would zero too
+    many blocks or none, and here they are added in float64. And it breaks ties inside a group of
+    m by an unstable sort.
+
+    References
+    ----------
+    Han et al., "Learning both weights and connections for efficient neural networks", NeurIPS
+    2015. Mishra et al., "Accelerating sparse deep neural networks", 2021, for n:m.
+
+    Examples
+    --------
+    >>> prune([[0.1, -2.0], [0.0, 0.5]], sparsity=0.5).dense().tolist()
+    [[0.0, -2.0], [0.0, 0.5]]
+    >>> prune(np.linspace(-1, 1, 64, dtype=np.float16), sparsity=0.5)
+    Sparse(64, 50.0 % zero, 9.0 bits a weight)
+    """
+    weights = check_weights(weights)
+    ways = {"sparsity": sparsity, "threshold": threshold, "n_m": n_m}
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        raise ValueError(f"give one of sparsity, threshold and n_m; got {' and '.join(given) or 'none of them'}")
+    if block_size is not None and sparsity is None:
+        raise ValueError("block_size goes with sparsity, the share of blocks to zero")
+    if dim is not None and block_size is None and n_m is None:
+        raise ValueError("dim is the axis of block_size or n_m; give one of them, or leave dim out")
+
+    magnitude = np.abs(weights)
+    if n_m is not None:
+        kept = _largest_in_groups(magnitude, n_m, 1 if dim is None else dim)
+    elif threshold is not None:
+        kept = magnitude > _check_threshold(threshold, weights.dtype)
+    else:
+        share = check_fraction("sparsity", sparsity, "the share of weights to zero")
+        if block_size is not None:
+            kept = _largest_blocks(magnitude, share, block_size, 0 if dim is None else dim)
+        else:
+            kept = magnitude > _percentile(magnitude, share)
+    kept &= weights != 0
+    values = weights.ravel().compress(kept.ravel())
+    return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
+
+
+def _percentile(magnitude, share):
+    """The size that `share` of the magnitudes do not exceed; 0 for none and infinity for all.
+
+    Between two neighbours in sorted order it is interpolated in their own type, so it may round
+    onto the upper one. That is what coremltools gets from `numpy.percentile`, which is not called
+    here because it is several times slower, and rounds differently in older versions of NumPy.
+    """
+    if share in (0, 1):
+        return magnitude.dtype.type(0 if share == 0 else np.inf)
+    last = magnitude.size - 1
+    rank = last * (share * 100 / 100)  # by way of percent, as in coremltools
+    below = math.floor(rank)
+    low, high = _in_order(magnitude, [below, min(below + 1, last)])
+    part = rank - below
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
+
+
+def _in_order(magnitude, ranks):
+    """The values that would be at these places if the magnitudes were sorted."""
+    if magnitude.dtype != np.float16:
+        return np.partition(magnitude.ravel(), ranks)[ranks]
+    # float16 has only 32,768 patterns without a sign, and read as whole numbers they are in the
+    # order of their values. So count each pattern; where the running total passes the rank, we are.
+    running = np.cumsum(np.bincount(magnitude.ravel().view(np.uint16)))
+    return np.searchsorted(running, ranks, side="right").astype(np.uint16).view(np.float16)
+
+
+def _largest_blocks(magnitude, share, block_size, dim):
+    """Where the block of `block_size` neighbours along `dim` is among the largest."""
+    length = _check_dim("block_size", magnitude, dim, shortest=4)
+    block_size = check_int("block_size", block_size, range(2, length // 2 + 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = _block_norms(magnitude, block_size, dim)
+        threshold = _percentile(norms, share)
+        # The type of the weights is what coremltools calculates in, and it will do as long as it
+        # holds the square of the threshold to 6 bits. Where it does not, norms are 0 or infinite.
+        if not 64 * np.finfo(magnitude.dtype).smallest_subnormal <= threshold**2 < np.inf:
+            norms = _block_norms(magnitude.astype(np.float64), block_size, dim)
+            threshold = _percentile(norms, share)
+    return norms > threshold
+
+
+def _block_norms(magnitude, block_size, dim):
+    """For each weight, the root of the sum of squares of the block that it is in."""
+    rows = np.swapaxes(magnitude, 0, dim)
+    missing = -len(rows) % block_size
+    if missing:
+        rows = np.pad(rows, [(0, missing)] + [(0, 0)] * (rows.ndim - 1))
+    blocks = rows.reshape(-1, block_size, *rows.shape[1:])
+    norms = np.sqrt(np.sum(blocks * blocks, axis=1))
+    each = np.repeat(norms, block_size, axis=0)[: magnitude.shape[dim]]
+    return np.swapaxes(each, 0, dim)
+
+
+def _largest_in_groups(magnitude, n_m, dim):
+    """Where a weight is not one of the n smallest of its group of m neighbours along `dim`."""
+    length = _check_dim("n_m", magnitude, dim, shortest=2)
+    try:
+        n, m = n_m
+    except (TypeError, ValueError):
+        raise TypeError(f"n_m must be two whole numbers, zero n of each m; got {n_m!r}") from None
+    m = check_int("m of n_m", m, range(1, length // 2 + 1))
+    n = check_int("n of n_m", n, range(1, m + 1))
+
+    rows = np.moveaxis(magnitude, dim, -1)
+    padded = np.zeros((*rows.shape[:-1], -(length // -m) * m), magnitude.dtype)
+    padded[..., :length] = rows
+    members = np.ascontiguousarray(padded.reshape(-1, m).T)  # one row for each place in the group
+    # A weight's place in the order of its group is the number of members that go before it.
+    before = np.zeros(members.shape, np.min_scalar_type(m))
+    for later in range(m):
+        for earlier in range(later):
+            earlier_first = members[earlier] <= members[later]  # of equals, the earlier goes
+            before[later] += earlier_first
+            before[earlier] += ~earlier_first
+    kept = (before >= n).T.reshape(padded.shape)[..., :length]
+    return np.ascontiguousarray(np.moveaxis(kept, -1, dim))
+
+
+def _check_dim(name, magnitude, dim, shortest):
+    """The length of the axis that blocks or groups run along: room for two of the smallest."""
+    if magnitude.ndim < 2:
+        raise ValueError(f"{name} needs weights of 2 to 5 dimensions, got {magnitude.ndim}")
+    length = magnitude.shape[check_int("dim", dim, (0, 1))]
+    if length < shortest:
+        raise ValueError(f"{name} needs an axis of at least {shortest} weights; axis {dim} has {length}")
+    return length
+
+
+def _check_threshold(threshold, dtype):
+    if isinstance(threshold, (str, bool)) or np.ndim(threshold) or not float(threshold) >= 0:
+        raise ValueError(f"threshold must be a number that is not negative; got {threshold!r}")
+    with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
+        return dtype.type(threshold)
