@@ -1,0 +1,144 @@
+"""`predict`: a question that the reader answers before the page does.
+
+Only the reveal waits for the reader, never the rest of the page, and an honest "skip" opens it too.
+The answer is whatever the cell computed, so it cannot go stale; it travels in the widget's binary
+state, where a glance at the page or a search in it does not meet it by accident.
+
+Not here: a memory. Nothing is stored or sent; a reload asks afresh.
+"""
+
+import html
+import json
+import math
+import numbers
+
+import traitlets
+
+from . import markup
+from .base import Instrument, table
+
+
+class Prediction(Instrument, js="predict"):
+    """A question, the reader's `guess` (None until they commit, and when they skip), and a reveal."""
+
+    question = traitlets.Unicode().tag(sync=True)
+    scale = traitlets.Dict().tag(sync=True)
+    options = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    sealed = traitlets.Bytes().tag(sync=True)
+    guess = traitlets.Union([traitlets.Float(), traitlets.Unicode()], allow_none=True, default_value=None).tag(sync=True)
+    opened = traitlets.Bool(False).tag(sync=True)
+
+    def fallback(self):
+        sealed = json.loads(self.sealed)
+        reveal = f"<p><strong>{html.escape(sealed['text'])}</strong></p>{sealed['skipped']}"
+        choices = table("Choose one", ["Option"], [[o] for o in self.options]) if self.options else ""
+        return (f"<p><strong>Predict.</strong> {self.question}</p>{choices}"
+                f"<details><summary>Show the answer</summary>{reveal}</details>")
+
+    def __repr__(self):
+        return f"<Prediction {self.digest}: the answer opens when you have committed>"
+
+
+def _decimals(step):
+    text = f"{step:.10f}".rstrip("0")
+    return len(text.partition(".")[2])
+
+
+def _check_number(name, value):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise TypeError(f"{name} must be a finite number; got {value!r}.")
+    return float(value)
+
+
+def predict(question, answer, *, min=None, max=None, step=None, unit="", options=None, reveal="",
+            near="", low="", high="", wrong=None, tolerance=0.05, log=False, digits=None):
+    """Ask the reader to commit to a guess, then show it beside the computed answer.
+
+    Text may use ``**strong**``, ``*emphasis*``, `` `code` `` and links; ``{answer}`` and ``{guess}``
+    stand for the two values with their unit. Sentences with ``{guess}`` are left out for a reader
+    who skips.
+
+    Parameters
+    ----------
+    question : str
+    answer : float or str
+        What this cell computed: a number for a slider, one of `options` for a choice.
+    min, max : float
+        Ends of the slider. The slider starts in the middle, so put the answer elsewhere.
+    step : float, optional
+        Of the slider; a hundredth of its range by default.
+    unit : str
+        Written after each number, for instance "MB".
+    options : sequence of str, optional
+        Ask for one of these instead of a number.
+    reveal : str
+        The explanation, shown to every reader after the answer.
+    near, low, high : str
+        A first sentence for a guess within `tolerance`, below it, and above it. For a choice,
+        `near` is for the right one.
+    wrong : dict of str to str, optional
+        For a choice, a first sentence for each wrong option.
+    tolerance : float
+        How near is near, as a share of the answer.
+    log : bool
+        A logarithmic slider, for a guess that may be off by orders of magnitude; `min` > 0.
+    digits : int, optional
+        Decimals of the answer; those of `step` by default.
+
+    Returns
+    -------
+    Prediction
+        Its `guess` and `opened` follow the reader in a live notebook.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the answer is not a number between `min` and `max`, or not one of `options`.
+
+    Examples
+    --------
+    >>> predict("How many bits does a float16 take?", 16, min=1, max=64, step=1)  # doctest: +ELLIPSIS
+    <Prediction ...: the answer opens when you have committed>
+    """
+    if options is not None:
+        options = [str(option) for option in options]
+        if len(options) < 2 or len(set(options)) != len(options):
+            raise ValueError(f"options must be two or more different answers; got {options}.")
+        if answer not in options:
+            raise ValueError(f"answer must be one of the options {options}; got {answer!r}.")
+        unknown = set(wrong or {}) - set(options) | ({answer} & set(wrong or {}))
+        if unknown:
+            raise ValueError(f"wrong must explain wrong options only; got {sorted(unknown)}.")
+        scale, text = {}, answer
+    else:
+        answer = _check_number("answer", answer)
+        low_end, high_end = _check_number("min", min), _check_number("max", max)
+        if not low_end < high_end:
+            raise ValueError(f"min must be less than max; got {min} and {max}.")
+        if not low_end <= answer <= high_end:
+            raise ValueError(f"answer must lie between min and max, {min} and {max}; got {answer}.")
+        if log and low_end <= 0:
+            raise ValueError(f"min must be more than 0 for a logarithmic slider; got {min}.")
+        step = (high_end - low_end) / 100 if step is None else _check_number("step", step)
+        if step <= 0:
+            raise ValueError(f"step must be more than 0; got {step}.")
+        decimals = _decimals(step)
+        digits = decimals if digits is None else digits
+        unit = f" {unit}" if unit and not unit.startswith(("%", "\u00d7")) else unit
+        scale = {"min": low_end, "max": high_end, "step": step, "unit": unit, "log": bool(log),
+                 "digits": decimals}
+        text = f"{answer:,.{digits}f}{unit}".replace("-", "\u2212")
+
+    def prose(source):
+        return markup.to_html(source.replace("{answer}", text))
+
+    if options is None:
+        answer = float(f"{answer:.10g}")  # another CPU may differ in the last bits, and nobody guesses those
+    sealed = {
+        "answer": answer, "text": text, "tolerance": tolerance, "digits": digits or 0,
+        "near": prose(near), "low": prose(low), "high": prose(high),
+        "wrong": {option: prose(source) for option, source in (wrong or {}).items()},
+        "reveal": prose(reveal), "skipped": prose(markup.without_sentences(reveal, "{guess}")),
+    }
+    return Prediction(label=f"Prediction: {question}", question=markup.inline(question), scale=scale,
+                      options=options or [], sealed=json.dumps(sealed).encode())
