@@ -4,6 +4,7 @@ What Jupyter Book writes is meant for a server with a network behind it. Here ev
 needs lies beside the page, and a page that is opened from a USB stick works like one that is served.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -14,28 +15,76 @@ ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 # A browser refuses to preload a font for a page opened from a file, and says so in its console. The
 # style sheets ask for the same fonts a moment later.
 FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')
+# Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
+ICON_SCRIPT = re.compile(r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>')
+# Files that the theme copies and no page asks for.
+UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "locales", "webpack-macros.html")
+
+# Tag of a cell: (tag that folds it, text while folded, text while open)
+FOLDED = {
+    "solution": ("hide-cell", "Show a solution", "Hide the solution"),
+    "hide-input": ("hide-input", "Show the code", "Hide the code"),
+    "hide-cell": ("hide-cell", "Show the code and its output", "Hide the code and its output"),
+    "hide-output": ("hide-output", "Show the output", "Hide the output"),
+}
 
 
 def add_files(app, config):
     """Put the book's own files, and those that come out of npm, under `_static/`."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
     config.html_css_files = [*config.html_css_files, "book.css"]
+    config.html_js_files = [*config.html_js_files, "book.js"]
+    config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
 
 
-def finish_pages(app, error):
-    """Take out of the finished pages what only works on a server."""
+def fold_cells(app, document, source):
+    """Fold the cells of a notebook that are tagged `solution`, and name every fold for what it hides."""
+    if not app.env.doc2path(document).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        for tag, (fold, show, hide) in FOLDED.items():
+            if tag in tags:
+                prompts = {"code_prompt_show": show, "code_prompt_hide": hide}
+                cell["metadata"]["mystnb"] = {**prompts, **cell["metadata"].get("mystnb", {})}
+                cell["metadata"]["tags"] = sorted({*tags, fold})
+                break
+    source[0] = json.dumps(notebook)
+
+
+def finish_site(app, error):
+    """Take out of the finished site what only works on a server, and what nothing uses."""
     if error or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        finished = FONT_PRELOAD.sub("", text)
+        finished = ICON_SCRIPT.sub("", FONT_PRELOAD.sub("", text))
+        # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
+        finished = re.sub(r'<div class="pst-scrollable-table-container">',
+                          '<div class="pst-scrollable-table-container" tabindex="0">', finished)
         if finished != text:
             page.write_text(finished, encoding="utf-8")
+    static = Path(app.outdir, "_static")
+    for pattern in UNUSED:
+        for path in static.glob(pattern):
+            remove(path)
+
+
+def remove(path):
+    """Remove a file, or a folder with all that it holds."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            remove(inner)
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def setup(app):
     # Jupyter Book sets this for sphinx_comments, which the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", add_files)
-    app.connect("build-finished", finish_pages)
+    app.connect("source-read", fold_cells)
+    app.connect("build-finished", finish_site)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 NOTEBOOKS = ROOT / "notebooks"
+TOOLS = ROOT / "book" / "_tools"
 
 
 def chapters():

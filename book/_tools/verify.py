@@ -7,11 +7,12 @@ what the code of that very commit computes, although each notebook ran only once
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from common import BUILD, ROOT, chapters, fail, say, use_kernel_environment
+from common import BUILD, ROOT, TOOLS, chapters, fail, say, use_kernel_environment
 
 STAMP = BUILD / "verified.json"
 
@@ -51,8 +52,9 @@ def main():
         STAMP.unlink(missing_ok=True)
     if paths:
         use_kernel_environment()
+        os.environ["PYTHONPATH"] = str(TOOLS)  # where pytest finds the plugin
         command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider",
-                   "--durations=10", *paths]
+                   "-p", "compare_images", "--durations=10", *paths]
         if len(paths) > 1:
             command += ["-n", "2", "--dist", "loadfile"]
         if subprocess.run(command, cwd=ROOT).returncode:
