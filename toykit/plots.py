@@ -182,7 +182,7 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     text = _formatter(w, fmt)
     for (r, c), value in np.ndenumerate(w):
         dark = shown[r, c] and 0.6 * cells[r, c, 1] + 0.3 * cells[r, c, 0] + 0.1 * cells[r, c, 2] < 0.55
-        ink = "#9aa1a9" if not shown[r, c] else PAPER if dark else INK
+        ink = "#6b727a" if not shown[r, c] else PAPER if dark else INK
         ax.text(c, r, text(value), ha="center", va="center", color=ink, fontsize=fontsize)
     ax.set_xticks(np.arange(columns + 1) - 0.5, labels=[])
     ax.set_yticks(np.arange(rows + 1) - 0.5, labels=[])

@@ -41,13 +41,9 @@ export default tk.instrument("predict", (view) => {
       min: scale.log ? 0 : scale.min, max: scale.log ? steps : scale.max, step: scale.log ? 1 : scale.step, value: toSlider(pending),
       oninput: () => { pending = fromSlider(input.value); label(); draw(); },
     });
-    const shown = html("span", { class: "tk-value", "aria-hidden": "true" });
-    const label = () => {
-      shown.textContent = words(pending);
-      input.setAttribute("aria-valuetext", words(pending));
-    };
+    const label = () => input.setAttribute("aria-valuetext", words(pending));
     label();
-    view.controls.append(html("div", { class: "tk-control" }, html("label", { for: id }, "Your guess"), html("div", { class: "tk-slide" }, input, shown)));
+    view.controls.append(html("div", { class: "tk-control" }, html("label", { for: id }, "Your guess"), html("div", { class: "tk-slide" }, input)));
     return [input];
   }
 
@@ -75,7 +71,8 @@ export default tk.instrument("predict", (view) => {
   }
 
   function line(answer, skipped) {
-    const width = Math.max(240, view.stage.clientWidth || view.root.clientWidth - 34 || 600), height = 92, edge = 26, y = 46;
+    const width = Math.max(240, view.stage.clientWidth || view.root.clientWidth - 34 || 600), edge = 8; // the mark stays under the slider's thumb
+    const y = answer === null ? 12 : 44, height = y + 44;
     const at = (value) => edge + (width - 2 * edge) * (toSlider(value) - toSlider(scale.min)) / (toSlider(scale.max) - toSlider(scale.min));
     const label = (value, top, text, color, weight) => {
       const half = text.length * 3.4, x = Math.min(width - half - 2, Math.max(half + 2, at(value)));
@@ -85,7 +82,7 @@ export default tk.instrument("predict", (view) => {
       svg("line", { x1: edge, x2: width - edge, y1: y, y2: y, stroke: "var(--tk-edge)", "stroke-width": 1.5 }),
       ...[scale.min, scale.max].flatMap((end, i) => [
         svg("line", { x1: at(end), x2: at(end), y1: y - 5, y2: y + 5, stroke: "var(--tk-edge)", "stroke-width": 1.5 }),
-        svg("text", { x: i ? width - 2 : 2, y: height - 4, "text-anchor": i ? "end" : "start", class: "tk-soft" }, words(end)),
+        svg("text", { x: i ? width - 2 : 2, y: height - 4, "text-anchor": i ? "end" : "start", class: "tk-soft" }, number(end, Number.isInteger(end) ? 0 : scale.digits) + scale.unit),
       ]),
     ];
     if (!skipped) parts.push(
