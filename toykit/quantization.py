@@ -75,7 +75,7 @@ class Quantized(Compressed):
 
     def dense(self):
         one_per_block = [n for scales in self.scale.shape for n in (scales, 1)]
-        steps = _blocks(self.integers.astype(np.float32), self.scale.shape)
+        steps = _split(self.integers.astype(np.float32), self.scale.shape)
         if self.zero_point is not None:
             zero_point = _unpacked(self.zero_point, self.bits, self.signed, self.scale.shape)
             steps -= zero_point.reshape(one_per_block)
@@ -129,11 +129,11 @@ def quantize(
     -----
     The stored arrays are those of coremltools 9 (`OpLinearQuantizerConfig`), which calculates in
     the type of the weights; so does this function, step by step, to round where it rounds. Where
-    all weights of a scale are 0, scale, codes and zero point are 0. Three exceptions, in which
-    coremltools stores something that does not decompress to the weights: a range beyond
-    float16 (weights over 32,752, or over about 500 with 8-bit zero points) is calculated in
-    float64; a scale too small for float16 becomes the smallest that there is; and a
-    code that would decompress to infinity is moved towards 0.
+    all weights of a scale are 0, scale and codes are 0. There are three exceptions, in which
+    coremltools stores what does not decompress to anything like the weights. A range that float16
+    cannot hold (weights over 32,752, or over 256 with 8-bit zero points) is calculated in float64.
+    A scale too small for float16 becomes the smallest that there is. A code that would decompress
+    to infinity is moved towards 0.
 
     iOS 16 and 17 store 8 bits, per tensor or per channel, with a zero point for every scale, even
     where it is 0. Everything else needs iOS 18, whose form this is.
@@ -163,10 +163,8 @@ def quantize(
         q_low, q_high = (q_low + 1, q_high) if signed else (q_low, q_high - 1)
 
     scale_shape = _scale_shape(weights.shape, granularity, block_size, axis)
-    blocks = _blocks(weights.astype(np.float32), scale_shape)
-    within = tuple(range(1, blocks.ndim, 2))
-    low = blocks.min(axis=within, keepdims=True).astype(weights.dtype)
-    high = blocks.max(axis=within, keepdims=True).astype(weights.dtype)
+    blocks = _split(weights, scale_shape)
+    low, high = _extremes(blocks)
     if mode == "symmetric":
         high = np.maximum(np.abs(low), np.abs(high))
         low = -high
@@ -174,16 +172,13 @@ def quantize(
         low, high = np.minimum(low, 0), np.maximum(high, 0)
 
     scale, zero_point = _derive(low, high, q_low, q_high)
-    if mode == "symmetric" and signed:
-        zero_point = np.zeros_like(scale)
-    elif mode == "symmetric":  # all codes are shifted up by as much as makes them positive
-        zero_point = np.full_like(scale, q_high // 2)
-    steps = _round_to_steps(blocks, scale, q_low - zero_point, q_high - zero_point)
-    codes = (steps + zero_point) * (scale > 0)
+    if mode == "symmetric":  # unsigned codes are shifted up by as much as makes them positive
+        zero_point = None if signed else np.full_like(scale, q_high // 2)
+    codes = _encode(blocks, scale, zero_point, q_low, q_high)
     return Quantized(
         _stored(codes.reshape(weights.shape), bits, signed),
         scale.reshape(scale_shape),
-        None if mode == "symmetric" and signed else _stored(zero_point.reshape(scale_shape), bits, signed),
+        None if zero_point is None else _stored(zero_point.reshape(scale_shape), bits, signed),
         weights.shape,
         bits,
         signed,
@@ -200,30 +195,55 @@ def _scale_shape(shape, granularity, block_size, axis):
     lengths = [0] * ndim  # of a block on each axis; 0 is the whole axis, as coremltools writes it
     if granularity == "per_channel":
         lengths[axis] = 1
-    elif isinstance(block_size, tuple | list):
-        lengths = block_size
-        if len(lengths) != ndim:
-            raise ValueError(f"block_size must have a length for each of {ndim} axes; got {block_size}")
+    elif granularity == "per_block" and isinstance(block_size, tuple | list):
+        if len(block_size) != ndim:
+            raise ValueError(f"block_size must have a length for each of the {ndim} axes; got {block_size}")
+        lengths = [check_int("block_size", n, range(size + 1)) for n, size in zip(block_size, shape)]
     elif granularity == "per_block":
         if axis > 1:
-            raise ValueError(f"with axis {axis}, say how long a block is on each axis: block_size=(...)")
+            raise ValueError(f"with axis={axis}, block_size must be a tuple, a length for each axis")
+        input_axis = 1 - axis if ndim > 1 else 0
+        size = BLOCK_SIZE if block_size is None else block_size
         lengths[axis] = 1
-        lengths[1 - axis if ndim > 1 else 0] = BLOCK_SIZE if block_size is None else block_size
+        lengths[input_axis] = check_int("block_size", size, range(1, shape[input_axis] + 1))
 
-    scales = []
     for axis, (size, length) in enumerate(zip(shape, lengths)):
-        length = check_int("block_size", length, range(0 if length is not block_size else 1, 2**31)) or size
-        if size % length:
-            divisors = ", ".join(str(d) for d in range(1, size + 1) if size % d == 0)
-            raise ValueError(f"block_size must divide axis {axis}, which is {size} long; got {length}. Use {divisors}")
-        scales.append(size // length)
-    return tuple(scales)
+        if length and size % length:
+            divisors = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
+            raise ValueError(
+                f"block_size must divide axis {axis}, which is {size} long: {divisors}; got {length}"
+            )
+    return tuple(size // (length or size) for size, length in zip(shape, lengths))
 
 
-def _blocks(array, scale_shape):
+def _split(array, scale_shape):
     """The array with each axis split in two: which block, and where in the block."""
-    split = [n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)]
-    return array.reshape(split)
+    return array.reshape([n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)])
+
+
+def _slabs(blocks):
+    """Cut split weights into slabs of about 100,000, whose temporaries stay in the cache.
+
+    Yields where a slab is in the weights, and where its scales are.
+    """
+    whole = slice(None)
+    axis = 0 if blocks.shape[0] > 1 else 1  # with one block on the first axis, cut inside it
+    step = max(1, 100_000 * blocks.shape[axis] // blocks.size)
+    for start in range(0, blocks.shape[axis], step):
+        slab = slice(start, start + step)
+        yield ((slab,), (slab,)) if axis == 0 else ((whole, slab), (whole,))
+
+
+def _extremes(blocks):
+    """The smallest and the largest weight of each block."""
+    within = tuple(range(1, blocks.ndim, 2))
+    one_per_block = [1 if axis in within else n for axis, n in enumerate(blocks.shape)]
+    low, high = np.full(one_per_block, np.inf, np.float32), np.full(one_per_block, -np.inf, np.float32)
+    for slab, its_scales in _slabs(blocks):
+        weights = blocks[slab].astype(np.float32)  # exact, and quicker to compare than float16
+        np.minimum(low[its_scales], weights.min(within, keepdims=True), out=low[its_scales])
+        np.maximum(high[its_scales], weights.max(within, keepdims=True), out=high[its_scales])
+    return low.astype(blocks.dtype), high.astype(blocks.dtype)
 
 
 def _derive(low, high, q_low, q_high):
@@ -252,17 +272,27 @@ def _derive(low, high, q_low, q_high):
     return scale, np.clip(np.rint(np.nan_to_num(zero_point)), q_low, q_high).astype(dtype)
 
 
-def _round_to_steps(blocks, scale, lowest, highest):
-    """The number of steps nearest to each weight, among those that codes can say; in place."""
-    dtype = scale.dtype
-    scale = np.where(scale == 0, 1, scale).astype(np.float32)
-    # No more steps than decompress to a finite weight.
-    reach = np.floor(float(np.finfo(dtype).max) / scale.astype(np.float64))
-    with np.errstate(over="ignore"):
-        steps = np.divide(blocks, scale, out=blocks)
-        steps[...] = steps.astype(dtype, copy=False)  # the quotient in the weights' own precision
-    np.rint(steps, out=steps)  # halves go to the even neighbour
-    return np.clip(steps, np.maximum(lowest, -reach), np.minimum(highest, reach), out=steps)
+def _encode(blocks, scale, zero_point, q_low, q_high):
+    """The code of each weight: how many steps it is from 0, plus the zero point."""
+    largest = float(np.finfo(scale.dtype).max)
+    codes = np.empty(blocks.shape, np.int8 if q_low < 0 else np.uint8)
+    for slab, its_scales in _slabs(blocks):
+        step = scale[its_scales].astype(np.float32)
+        steps = blocks[slab].astype(np.float32)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            steps /= step
+            steps[...] = steps.astype(blocks.dtype)  # as precise as the weights, and no more
+            np.rint(steps, out=steps)  # halves go to the even neighbour
+            reach = np.floor(largest / step.astype(np.float64))
+        if reach.min() <= q_high - q_low:  # no more steps than decompress to a finite weight
+            np.clip(steps, -reach, reach, out=steps)
+        if zero_point is not None:
+            steps += zero_point[its_scales]
+        np.clip(steps, q_low, q_high, out=steps)
+        if not step.all():  # 0/0, where all weights of a scale are 0
+            np.copyto(steps, 0, where=step == 0)
+        codes[slab] = steps
+    return codes
 
 
 def _stored(codes, bits, signed):
