@@ -13,6 +13,7 @@ _HOME = {
     "crepe": "pitch",
     "crepe_weights": "pitch",
     "Listener": "fast_pitch",
+    "PitchExam": "exam",
     "listen": "fast_pitch",
     "DigitsCNN": "small_cnn",
     "ResNet50": "resnet",

@@ -1,0 +1,122 @@
+"""Measure CREPE under every compression of chapter 6, and write notebooks/data/crepe_*.csv.
+
+About an hour on one core, most of it 2 x 2,000 tones for each of some fifty settings. Answers are kept
+as they come in _build/sweep, so an interrupted run continues, and a changed list of settings costs
+only what is new. `tests/test_crepe_data.py` measures cells of these files again.
+
+    python book/_tools/data_crepe.py [--workers 2] [--only whole|layers|mixed]
+"""
+
+import argparse
+import csv
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: settings run side by side
+
+import torch  # noqa: E402
+
+import toykit as tk  # noqa: E402
+from toykit import sweep  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA, CACHE = ROOT / "notebooks" / "data", ROOT / "_build" / "sweep"
+
+GRANULARITIES = ({"granularity": "per_tensor"}, {"granularity": "per_channel"}, {"granularity": "per_block", "block_size": 32})
+WHOLE = [
+    {"technique": "float16"},
+    *sweep.grid("prune", sparsity=(0.2, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)),
+    *(
+        setting | granularity
+        for granularity in GRANULARITIES
+        for setting in sweep.grid("quantize", bits=(8, 6, 5, 4, 3, 2))
+    ),
+    *sweep.grid("palettize", bits=(8, 6, 4, 3, 2, 1), mode="kmeans"),
+    *sweep.grid("palettize", bits=(8, 6, 4, 3, 2, 1), mode="uniform"),
+    *sweep.grid("palettize", bits=(4, 3, 2, 1), mode="kmeans", group_size=8),
+    {"technique": "joint", "prune": {"sparsity": 0.5}, "palettize": {"bits": 4}},
+    {"technique": "joint", "prune": {"sparsity": 0.5}, "palettize": {"bits": 2}},
+    {"technique": "joint", "prune": {"sparsity": 0.7}, "palettize": {"bits": 2}},
+]
+ONE_LAYER = [
+    *sweep.grid("palettize", bits=(1, 2, 3, 4, 6, 8), mode="kmeans"),
+    *sweep.grid("prune", sparsity=(0.5, 0.7, 0.8, 0.9)),
+    *sweep.grid("quantize", bits=(4, 8), granularity="per_tensor"),
+]
+# Budgets of the mixed recipes, in bits a weight over the seven layers.
+BUDGETS = (1.2, 1.35, 1.5, 1.65, 1.8, 2.0, 2.25, 2.5, 3.0)
+
+
+def exams():
+    """The two exams: full sets for whole networks, 600 other hard tones for single layers."""
+    tones = tk.data.tones
+    return (
+        tk.models.PitchExam(easy=tones.easy_tones(), hard=tones.hard_tones()),
+        tk.models.PitchExam(tune=tones.hard_tones(600, seed=2)),
+    )
+
+
+def mixed_settings(weights, rows):
+    """For each budget, the exact and the greedy choice of palette bits for each layer."""
+    palettes = sweep.Rows(row for row in rows if row["technique"] == "palettize")
+    options = sweep.candidates(palettes, "tune_changed", keep=("technique", "bits", "mode"))
+    size = sum(weights[name].size for name in options)
+    for bits in BUDGETS:
+        for method in ("exact", "greedy"):
+            yield bits, method, sweep.choose(options, max_bytes=bits * size / 8, method=method)
+
+
+def write(name, rows):
+    """A table with one line a cell; the setting itself as JSON, numbers to 9 digits."""
+    DATA.mkdir(exist_ok=True)
+    part = DATA / f"{name}.part"
+    with part.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()})
+    part.replace(DATA / name)
+    print(f"{DATA / name}: {len(rows)} rows", flush=True)
+
+
+def with_setting(settings, rows, columns=()):
+    """Rows with their setting as JSON in place of its options."""
+    numbers = [name for name in rows[0] if name in ("nbytes", "bits_per_weight", "snr_db") or "_within_" in name
+               or name.endswith(("_median_cents", "_changed"))]
+    return [
+        {name: row[name] for name in columns}
+        | {"label": row["label"], "setting": json.dumps(setting)}
+        | {name: row[name] for name in numbers}
+        for setting, row in zip(settings, rows, strict=True)
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--workers", type=int, default=2, help="settings at a time (default 2)")
+    parser.add_argument("--only", choices=("whole", "layers", "mixed"), help="write one of the three tables")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    weights = tk.models.crepe_weights()
+    full, tune = exams()
+    how = {"cache": CACHE, "workers": arguments.workers, "progress": None}
+
+    if arguments.only in (None, "layers", "mixed"):
+        rows = sweep.sensitivity(weights, ONE_LAYER, tune, metric_name=tune.name, **how)
+        settings = ONE_LAYER * len(sweep.layers(weights))
+        write("crepe_layers.csv", with_setting(settings, rows, ("layer",)))
+    if arguments.only in (None, "whole"):
+        rows = sweep.run(weights, WHOLE, full, metric_name=full.name, **how)
+        write("crepe_whole.csv", with_setting(WHOLE, rows))
+    if arguments.only in (None, "mixed"):
+        chosen = list(mixed_settings(weights, sweep.sensitivity(weights, ONE_LAYER, tune, metric_name=tune.name, **how)))
+        settings = [choice.settings for _, _, choice in chosen]
+        rows = sweep.run(weights, settings, full, metric_name=full.name, **how)
+        for row, (bits, method, choice) in zip(rows, chosen, strict=True):
+            row |= {"budget_bits": bits, "method": method, "predicted_damage": choice.damage}
+        write("crepe_mixed.csv", with_setting(settings, rows, ("budget_bits", "method", "predicted_damage")))
+
+
+if __name__ == "__main__":
+    main()

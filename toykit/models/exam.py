@@ -1,0 +1,70 @@
+"""An exam for CREPE: given weights, how many tones does it hear right?
+
+A metric for `toykit.sweep`: an object that is called with a dict of weights and returns numbers.
+"""
+
+import hashlib
+
+import numpy as np
+
+from ..data import pitch
+from .fast_pitch import listen
+
+
+class PitchExam:
+    """Ask CREPE with given weights about sets of tones.
+
+    Parameters
+    ----------
+    **sets : Tones
+        For example `easy=tk.data.tones.easy_tones()`. The names begin the names of the scores.
+
+    Attributes
+    ----------
+    name : str
+        Of this metric with these very tones, for the cache of a sweep.
+    trained : dict of str to (n, 360) float32 array
+        The answers of the network as it was trained, for each set.
+
+    Examples
+    --------
+    >>> import toykit as tk
+    >>> exam = PitchExam(easy=tk.data.tones.easy_tones(6))
+    >>> list(exam({}))
+    ['easy_within_50', 'easy_within_10', 'easy_median_cents', 'easy_changed']
+    >>> exam({})["easy_changed"]
+    0.0
+    """
+
+    def __init__(self, **sets):
+        if not sets:
+            raise ValueError("an exam needs at least one set of tones, such as easy=tk.data.tones.easy_tones()")
+        self.sets = sets
+        digest = hashlib.sha256()
+        for tones in sets.values():
+            digest.update(np.round(tones.frames, 3).tobytes())  # the same on every computer
+        self.name = f"pitch exam v1 {' '.join(sets)} {digest.hexdigest()[:16]}"
+        self.trained = {name: listen({}, tones.frames) for name, tones in sets.items()}
+
+    def __call__(self, weights):
+        """The scores of the network with these weights.
+
+        Parameters
+        ----------
+        weights : dict of str to array
+            As for `listen`.
+
+        Returns
+        -------
+        dict of str to float
+            For each set, `within_50` and `within_10` (shares), `median_cents`, and `changed`: the
+            mean over tones of the squared distance between the 360 answers and the trained
+            network's, which needs no right answers and notices a change before a score does.
+        """
+        scores = {}
+        for name, tones in self.sets.items():
+            answers = listen(weights, tones.frames)
+            changed = np.mean(np.sum((answers.astype(np.float64) - self.trained[name]) ** 2, axis=1))
+            found = pitch.scores(pitch.decode(answers), tones.hertz) | {"changed": changed}
+            scores |= {f"{name}_{score}": float(value) for score, value in found.items()}
+        return scores

@@ -1,0 +1,44 @@
+"""How small can this network get? Compress it in many ways and ask it each time.
+
+A setting is a dictionary, the technique's name and its options: `{"technique": "palettize",
+"bits": 4}`. A metric is a function from weights to numbers. `run` tries settings on a whole network,
+`sensitivity` on one layer at a time; `pareto` keeps the settings that no other one beats; `choose`
+spends a budget of bytes where they matter most, and `configuration` hands the choice to Core ML
+Tools.
+
+    rows = tk.sweep.run(weights, tk.sweep.grid("palettize", bits=(1, 2, 3, 4)), metric)
+"""
+
+from importlib import import_module
+
+# Public name -> the module that defines it.
+_HOME = {
+    "Choice": "budget",
+    "Rows": "cells",
+    "apply": "cells",
+    "candidates": "budget",
+    "choose": "budget",
+    "configuration": "export",
+    "export": "export",
+    "frontier": "budget",
+    "grid": "cells",
+    "label": "cells",
+    "layers": "cells",
+    "pareto": "budget",
+    "run": "runner",
+    "sensitivity": "runner",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

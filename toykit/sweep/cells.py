@@ -1,0 +1,268 @@
+"""One cell of a sweep: settings applied to a network's tensors, and what that weighs.
+
+As in a Core ML package, tensors are stored in float16; the weights of layers are compressed, and
+biases, batch norms and other tensors of at most 2,048 numbers are not. A layer that cannot take a
+setting, because a block does not divide its channels, stays in float16 as well: coremltools leaves
+such layers alone too.
+"""
+
+import itertools
+import math
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._optional import require
+from ..compressed import FLOAT16_BYTES, check_choice
+from ..palettization import palettize
+from ..pruning import prune
+from ..quantization import quantize
+
+TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
+THRESHOLD = 2048  # Core ML Tools compresses constants of more elements than this
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A network after compression.
+
+    Attributes
+    ----------
+    weights : dict of str to float32 array
+        All tensors, as they would run.
+    stored : dict of str to Compressed
+        The tensors that were compressed, in their stored form.
+    declined : tuple of str
+        Layers that could not take their setting and stay in float16.
+    nbytes : int
+        Of all tensors: the parts of the compressed ones, 2 bytes a number for the others.
+    parameters : int
+    snr_db : float
+        Weight error over the layers that were meant to be compressed: 10 log10 of the weights'
+        energy over the errors'.
+    """
+
+    weights: dict
+    stored: dict
+    declined: tuple
+    nbytes: int
+    parameters: int
+    snr_db: float
+
+    @property
+    def bits_per_weight(self):
+        return 8 * self.nbytes / self.parameters
+
+
+class Rows(list):
+    """Results as a list of dictionaries: one row a setting, one key a column."""
+
+    def column(self, name):
+        """The values of one column; None where a row has none."""
+        return [row.get(name) for row in self]
+
+    def where(self, **wanted):
+        """The rows whose columns have these values: `rows.where(technique="prune")`."""
+        return Rows(row for row in self if all(row.get(name) == value for name, value in wanted.items()))
+
+    @property
+    def columns(self):
+        """Every column that a row has, in the order of their first appearance."""
+        return list(dict.fromkeys(name for row in self for name in row))
+
+    def frame(self):
+        """The rows as a pandas frame.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return require("pandas", "rows.frame() needs pandas").DataFrame(list(self))
+
+    def _repr_html_(self):
+        from html import escape
+
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(row.get(name)))}</td>" for name in self.columns) + "</tr>"
+            for row in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def layers(weights):
+    """The names of the tensors that compression is for: two axes or more, and over 2,048 numbers.
+
+    Parameters
+    ----------
+    weights : dict of str to array
+
+    Returns
+    -------
+    list of str
+    """
+    return [name for name, array in weights.items() if np.ndim(array) > 1 and np.size(array) > THRESHOLD]
+
+
+def grid(technique, **options):
+    """Settings for every combination of the options given as lists or tuples.
+
+    Parameters
+    ----------
+    technique : {"prune", "quantize", "palettize", "float16"}
+    **options
+        A list or tuple is a choice of values; wrap a value that is itself one: `n_m=[(2, 4)]`.
+
+    Returns
+    -------
+    list of dict
+
+    Examples
+    --------
+    >>> grid("palettize", bits=(2, 4), mode="kmeans")
+    [{'technique': 'palettize', 'bits': 2, 'mode': 'kmeans'}, {'technique': 'palettize', 'bits': 4, 'mode': 'kmeans'}]
+    """
+    choices = [value if isinstance(value, list | tuple) else [value] for value in options.values()]
+    settings = [
+        {"technique": technique, **dict(zip(options, chosen, strict=True))}
+        for chosen in itertools.product(*choices)
+    ]
+    for setting in settings:
+        _steps(setting)
+    return settings
+
+
+def label(setting):
+    """A short name of a setting, for tables and axes.
+
+    Examples
+    --------
+    >>> label({"technique": "palettize", "bits": 2, "group_size": 16})
+    'palettize 2-bit group 16'
+    >>> label({"technique": "prune", "sparsity": 0.7})
+    'prune 70 %'
+    """
+    steps = [f"{name}{''.join(_words(options))}" for name, options in _steps(setting)]
+    return " + ".join(steps) or "float16"
+
+
+def _words(options):
+    for name, value in options.items():
+        if name == "bits":
+            yield f" {value}-bit"
+        elif name == "sparsity":
+            yield f" {100 * value:g} %"
+        elif name == "n_m":
+            yield f" {value[0]}:{value[1]}"
+        elif isinstance(value, str):
+            yield f" {value.replace('_', '-')}"
+        else:
+            yield f" {name.removesuffix('_size').replace('_', ' ')} {value:g}"
+
+
+def apply(weights, setting, only=None):
+    """Compress a network's layers and count the bytes.
+
+    Parameters
+    ----------
+    weights : dict of str to float array, or torch.nn.Module
+        Not modified.
+    setting : dict
+        One for all layers, `{"technique": "quantize", "bits": 8}`; for joint compression
+        `{"technique": "joint", "prune": {"sparsity": 0.7}, "palettize": {"bits": 4}}`; or one for
+        each layer, `{"conv1.weight": {"technique": ...}, ...}`, where layers not named stay in
+        float16.
+    only : list of str, optional
+        Layers to compress with a single setting; by default those that `layers` names.
+
+    Returns
+    -------
+    Applied
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the setting has no known technique, an option is out of range, or there is no such layer.
+
+    Examples
+    --------
+    >>> network = {"a.weight": np.ones((64, 64)), "a.bias": np.ones(64)}
+    >>> apply(network, {"technique": "palettize", "bits": 1}).nbytes  # 512 + 4, and 128 for the bias
+    644
+    """
+    weights = tensors(weights)
+    each = isinstance(setting, dict) and setting and all(isinstance(one, dict) for one in setting.values())
+    assignment = setting if each else dict.fromkeys(layers(weights) if only is None else only, setting)
+    for name, chosen in assignment.items():
+        check_choice("layer", name, tuple(weights))
+        _steps(chosen)
+
+    running, stored, declined = dict(weights), {}, []
+    nbytes = sum(FLOAT16_BYTES * array.size for array in weights.values())
+    signal = noise = 0.0
+    for name, chosen in assignment.items():
+        trained = weights[name]
+        half = trained.astype(np.float16)
+        steps = _steps(chosen)
+        if steps and all(_fits(options, half.shape) for _, options in steps):
+            compressed = half
+            for technique, options in steps:
+                compressed = TECHNIQUES[technique](compressed, **options)
+            stored[name] = compressed
+            nbytes += compressed.nbytes - FLOAT16_BYTES * half.size
+            half = compressed.dense()
+        elif steps:
+            declined.append(name)
+        running[name] = half.astype(np.float32)
+        signal += float(np.sum(trained.astype(np.float64) ** 2))
+        noise += float(np.sum((trained.astype(np.float64) - running[name]) ** 2))
+    snr_db = 10 * math.log10(signal / noise) if noise and signal else math.inf
+    parameters = sum(array.size for array in weights.values())
+    return Applied(running, stored, tuple(declined), nbytes, parameters, snr_db)
+
+
+def tensors(weights):
+    """The float tensors of a torch module or of a dictionary, as arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither, or there is no tensor in it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(weights, torch.nn.Module):
+        weights = {n: t.detach().cpu().numpy() for n, t in weights.state_dict().items() if t.is_floating_point()}
+    if not isinstance(weights, dict):
+        raise TypeError(f"weights must be a torch module or a dict of arrays; got {type(weights).__name__}")
+    if not weights:
+        raise ValueError("weights must hold at least one tensor; got an empty dict")
+    return {name: np.asarray(array) for name, array in weights.items()}
+
+
+def _steps(setting):
+    """A setting as a list of (technique, options), in the order in which they are applied."""
+    if not isinstance(setting, dict) or "technique" not in setting:
+        raise TypeError(f"a setting is a dict like {{'technique': 'palettize', 'bits': 4}}; got {setting!r}")
+    options = {name: value for name, value in setting.items() if name != "technique"}
+    technique = check_choice("technique", setting["technique"], (*TECHNIQUES, "joint", "float16"))
+    if technique == "float16":
+        return []
+    if technique == "joint":
+        for name in options:
+            check_choice("a technique of joint compression", name, tuple(TECHNIQUES))
+        return [(name, dict(chosen)) for name, chosen in options.items()]
+    return [(technique, options)]
+
+
+def _fits(options, shape):
+    """Whether blocks and groups divide the axis they lie on."""
+    group, block = options.get("group_size"), options.get("block_size")
+    if options.get("granularity") == "per_block":
+        return len(shape) > 1 and shape[1 - options.get("axis", 0)] % (32 if block is None else block) == 0
+    return group is None or shape[options.get("axis", 0)] % group == 0
+
+
+def _shown(value):
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
