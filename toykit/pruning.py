@@ -53,7 +53,7 @@ class Sparse(Compressed):
 
     @property
     def sparsity(self):
-        return 1 - self.values.size / self.size
+        return (self.size - self.values.size) / self.size
 
     def dense(self):
         weights = np.zeros(self.shape, self.dtype)
