@@ -1,0 +1,314 @@
+"""k-means: the best few numbers to stand for many.
+
+k-means looks for k centroids such that the squared distance of each value to its nearest
+centroid, summed over all values, is as small as possible. Weights are numbers on a line, and on
+a line three things become simple:
+
+- **Equal values share a fate**, so only the distinct values and how often each occurs matter.
+  float16 has 65,536 bit patterns: counting them replaces millions of weights by thousands of
+  levels (`distinct`).
+- **A cluster is a run** of neighbouring levels, and the cost of a run comes from three running
+  sums in constant time (`RunCosts`).
+- **The best partition can be found**, not only a good one. Lloyd's algorithm (`lloyd`) settles in
+  whichever valley it starts in; `exact` finds the lowest.
+
+Not here: how the optimum is found quickly (`toykit.kmeans_search`), clusters of vectors instead of
+numbers (`toykit.kmeans_vectors`), and what is stored (`toykit.palettization`).
+"""
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+
+from .compressed import check_choice, check_int
+
+
+class Clusters(NamedTuple):
+    """A clustering of numbers, or of vectors.
+
+    Attributes
+    ----------
+    centroids : (k,) or (k, d) float64 array
+        Ascending where they are numbers.
+    labels : (n,) array of int
+        Which centroid stands for each value.
+    cost : float
+        Sum over all values of weight times squared distance to the centroid.
+    """
+
+    centroids: np.ndarray
+    labels: np.ndarray
+    cost: float
+
+
+def distinct(values, weights=None):
+    """The distinct values, how much weight each carries, and where each value went.
+
+    Parameters
+    ----------
+    values : (n,) array of finite float
+    weights : (n,) array of float, optional
+        How much each value counts; 1 each when left out.
+
+    Returns
+    -------
+    levels : (m,) float64 array, ascending
+    mass : (m,) float64 array
+    inverse : (n,) array of int
+        `levels[inverse]` is `values`.
+
+    Examples
+    --------
+    >>> levels, mass, inverse = distinct(np.float16([2, -1, 2, 2]))
+    >>> levels.tolist(), mass.tolist(), inverse.tolist()
+    ([-1.0, 2.0], [1.0, 3.0], [1, 0, 1, 1])
+    """
+    if values.dtype != np.float16:
+        levels, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        mass = counts if weights is None else np.bincount(inverse, weights, levels.size)
+        return levels.astype(np.float64) + 0.0, mass.astype(np.float64), inverse
+    pattern = np.ascontiguousarray(values).view(np.uint16)
+    counts = np.bincount(pattern, minlength=1 << 16)
+    mass = counts if weights is None else np.bincount(pattern, weights, 1 << 16)
+    # The patterns of all finite float16 in ascending order: negative numbers count down from their
+    # sign bit 0x8000, which is -0.0 itself; zero and the positive numbers count up from 0.
+    ascending = np.r_[0xFBFF:0x7FFF:-1, 0:0x7C00]
+    ascending = ascending[counts[ascending] > 0]
+    levels = ascending.astype(np.uint16).view(np.float16).astype(np.float64)
+    new = np.ones(levels.size, bool)
+    new[1:] = levels[1:] > levels[:-1]  # -0.0 and 0.0 are one level
+    rank = np.zeros(1 << 16, np.uint16)
+    rank[ascending] = np.cumsum(new) - 1
+    first = np.flatnonzero(new)
+    mass = np.add.reduceat(mass[ascending], first).astype(np.float64)
+    return levels[first] + 0.0, mass, rank[pattern]  # -0.0 + 0.0 is 0.0
+
+
+class RunCosts:
+    """The cost of replacing a run of levels by its mean, in constant time.
+
+    With S0, S1 and S2 the sums of weight, weight times level and weight times level squared over
+    levels start to stop - 1, the mean is S1 / S0 and the cost is S2 - S1**2 / S0. A difference of
+    two running sums gives each of the three. It also cancels: a short run far from zero is the
+    small difference of two large sums. So each sum is kept as a float64 and the rounding error of
+    that float64, and the levels are measured from their median.
+
+    Parameters
+    ----------
+    levels : (m,) float64 array, ascending
+    mass : (m,) float64 array, positive
+
+    Attributes
+    ----------
+    sums : (m + 1, 6) float64 array
+        S0, S1, S2 of the levels before each position, then their rounding errors.
+    """
+
+    def __init__(self, levels, mass):
+        # Powers of two scale exactly, and keep the squares of tiny and huge levels in range.
+        unit = np.ldexp(1.0, int(np.frexp(np.max(np.abs(levels)) or 1.0)[1]))
+        halfway = np.searchsorted(np.cumsum(mass), np.sum(mass) / 2)
+        centred = levels / unit - levels[min(halfway, levels.size - 1)] / unit
+        self.unit, self.count = unit, levels.size
+        sums = [running_sum(mass), running_sum(mass * centred), running_sum(mass * centred**2)]
+        self.sums = np.stack([high for high, _ in sums] + [low for _, low in sums], axis=1)
+
+    def __call__(self, start, stop):
+        """Cost of the runs of levels start to stop - 1 (arrays of int, start < stop)."""
+        high, low = np.moveaxis(self.sums[stop] - self.sums[start], -1, 0).reshape(2, 3, -1)
+        s0, s1, s2 = high + low
+        return np.maximum(s2 - s1 * s1 / s0, 0).reshape(np.shape(stop))
+
+
+def running_sum(terms):
+    """Sums of the first 0, 1, ..., n terms, as (float64 sums, what rounding took from them).
+
+    Examples
+    --------
+    >>> high, low = running_sum(np.array([1e16, 1.0, -1e16]))
+    >>> (high + low).tolist()[-1]
+    1.0
+    """
+    high = np.zeros(terms.size + 1)
+    np.cumsum(terms, out=high[1:])
+    before, after = high[:-1], high[1:]
+    added = after - before  # Knuth's two-sum: exactly what an addition lost
+    lost = (before - (after - added)) + (terms - added)
+    low = np.zeros(terms.size + 1)
+    np.cumsum(lost, out=low[1:])
+    return high, low
+
+
+def exact(values, k, weights=None, method="auto"):
+    """The partition into at most k clusters that has the least cost of all.
+
+    Parameters
+    ----------
+    values : (n,) array of finite float
+    k : int
+        With k or fewer distinct values each is its own cluster, at no cost.
+    weights : (n,) array of float, optional
+        How much each value's squared distance counts: not negative, not all zero.
+    method : {"auto", "multiplier", "layers"}
+        Both find the optimum. "layers" solves k = 1, 2, 3, ... in turn with NumPy and is the one to
+        read; "multiplier" takes as long for 256 clusters as for 16 and is fast where numba is
+        installed. "auto" picks by whether it is.
+
+    Returns
+    -------
+    Clusters
+
+    Raises
+    ------
+    ValueError
+        If k is less than 1, or weights have the wrong shape, are negative or all zero.
+
+    References
+    ----------
+    Wang and Song, "Ckmeans.1d.dp: optimal k-means clustering in one dimension by dynamic
+    programming", R Journal 2011. Grønlund et al., "Fast exact k-means, k-medians and Bregman
+    divergence clustering in 1D", arXiv:1701.07204, 2017.
+
+    Examples
+    --------
+    >>> clusters = exact(np.float16([0, 1, 9, 10, 11]), k=2)
+    >>> clusters.centroids.tolist(), clusters.labels.tolist(), clusters.cost
+    ([0.5, 10.0], [0, 0, 1, 1, 1], 2.5)
+    """
+    from . import kmeans_search
+
+    values, weights = check_values(values, weights)
+    k = check_int("k", k, range(1, 1 << 62))
+    check_choice("method", method, ("auto", "multiplier", "layers"))
+    levels, mass, inverse = distinct(values, weights)
+    heavy = mass > 0  # a level that weighs nothing has no say in the partition
+    if k >= heavy.sum():
+        bounds = np.arange(heavy.sum() + 1)
+    else:
+        costs = RunCosts(levels[heavy], mass[heavy])
+        if method == "auto":
+            # The tables of "layers" grow with k times the number of levels.
+            small = k * costs.count < 1 << 26
+            method = "layers" if small and find_spec("numba") is None else "multiplier"
+        bounds = getattr(kmeans_search, method)(costs, k)
+    return summarize(levels, mass, inverse, bounds)
+
+
+def summarize(levels, mass, inverse, bounds):
+    """Centroids, labels and cost of a partition of the levels that have mass into runs.
+
+    `bounds` (k + 1,) are positions among the levels that weigh something. The cost is summed from
+    the distances themselves, so it does not inherit the rounding of the running sums.
+    """
+    heavy = np.flatnonzero(mass > 0)
+    start = np.append(heavy[bounds[:-1]], levels.size)
+    # From a level inside each run, so that the mean of equal numbers is that number.
+    run = np.clip(np.searchsorted(start, np.arange(levels.size), side="right") - 1, 0, None)
+    anchor = levels[start[:-1]]
+    total = np.bincount(run, mass, bounds.size - 1)
+    centroids = anchor + np.bincount(run, mass * (levels - anchor[run]), bounds.size - 1) / total
+    labels = nearest(centroids, levels)
+    cost = float(np.sum(mass * (levels - centroids[labels]) ** 2))
+    small = np.uint8 if centroids.size <= 256 else np.int64
+    return Clusters(centroids, labels.astype(small)[inverse], cost)
+
+
+def nearest(centroids, values):
+    """Which of the ascending `centroids` is nearest to each value; halfway goes to the lower one."""
+    middle = centroids[:-1] + (centroids[1:] - centroids[:-1]) / 2
+    return np.searchsorted(middle, values, side="left")
+
+
+def lloyd(values, k, weights=None, start="uniform", steps=300):
+    """Lloyd's algorithm, every step kept, to be read and watched.
+
+    Two half-steps in turn: give each value to its nearest centroid, then move each centroid to the
+    mean of what it was given. Neither can raise the cost, so it settles; but only where no small
+    move helps, which need not be the optimum.
+
+    Parameters
+    ----------
+    values : (n,) array of finite float
+    k : int
+        At most the number of distinct values.
+    weights : (n,) array of float, optional
+    start : {"uniform", "quantile"} or (k,) array of float
+        First centroids: evenly spaced from the smallest to the largest value, or such that equally
+        many values lie between them.
+    steps : int
+        Most steps to take.
+
+    Returns
+    -------
+    history : list of Clusters
+        One a step: the centroids that the step began with, the nearest of them for each value, and
+        the cost of that. In the last one the centroids have settled, unless steps ran out.
+
+    Raises
+    ------
+    ValueError
+        If k is less than 1 or more than the number of distinct values.
+
+    Notes
+    -----
+    A centroid that is nearest to nothing is moved to the value that costs the most.
+
+    References
+    ----------
+    Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 1982.
+
+    Examples
+    --------
+    >>> for step in lloyd(np.float16([0, 1, 9, 10, 11]), k=2, start=[0, 1]):
+    ...     print(step.centroids.tolist(), step.labels.tolist(), round(step.cost, 2))
+    [0.0, 1.0] [0, 1, 1, 1, 1] 245.0
+    [0.0, 7.75] [0, 0, 1, 1, 1] 18.19
+    [0.5, 10.0] [0, 0, 1, 1, 1] 2.5
+    """
+    values, weights = check_values(values, weights)
+    levels, mass, inverse = distinct(values, weights)
+    k = check_int("k", k, range(1, levels.size + 1))
+    if not isinstance(start, str):
+        centroids = np.sort(np.asarray(start, np.float64))
+        if centroids.shape != (k,):
+            raise ValueError(f"start must hold k = {k} centroids, got an array of shape {centroids.shape}")
+    elif check_choice("start", start, ("uniform", "quantile")) == "uniform":
+        centroids = np.linspace(levels[0], levels[-1], k)
+    else:
+        share = (np.cumsum(mass) - mass / 2) / np.sum(mass)
+        centroids = np.interp((np.arange(k) + 0.5) / k, share, levels)
+    history = []
+    for _ in range(steps):
+        labels = nearest(centroids, levels)
+        cost = mass * (levels - centroids[labels]) ** 2
+        history.append(Clusters(centroids, labels[inverse], float(cost.sum())))
+        held = np.bincount(labels, mass, k)
+        moved = np.bincount(labels, mass * levels, k) / np.where(held > 0, held, 1)
+        empty = np.flatnonzero(held == 0)
+        moved[empty] = levels[np.argsort(cost, kind="stable")[::-1][: empty.size]]
+        moved = np.sort(moved)
+        if np.array_equal(moved, centroids):
+            break
+        centroids = moved
+    return history
+
+
+def check_values(values, weights):
+    """`values` and `weights` as every k-means takes them: finite, and weights that can be divided by."""
+    values = np.asarray(values)
+    if values.dtype.kind != "f":
+        raise TypeError(f"values must be floating-point numbers, got {values.dtype}")
+    if values.ndim < 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"values must be finite and at least one, got an array of shape {values.shape}")
+    if weights is None:
+        return values, None
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != values.shape[:1]:
+        raise ValueError(f"weights must be one a value, {values.shape[:1]}; got {weights.shape}")
+    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+        raise ValueError(
+            "weights must be finite, not negative and not all zero; "
+            f"these are from {weights.min()} to {weights.max()}"
+        )
+    return values, weights

@@ -1,0 +1,144 @@
+"""k-means for vectors: a good partition, found from several starts.
+
+On a line the best partition can be found exactly (`toykit.kmeans.exact`). From two dimensions on
+nobody knows how to do that in reasonable time, so three old ideas are used together:
+
+- **Lloyd**: give each vector to its nearest centroid, move each centroid to the mean, repeat.
+- **k-means++**: start from vectors of the data, each drawn with a chance in proportion to its
+  squared distance to the nearest one drawn before; of several draws the best is kept.
+- **An empty cluster** is restarted at the vector that costs most.
+
+Not here: the exact one-dimensional case, and what is stored (`toykit.palettization`).
+"""
+
+import numpy as np
+
+from .compressed import check_int
+from .kmeans import Clusters, check_values
+
+CHUNK = 1 << 20  # distances that are held at once
+
+
+def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, tolerance=1e-4):
+    """Cluster vectors into at most k clusters.
+
+    Parameters
+    ----------
+    vectors : (n, d) array of finite float
+    k : int
+        With k or fewer distinct vectors each is its own cluster, at no cost.
+    weights : (n,) array of float, optional
+        How much each vector's squared distance counts: not negative, not all zero.
+    seed : int
+    starts : int
+        Independent starts, of which the best result is kept.
+    steps : int
+        Most steps of Lloyd for each start.
+    tolerance : float
+        Stop when the centroids move by less than this share of the vectors' variance in a step.
+
+    Returns
+    -------
+    toykit.kmeans.Clusters
+        Centroids in lexicographic order.
+
+    References
+    ----------
+    Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+
+    Examples
+    --------
+    >>> clusters = cluster_vectors(np.float16([[0, 0], [0, 1], [9, 9], [9, 8]]), k=2)
+    >>> clusters.centroids.tolist(), clusters.labels.tolist(), clusters.cost
+    ([[0.0, 0.5], [9.0, 8.5]], [0, 0, 1, 1], 1.0)
+    """
+    vectors, weights = check_values(vectors, weights)
+    if vectors.ndim != 2:
+        raise ValueError(f"vectors must be an (n, d) array, got {vectors.ndim} dimensions")
+    k = check_int("k", k, range(1, 1 << 62))
+    starts = check_int("starts", starts, range(1, 1 << 62))
+    steps = check_int("steps", steps, range(1, 1 << 62))
+    points = vectors.astype(np.float64)
+    mass = np.ones(len(points)) if weights is None else weights
+    few = _few_distinct(points, mass, k)
+    if few is not None:
+        return few
+    rng = np.random.default_rng(seed)
+    # Distances are differences of large numbers if the cloud is far from zero: move it there.
+    offset = np.average(points, axis=0, weights=mass)
+    points -= offset
+    still = tolerance * np.average(np.mean(points**2, axis=1), weights=mass)
+    best = None
+    for _ in range(starts):
+        centroids = plus_plus(points, mass, k, rng)
+        for _ in range(steps):
+            labels, distance = nearest_vector(centroids, points)
+            moved = _means(points, mass, labels, distance, centroids)
+            shift = np.sum((moved - centroids) ** 2)
+            centroids = moved
+            if shift <= still:
+                break
+        labels, distance = nearest_vector(centroids, points)
+        cost = float(mass @ distance)
+        if best is None or cost < best.cost:
+            best = Clusters(centroids, labels, cost)
+    order = np.lexsort(best.centroids.T[::-1])
+    rank = np.empty(k, np.int64)
+    rank[order] = np.arange(k)
+    return Clusters(best.centroids[order] + offset, rank[best.labels], best.cost)
+
+
+def nearest_vector(centroids, points):
+    """The first of the nearest centroids for each point, and its squared distance.
+
+    |p - c|**2 = |p|**2 - 2 p.c + |c|**2, where |p|**2 is the same for all c: what is compared is one
+    matrix product. The distance to the winner is then computed from the difference itself.
+    """
+    points = points.astype(np.float64, copy=False)
+    labels = np.empty(len(points), np.int64)
+    half = np.sum(centroids**2, axis=1) / 2
+    rows = max(1, CHUNK // len(centroids))
+    for first in range(0, len(points), rows):
+        part = slice(first, first + rows)
+        labels[part] = np.argmin(half - points[part] @ centroids.T, axis=1)
+    return labels, np.sum((points - centroids[labels]) ** 2, axis=1)
+
+
+def plus_plus(points, mass, k, rng):
+    """First centroids by k-means++, the best of a few draws for each."""
+    draws = 2 + int(np.log(k))
+    centroids = np.empty((k, points.shape[1]))
+    centroids[0] = points[rng.choice(len(points), p=mass / mass.sum())]
+    distance = np.sum((points - centroids[0]) ** 2, axis=1)
+    for drawn in range(1, k):
+        running = np.cumsum(mass * distance)
+        at = np.searchsorted(running, rng.random(draws) * running[-1], side="right")
+        at = np.minimum(at, len(points) - 1)
+        options = [np.minimum(distance, np.sum((points - points[i]) ** 2, axis=1)) for i in at]
+        winner = int(np.argmin([mass @ option for option in options]))
+        centroids[drawn], distance = points[at[winner]], options[winner]
+    return centroids
+
+
+def _means(points, mass, labels, distance, centroids):
+    """Each centroid moved to the mean of its points; an empty one to the point that costs most."""
+    k = len(centroids)
+    held = np.bincount(labels, mass, k)
+    sums = np.stack([np.bincount(labels, mass * column, k) for column in points.T], axis=1)
+    moved = sums / np.where(held > 0, held, 1)[:, None]
+    empty = np.flatnonzero(held == 0)
+    if empty.size:
+        moved[empty] = points[np.argsort(mass * distance)[::-1][: empty.size]]
+    return moved
+
+
+def _few_distinct(points, mass, k):
+    """The clusters where no more than k distinct vectors weigh something, else None."""
+    sample = np.unique(points[mass > 0][: 4 * k], axis=0)
+    if len(sample) > k:  # most often a look at the first few is enough
+        return None
+    table = np.unique(points[mass > 0], axis=0)
+    if len(table) > k:
+        return None
+    labels, distance = nearest_vector(table, points)
+    return Clusters(table, labels, float(mass @ distance))

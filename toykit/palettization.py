@@ -1,0 +1,365 @@
+"""Palettization: a small table of values, and for each weight its number in the table.
+
+With 16 values to choose from, a weight is stored as 4 bits that say which, and the 16 values
+themselves are stored once: paint by numbers. The work is in choosing the values (the look-up
+table, or LUT): evenly spaced (`uniform`), the values that are there if they are few (`unique`),
+given by you (`lut=`), or those that make the squared error least (`kmeans`, the default).
+
+    4 bits a weight, 16 entries of 16 bits:   size / 2 + 32 bytes, against 2 size in float16
+
+One table need not serve a whole tensor. Grouped channels (`group_size`) have a table each; vector
+palettes (`cluster_dim`) have entries of several weights at once; a scale for each channel
+(`per_channel_scale`) lets channels of different loudness share a table.
+
+The stored arrays are Core ML's. Where coremltools finds its k-means by exact search (float16, at
+least 10,000 weights a table) they are equal to its own; elsewhere coremltools runs scikit-learn's
+k-means, which depends on its start, and the error here is at most as large.
+
+Not here: clustering itself (`toykit.kmeans`), palettes learned while training
+(`toykit.training`), and palettes of pruned or quantized weights (`toykit.joint`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import bits as bit_packing
+from . import kmeans
+from .compressed import Compressed, check_choice, check_int, check_weights
+
+BITS = (1, 2, 3, 4, 6, 8)  # widths of an index that Core ML can store
+MODES = ("kmeans", "uniform", "unique")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Palettized(Compressed):
+    """Weights as numbers of table entries.
+
+    Attributes
+    ----------
+    indices : uint8 array
+        One index of `bits` bits for each weight (for each vector of weights), packed as Core ML
+        packs them. `codes` are the same indices, unpacked and in shape.
+    lut : (1, ..., groups, ..., 1, 2**bits, cluster_dim) float16 or float32 array
+        The tables, in the shape of Core ML's iOS 18 operation: as many leading dimensions as the
+        weights, of which `axis` counts the groups. Entries that are not needed are zero.
+    shape : tuple of int
+    bits : int
+    axis : int
+        The axis whose channels are grouped, cut into vectors, or scaled.
+    scale : array of float or None
+        Multiplies the entries; it broadcasts to the weights' shape.
+    """
+
+    indices: np.ndarray
+    lut: np.ndarray
+    shape: tuple
+    bits: int
+    axis: int = 0
+    scale: np.ndarray | None = None
+
+    @property
+    def dtype(self):
+        return self.lut.dtype
+
+    @property
+    def cluster_dim(self):
+        return self.lut.shape[-1]
+
+    @property
+    def codes(self):
+        """Indices as a uint8 array: the weights' shape, with `axis` divided by `cluster_dim`."""
+        shape = list(self.shape)
+        shape[self.axis] //= self.cluster_dim
+        return bit_packing.unpack(self.indices, self.bits, int(np.prod(shape))).reshape(shape)
+
+    def dense(self):
+        tables = np.swapaxes(self.lut, 0, self.axis).reshape(-1, 2**self.bits, self.cluster_dim)
+        codes = np.swapaxes(self.codes, 0, self.axis)
+        # Every group looks its codes up in its own table, which gives a vector for each code ...
+        entries = np.stack([
+            table[group] for table, group in zip(tables, np.split(codes, len(tables)), strict=True)
+        ])
+        entries = entries.reshape(*codes.shape, self.cluster_dim)
+        # ... and the vectors lie along the channel axis.
+        channels = codes.shape[0] * self.cluster_dim
+        weights = np.moveaxis(entries, -1, 1).reshape(channels, *codes.shape[1:])
+        weights = np.ascontiguousarray(np.swapaxes(weights, 0, self.axis))
+        return weights if self.scale is None else weights * self.scale
+
+    def as_ios16(self):
+        """The arrays of the operation that Core ML has had since iOS 16: `indices, lut, shape`.
+
+        Raises
+        ------
+        ValueError
+            If they need what came with iOS 18: 3 bits, groups, vectors or a scale.
+        """
+        if self.bits == 3 or self.lut.size != 2**self.bits or self.scale is not None:
+            raise ValueError(
+                "before iOS 18, Core ML stores one scalar table a tensor, of 1, 2, 4, 6 or 8 bits and "
+                f"without a scale; this has {self.bits} bits, tables of shape {self.lut.shape} and "
+                f"{'no' if self.scale is None else 'a'} scale"
+            )
+        return {"indices": self.indices, "lut": self.lut.ravel(), "shape": np.uint32(self.shape)}
+
+    def _summary(self):
+        tables = self.lut.size // (2**self.bits * self.cluster_dim)
+        table = "a table" if tables == 1 else f"{tables} tables"
+        vectors = f" vectors of {self.cluster_dim}" if self.cluster_dim > 1 else " values"
+        return f"{table} of {2**self.bits}{vectors}"
+
+
+def palettize(
+    weights,
+    bits=None,
+    mode="kmeans",
+    *,
+    lut=None,
+    group_size=None,
+    axis=0,
+    cluster_dim=1,
+    per_channel_scale=False,
+    sensitivities=None,
+    seed=0,
+):
+    """Replace every weight by the number of an entry in a table of 2**bits values.
+
+    Parameters
+    ----------
+    weights : array of float, 1 to 5 dimensions
+    bits : {1, 2, 3, 4, 6, 8}, optional
+        Of an index. 4 if left out; "unique" and `lut` find their own.
+    mode : {"kmeans", "uniform", "unique"}
+        How the tables are chosen. "kmeans": least squared error, over all tables there are when
+        `cluster_dim` is 1. "uniform": evenly spaced from the smallest to the largest weight.
+        "unique": the values themselves, of which there may be 256; nothing is lost.
+    lut : (2**bits,) or (2**bits, cluster_dim) array, optional
+        Your own table, used for every group; each weight takes the nearest entry, the first of
+        equally near ones.
+    group_size : int, optional
+        Channels that share a table. It must divide the number of channels. All, if left out.
+    axis : int
+        Which axis counts the channels: 0 is the output channel.
+    cluster_dim : int
+        Weights that an index stands for: that many neighbouring channels. It must divide
+        `group_size`. Each index costs `bits` bits, so a weight costs bits / cluster_dim.
+    per_channel_scale : bool or "across"
+        Divide each channel by its largest magnitude first, as coremltools.optimize.torch does.
+        "across" divides by the largest magnitude across the channels instead, one scale for each
+        position in a channel: this is what coremltools.optimize.coreml 9 stores under the name
+        `enable_per_channel_scale`.
+    sensitivities : array of float, the weights' shape, optional
+        How much the squared error of each weight counts in "kmeans". Not negative. A group in which
+        nothing counts is clustered as if everything counted the same.
+    seed : int
+        For vector k-means, which starts at random.
+
+    Returns
+    -------
+    Palettized
+        With fewer distinct values than table entries nothing is lost, and the entries left over
+        are zero. Constant weights are such a case.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the weights are not finite floating-point numbers, an option is none of those above, a
+        size does not divide, or "unique" meets more than 256 values.
+
+    References
+    ----------
+    Han, Mao and Dally, "Deep compression: compressing deep neural networks with pruning, trained
+    quantization and Huffman coding", ICLR 2016.
+
+    Examples
+    --------
+    >>> w = np.float16([[0.1, 0.2, 0.9], [1.1, 0.2, 1.0]])
+    >>> p = palettize(w, bits=1)
+    >>> p.codes.tolist(), p.lut.ravel().tolist()
+    ([[0, 0, 1], [1, 0, 1]], [0.1666259765625, 1.0])
+    >>> p.nbytes                                        # 6 bits, and two entries of 16 bits
+    5
+    """
+    weights = check_weights(weights)
+    axis = check_int("axis", axis, range(-weights.ndim, weights.ndim)) % weights.ndim
+    channels = weights.shape[axis]
+    group_size = _check_divides("group_size", group_size, channels, f"the {channels} channels of axis {axis}")
+    cluster_dim = _check_divides("cluster_dim", cluster_dim, group_size, f"the {group_size} channels of a group")
+    bits, choose = _chooser(bits, mode, lut, cluster_dim, seed)
+    importance = _check_sensitivities(sensitivities, weights, mode if lut is None else "lut")
+
+    scale = _scale(weights, per_channel_scale, axis)
+    if scale is not None:
+        weights = weights / scale
+
+    groups = channels // group_size
+    vectors = _vectors(weights, axis, groups, cluster_dim)
+    counts = [None] * groups if importance is None else _vectors(importance, axis, groups, cluster_dim)
+    tables, codes = zip(*map(choose, vectors, counts), strict=True)
+
+    if bits is None:  # "unique": the widest need of any group
+        most = max(map(len, tables))
+        bits = next((b for b in BITS if most <= 2**b), None)
+        if bits is None:
+            what = "values" if cluster_dim == 1 else f"vectors of {cluster_dim}"
+            raise ValueError(
+                f"mode 'unique' stores at most 256 distinct {what} a table, these weights have {most}; "
+                "use mode='kmeans', or a smaller group_size"
+            )
+    stored = np.zeros((groups, 2**bits, cluster_dim), weights.dtype)
+    for table, room in zip(tables, stored, strict=True):
+        room[: len(table)] = table
+    # Tables and codes were made with the channels first; Core ML keeps them where they were.
+    lut_shape = (groups,) + (1,) * (weights.ndim - 1) + stored.shape[1:]
+    swapped = list(np.swapaxes(weights, 0, axis).shape)
+    swapped[0] //= cluster_dim
+    codes = np.swapaxes(np.concatenate(codes).reshape(swapped), 0, axis)
+    return Palettized(
+        indices=bit_packing.pack(codes, bits),
+        lut=np.ascontiguousarray(np.swapaxes(stored.reshape(lut_shape), 0, axis)),
+        shape=weights.shape,
+        bits=bits,
+        axis=axis,
+        scale=scale,
+    )
+
+
+def _vectors(array, axis, groups, cluster_dim):
+    """Cut an array into groups of channels, and each group into its (n, cluster_dim) vectors."""
+    array = np.swapaxes(array, 0, axis)
+    vectors = array.reshape(array.shape[0] // cluster_dim, cluster_dim, *array.shape[1:])
+    vectors = np.moveaxis(vectors, 1, -1)
+    return np.ascontiguousarray(vectors).reshape(groups, -1, cluster_dim)
+
+
+def _chooser(bits, mode, lut, cluster_dim, seed):
+    """The number of bits, None if it depends on the weights, and the function that fills a table.
+
+    The function takes (n, cluster_dim) vectors and their importance, and returns a table of at most
+    2**bits entries and the entry of each vector.
+    """
+    if lut is not None:
+        table = check_weights(lut, "lut").astype(np.float64)
+        table = table.reshape(-1, 1) if table.ndim == 1 else table
+        if table.ndim != 2 or table.shape[1] != cluster_dim or table.shape[0] not in [2**b for b in BITS]:
+            raise ValueError(
+                f"lut must hold 2, 4, 8, 16, 64 or 256 entries of cluster_dim = {cluster_dim} values, "
+                f"got an array of shape {np.shape(lut)}; fill up with any value to the next size"
+            )
+        own_bits = int(table.shape[0]).bit_length() - 1
+        if bits is not None and bits != own_bits:
+            raise ValueError(f"bits follows from lut: {own_bits} for {table.shape[0]} entries; got {bits}")
+        return own_bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
+    check_choice("mode", mode, MODES)
+    if mode == "unique":
+        if bits is not None:
+            raise ValueError(f"bits must be left out with mode='unique', which takes what it needs; got {bits}")
+        return None, lambda vectors, _: _unique_table(vectors)
+    bits = check_int("bits", 4 if bits is None else bits, BITS)
+    if mode == "kmeans":
+        return bits, lambda vectors, importance: _kmeans_table(vectors, bits, importance, seed)
+    if cluster_dim > 1:
+        raise ValueError(f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {cluster_dim}")
+    return bits, lambda vectors, _: _uniform_table(vectors.ravel(), bits)
+
+
+def _kmeans_table(vectors, bits, importance, seed):
+    """The optimum for numbers; for vectors the best that k-means++ and Lloyd find.
+
+    Codes belong to the centroids as found; the table is rounded to the weights' type afterwards.
+    """
+    if importance is not None:
+        importance = importance.sum(axis=1)  # a vector counts as much as its weights together
+        if not importance.any():
+            importance = None
+    if vectors.shape[1] == 1:
+        clusters = kmeans.exact(vectors.ravel(), 2**bits, importance)
+        return clusters.centroids[:, None], clusters.labels
+    from .kmeans_vectors import cluster_vectors
+
+    clusters = cluster_vectors(vectors, 2**bits, importance, seed=seed)
+    return clusters.centroids, clusters.labels
+
+
+def _uniform_table(values, bits):
+    """Evenly spaced entries; the arithmetic is in the weights' own type, as in coremltools."""
+    low, high = values.min(), values.max()
+    last = 2**bits - 1
+    with np.errstate(over="ignore"):
+        step = (high - low) / last
+    if not np.isfinite(step) or (step == 0 and high > low):
+        # The span overflows its type, or a step of it vanishes: there coremltools stores infinities,
+        # or one value for everything. Compute these in float64.
+        values, low, high = np.float64(values), np.float64(low), np.float64(high)
+        step = (high - low) / last
+    table = np.arange(last + 1) * np.float64(step) + np.float64(low)
+    if step == 0:
+        return table[:, None], np.zeros(values.size, np.uint8)
+    codes = np.round((values - low) / (high - low) * last)
+    return table[:, None], codes.astype(np.uint8)
+
+
+def _unique_table(vectors):
+    """Every distinct value, ascending; vectors by their first value, then by the next ones."""
+    if vectors.shape[1] == 1:
+        levels, _, codes = kmeans.distinct(vectors.ravel())
+        return levels[:, None], codes
+    table, codes = np.unique(vectors, axis=0, return_inverse=True)
+    return table, codes.ravel()
+
+
+def _nearest_entry(table, vectors):
+    """The first of the nearest entries of `table` for each vector."""
+    if table.shape[1] > 1:
+        from .kmeans_vectors import nearest_vector
+
+        return nearest_vector(table, vectors)[0].astype(np.uint8)
+    entries, place = np.unique(table.ravel(), return_index=True)
+    values = vectors.ravel().astype(np.float64)
+    above = np.clip(np.searchsorted(entries, values), 1, max(entries.size - 1, 1))
+    if entries.size == 1:
+        return np.full(values.size, place[0], np.uint8)
+    below = above - 1
+    to_above, to_below = np.abs(entries[above] - values), np.abs(values - entries[below])
+    choose_above = (to_above < to_below) | ((to_above == to_below) & (place[above] < place[below]))
+    return np.where(choose_above, place[above], place[below]).astype(np.uint8)
+
+
+def _scale(weights, per_channel_scale, axis):
+    """The divisors of `per_channel_scale`, None without; a channel of zeros is divided by 1."""
+    if per_channel_scale is False:
+        return None
+    if per_channel_scale is True:
+        over = tuple(other for other in range(weights.ndim) if other != axis)
+    elif isinstance(per_channel_scale, str) and per_channel_scale == "across":
+        over = axis
+    else:
+        raise ValueError(f"per_channel_scale must be False, True or 'across'; got {per_channel_scale!r}")
+    scale = np.max(np.abs(weights), axis=over, keepdims=True)
+    scale[scale == 0] = 1
+    return scale
+
+
+def _check_divides(name, size, whole, of_what):
+    if size is None:
+        return whole
+    size = check_int(name, size, range(1, whole + 1))
+    if whole % size:
+        raise ValueError(f"{name} must divide {of_what}; got {size}")
+    return size
+
+
+def _check_sensitivities(sensitivities, weights, mode):
+    if sensitivities is None:
+        return None
+    if mode != "kmeans":
+        raise ValueError(f"sensitivities need mode='kmeans', which weighs errors; got them with {mode!r}")
+    sensitivities = check_weights(sensitivities, "sensitivities").astype(np.float64)
+    if sensitivities.shape != weights.shape:
+        raise ValueError(
+            f"sensitivities must have the weights' shape {weights.shape}, got {sensitivities.shape}"
+        )
+    if sensitivities.min() < 0:
+        raise ValueError(f"sensitivities must not be negative, got {sensitivities.min():g}")
+    return sensitivities
