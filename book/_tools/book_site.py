@@ -12,11 +12,18 @@ from vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 
-# A browser refuses to preload a font for a page opened from a file, and says so in its console. The
-# style sheets ask for the same fonts a moment later.
-FONT_PRELOAD = re.compile(r'\s*<link rel="preload" as="font"[^>]*>')
-# Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
-ICON_SCRIPT = re.compile(r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>')
+CORRECTIONS = [(re.compile(pattern), replacement) for pattern, replacement in (
+    # A browser refuses to preload a font for a page opened from a file, and says so in its console. The
+    # style sheets ask for the same fonts a moment later.
+    (r'\s*<link rel="preload" as="font"[^>]*>', ""),
+    # Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
+    (r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>', ""),
+    # A list of sources claims roles that its items do not fit; as plain paragraphs it is read in full.
+    (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
+    (r' role="doc-biblioentry"', ""),
+    # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
+    (r'<div class="pst-scrollable-table-container">', '<div class="pst-scrollable-table-container" tabindex="0">'),
+)]
 # Files that the theme copies and no page asks for.
 UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "locales", "webpack-macros.html")
 
@@ -59,10 +66,9 @@ def finish_site(app, error):
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        finished = ICON_SCRIPT.sub("", FONT_PRELOAD.sub("", text))
-        # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
-        finished = re.sub(r'<div class="pst-scrollable-table-container">',
-                          '<div class="pst-scrollable-table-container" tabindex="0">', finished)
+        finished = text
+        for pattern, replacement in CORRECTIONS:
+            finished = pattern.sub(replacement, finished)
         if finished != text:
             page.write_text(finished, encoding="utf-8")
     static = Path(app.outdir, "_static")

@@ -1,22 +1,9 @@
 """Serve the built book on this computer, and on no other: `make serve`."""
 
 import argparse
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from common import HTML, fail, say
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files without a line on the terminal for each of them."""
-
-    def log_message(self, *arguments):
-        pass
-
-
-def server(folder=HTML, port=0):
-    """Return a server of `folder` on the loopback address; port 0 takes any that is free."""
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(QuietHandler, directory=str(folder)))
+from handler import server
 
 
 def main():
@@ -26,7 +13,7 @@ def main():
     if not (HTML / "index.html").is_file():
         fail("There is no built book yet. Run 'make book' first.")
     try:
-        running = server(port=port)
+        running = server(HTML, port)
     except OSError as error:
         fail(f"Port {port} cannot be used ({error.strerror}). Try another: make serve PORT={port + 1}.")
     say(f"The book is at http://127.0.0.1:{port}/ until you press Ctrl-C.")

@@ -1,0 +1,116 @@
+"""Every page of the built book, over http: nothing fails, nothing leaves the site, everyone can read it."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from .controls import CONTROLS, kind_of, move, name_of, usable
+from .visit import PHONE, WIDE
+
+POOR_TEXT = re.compile(r"^(image|figure|picture|plot|\.{0,2}/?_images/.*|.*\.(png|svg|jpe?g|gif|webp))$", re.IGNORECASE)
+
+# Elements that stick out of the page on the right, unless a box of their own scrolls them.
+STICKING_OUT = """() => {
+  // A drawer that waits beside the screen is fixed there; it is opened by a button.
+  const inBox = node => {
+    for (let box = node; box && box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box);
+      if (style.position === "fixed") return true;
+      if (box !== node && style.overflowX !== "visible" && box.getBoundingClientRect().right <= innerWidth + 1) return true;
+    }
+    return false;
+  };
+  const width = document.documentElement.clientWidth;
+  return [...document.querySelectorAll("body *")]
+    .filter(node => node.checkVisibility())
+    .map(node => [node, node.getBoundingClientRect()])
+    .filter(([node, box]) => box.width > 1 && box.right > width + 1 && box.left < width && !inBox(node))
+    .slice(0, 5)
+    .map(([node, box]) => `<${node.tagName.toLowerCase()} class="${node.getAttribute("class") || ""}"> ends at `
+      + `${Math.round(box.right)} px: ${node.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+def test_images_have_a_text_for_those_who_cannot_see_them(visit):
+    images = visit.page.eval_on_selector_all(
+        "main img", "images => images.map(image => [image.getAttribute('src'), image.getAttribute('alt')])")
+    poor = [source[-60:] for source, text in images if not (text or "").strip() or POOR_TEXT.match(text.strip())]
+    assert not poor, f"{visit.name}: alternative text is missing or says nothing: {poor}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit, scheme):
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    visit.page.wait_for_timeout(200)  # colours fade from one scheme to the other
+    # preload: axe would fetch every style sheet again, some from addresses that it takes for theirs.
+    response = Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False}).response
+    found = [f"{rule['id']}: {rule['help']}: " + "; ".join(
+                 f"{node['html'][:160]} {node['failureSummary'].splitlines()[-1].strip()[:160]}" for node in rule["nodes"][:4])
+             for rule in response["violations"] if rule["impact"] in ("serious", "critical")]
+    assert not found, f"{visit.name}, {scheme}:\n" + "\n".join(found)
+
+
+def test_nothing_sticks_out_on_a_phone(visit):
+    visit.page.set_viewport_size(PHONE)
+    visit.settle()
+    wide = visit.page.evaluate("document.documentElement.scrollWidth")
+    found = visit.page.evaluate(STICKING_OUT)
+    visit.page.set_viewport_size(WIDE)
+    visit.settle()
+    assert wide <= PHONE["width"] and not found, f"{visit.name} is {wide} px wide at 390 px: {found}"
+
+
+def test_every_control_has_a_name_and_changes_what_is_drawn(visit):
+    assert visit.page.locator(".tk-instrument").count() >= visit.widgets_expected
+    faults = []
+    for number in range(visit.page.locator(".tk-instrument").count()):
+        faults += faults_of_instrument(visit, number)
+    assert not faults, f"{visit.name}:\n" + "\n".join(faults)
+
+
+def faults_of_instrument(visit, number):
+    """Move each control of one widget. Sliders and choices come first: a button may close the question."""
+    instrument = visit.page.locator(".tk-instrument").nth(number)
+    who = f"widget {number} ({instrument.get_attribute('data-instrument')})"
+    if not instrument.locator(".tk-view").count():
+        return [f"{who} has no element of class tk-view, so nothing says what it draws"]
+    controls = [(index, kind_of(control), name_of(control), usable(control))
+                for index, control in enumerate(instrument.locator(CONTROLS).all())]
+    faults = [f"{who}: a control of type {kind} has no accessible name" for _, kind, name, _ in controls if not name]
+    if not controls:
+        faults.append(f"{who} has no control")
+    for index, kind, name, at_first in controls:
+        if kind == "button":
+            continue
+        control = instrument.locator(CONTROLS).nth(index)
+        if kind == "radio" and control.is_checked():
+            continue  # the others of its group are moved away from it
+        if at_first and usable(control) and not move(visit, instrument, control):
+            faults.append(f"{who}: moving {kind} {name!r} by keyboard did not change what is drawn")
+    for name in [name for _, kind, name, _ in controls if kind == "button"]:
+        if not press(visit, number, name):
+            faults.append(f"{who}: pressing {name!r} by keyboard did not change what is drawn")
+    return faults
+
+
+def press(visit, number, name):
+    """Press one button; where another has closed the question, open the page anew and move a control first."""
+    for attempt in range(2):
+        instrument = visit.page.locator(".tk-instrument").nth(number)
+        buttons = [button for button in instrument.locator("button").all() if name_of(button) == name]
+        if attempt and (not buttons or not usable(buttons[0])):
+            others = instrument.locator(CONTROLS.replace(", button", "")).all()
+            move(visit, instrument, next(other for other in others if usable(other)))
+        if buttons and usable(buttons[0]):
+            return move(visit, instrument, buttons[0])
+        if not attempt:
+            visit.load()
+    return False
+
+
+def test_nothing_failed_and_no_request_left_the_site(visit):
+    # Comes last, so that it also hears what went wrong while the controls moved.
+    visit.wait_until_quiet()
+    assert not visit.faults, f"{visit.name}:\n" + "\n".join(visit.faults)

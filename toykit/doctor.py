@@ -1,0 +1,196 @@
+"""Look at a reader's machine: what is there, what is missing, and what to do about it.
+
+`toykit doctor` runs on a machine where anything else may be missing, so this module imports nothing
+but the standard library, and asks for the version of a package without importing it.
+"""
+
+import os
+import platform
+import re
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+OK, NOTE, PROBLEM = "ok", "note", "problem"
+
+MEMORY_GB = 4  # converting ResNet-50 peaks at about half of this
+DISK_GB = 3  # free space for what the notebooks write; the packages themselves are installed by then
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+MAC_BROWSERS = (
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    name : str
+        What was looked at.
+    status : str
+        "ok", "note" (something works in part) or "problem" (something will fail).
+    found : str
+        What is there.
+    advice : str
+        What to do; empty where there is nothing to do.
+    """
+
+    name: str
+    status: str
+    found: str
+    advice: str = ""
+
+
+def examine(root=None):
+    """Look at everything, and return a list of `Finding`.
+
+    Parameters
+    ----------
+    root : path, optional
+        The folder of the book, which holds pyproject.toml and constraints.txt. By default the one
+        that toykit is installed from.
+
+    Examples
+    --------
+    >>> examine()[0].name
+    'Python'
+    """
+    root = Path(root) if root else Path(__file__).resolve().parents[1]
+    return [python(), system(), *packages(root), memory(), disk(root), browser()]
+
+
+def python(version=None):
+    """Look at the version of Python, or at `version`, a tuple."""
+    version = tuple(version or sys.version_info[:3])
+    found = ".".join(map(str, version))
+    if (3, 11) <= version[:2] <= (3, 13):
+        return Finding("Python", OK, found)
+    return Finding("Python", PROBLEM, found, "The book needs Python 3.11, 3.12 or 3.13. Install one of them, "
+                   "remove .venv, and run: make setup PYTHON=python3.12")
+
+
+def system(name=None, machine=None):
+    """Look at the operating system: what of Core ML Tools runs here."""
+    name, machine = name or platform.system(), machine or platform.machine()
+    if name == "Darwin":
+        return Finding("System", OK, f"macOS {platform.mac_ver()[0]} on {machine}: converts models and runs them")
+    if name == "Linux" and machine == "x86_64":
+        return Finding("System", OK, "Linux on x86-64: converts and compresses models; running them with "
+                       "Core ML itself takes a Mac, and no chapter needs one")
+    return Finding("System", NOTE, f"{name} on {machine}", "coremltools has no package for this system. The "
+                   "book, the widgets and toykit work without it; for the cells that need it, use WSL (on "
+                   "Windows) or an x86-64 machine.")
+
+
+def wanted(root):
+    """Return {package: version} for what the book asks for by name, as far as this machine can have it."""
+    project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    pinned = dict(line.strip().split("==") for line in (root / "constraints.txt").read_text().splitlines()
+                  if "==" in line and not line.startswith("#"))
+    pinned = {normal(name): version for name, version in pinned.items()}
+    names = re.findall(r'^\s*(?:dependencies = \[)?"([A-Za-z0-9._-]+)[^"]*",?\]?$', project, re.MULTILINE)
+    return {name: pinned[normal(name)] for name in names if normal(name) in pinned}
+
+
+def normal(name):
+    """Return the form in which two names of one package are equal."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def packages(root):
+    """Look at each package that the book asks for, against the version that it was made with."""
+    if not (root / "constraints.txt").is_file():
+        return [Finding("Packages", NOTE, f"no constraints.txt in {root}",
+                        "toykit was installed on its own. To check the book's packages, run "
+                        "'toykit doctor' in the folder of the book.")]
+    findings = []
+    for name, version in wanted(root).items():
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            if name == "coremltools" and system().status == NOTE:
+                continue  # said already
+            findings.append(Finding(name, PROBLEM, "not installed", "Run: make setup"))
+            continue
+        # A local part, as in 2.13.0+cpu, says how it was built and not what it does.
+        if found.partition("+")[0] == version:
+            findings.append(Finding(name, OK, found))
+        else:
+            findings.append(Finding(name, NOTE, f"{found}; the book was made with {version}",
+                                    f"If a chapter shows other numbers: pip install '{name}=={version}'"))
+    return findings
+
+
+def memory(total=None):
+    """Look at the size of the memory; `total` is in bytes."""
+    if total is None:
+        try:
+            total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+            return Finding("Memory", NOTE, "size unknown", f"The largest chapters use up to {MEMORY_GB} GB.")
+    found = f"{total / 1e9:.1f} GB"
+    if total >= MEMORY_GB * 1e9:
+        return Finding("Memory", OK, found)
+    return Finding("Memory", NOTE, found, f"Chapters that convert ResNet-50 use up to {MEMORY_GB} GB. Close "
+                   "other programs, and run one notebook at a time.")
+
+
+def disk(root, free=None):
+    """Look at the free space where the book lies; `free` is in bytes."""
+    free = shutil.disk_usage(root).free if free is None else free
+    found = f"{free / 1e9:.1f} GB free"
+    if free >= DISK_GB * 1e9:
+        return Finding("Disk", OK, found)
+    return Finding("Disk", PROBLEM, found, f"The notebooks write packages of up to 51 MB each, and pip unpacks "
+                   f"large files: keep {DISK_GB} GB free.")
+
+
+def find_browser():
+    """Return the path of a browser that the tests can drive, or None.
+
+    The environment variable TOYKIT_BROWSER names one; otherwise the usual names and places are tried.
+    """
+    chosen = os.environ.get("TOYKIT_BROWSER")
+    if chosen:
+        return chosen if Path(chosen).is_file() else None
+    installed = (shutil.which(name) for name in BROWSERS)
+    mac = (path for path in MAC_BROWSERS if Path(path).is_file())
+    return next((path for path in (*installed, *mac) if path), None)
+
+
+def browser():
+    """Look for a browser that the tests can drive."""
+    path = find_browser()
+    if path:
+        return Finding("Browser", OK, path)
+    return Finding("Browser", NOTE, "no Chromium, Chrome or Edge", "Reading the book works in any browser. To run "
+                   "the tests of the site, install Chromium or Chrome, or set TOYKIT_BROWSER to its path.")
+
+
+def as_text(findings):
+    """Return the findings as lines for a terminal, with the advice under each that has one."""
+    mark = {OK: "ok  ", NOTE: "note", PROBLEM: "FIX "}
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{mark[finding.status]}  {finding.name:<{width}}  {finding.found}")
+        if finding.advice:
+            lines.append(f"      {'':<{width}}  {finding.advice}")
+    problems = sum(finding.status == PROBLEM for finding in findings)
+    lines.append("")
+    lines.append("Everything that the book needs is here." if not problems
+                 else f"{problems} thing{'s' if problems > 1 else ''} to fix, marked FIX.")
+    return "\n".join(lines)
+
+
+def as_data(findings):
+    """Return the findings as plain lists and dicts, for JSON."""
+    return {"ok": all(finding.status != PROBLEM for finding in findings),
+            "findings": [asdict(finding) for finding in findings]}
