@@ -1,0 +1,185 @@
+"""Just-in-time products against the dense product of the same weights, in float64."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toykit as tk
+
+pytest.importorskip("numba")
+from toykit.kernels import formats, instructions, loops  # noqa: E402
+
+# One by one, less than a register, not a multiple of a byte, of a register, of four rows.
+SHAPES = ((1, 1), (2, 3), (5, 7), (3, 8), (4, 32), (9, 33), (64, 64), (33, 130), (6, 1000))
+FORMATS = {
+    "int8": lambda w: tk.quantize(w, bits=8),
+    "int8 a tensor": lambda w: tk.quantize(w, bits=8, granularity="per_tensor"),
+    "uint8 affine": lambda w: tk.quantize(w, bits=8, mode="affine", signed=False),
+    "int8 affine": lambda w: tk.quantize(w, bits=8, mode="affine"),
+    "int4": lambda w: tk.quantize(w, bits=4),
+    "uint4 affine": lambda w: tk.quantize(w, bits=4, mode="affine", signed=False),
+    "int2": lambda w: tk.quantize(w, bits=2),
+    "table 4": lambda w: tk.palettize(w, bits=4),
+    "table 2": lambda w: tk.palettize(w, bits=2),
+    "table 1": lambda w: tk.palettize(w, bits=1),
+    "table 4 scaled": lambda w: tk.palettize(w, bits=4, per_channel_scale=True),
+    "70 % sparse": lambda w: tk.prune(w, sparsity=0.7),
+    "dense mask": lambda w: tk.prune(w, sparsity=0),
+    "nothing left": lambda w: tk.prune(w, sparsity=1),
+}
+
+
+def sample(shape, seed=0, dtype=np.float16):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def assert_product(compressed, x, result):
+    """Equal to the float64 product within the rounding of n float32 additions."""
+    dense = compressed.dense().reshape(compressed.shape[0], -1).astype(np.float64)
+    if isinstance(compressed, tk.Quantized) and compressed.bits == 8:  # without the rounding to float16
+        wide = {"scale": compressed.scale.astype(np.float32)}
+        dense = tk.Quantized(**(vars(compressed) | wide)).dense().reshape(dense.shape).astype(np.float64)
+    bound = np.finfo(np.float32).eps * np.sqrt(len(x) + 4) * 2 * (np.abs(dense) @ np.abs(x.astype(np.float64)))
+    assert result.dtype == np.float32
+    assert result.shape == (len(dense), *x.shape[1:])
+    assert np.all(np.abs(result - dense @ x) <= bound)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", FORMATS)
+def test_products_equal_the_dense_product(name, shape):
+    compressed = FORMATS[name](sample(shape))
+    for x in (sample(shape[1], 1, np.float32), sample((shape[1], 3), 2, np.float32)):
+        assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
+        # The dense weights of a float16 original are float16: compared with themselves.
+        ahead = tk.kernels.AheadOfTime(compressed)(x)
+        dense = compressed.dense().reshape(shape).astype(np.float64)
+        assert np.allclose(ahead, dense @ x, rtol=0, atol=1e-5 * max(1, np.abs(dense).sum(1).max()))
+
+
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(1, 40), st.sampled_from(sorted(FORMATS)), st.integers(0, 99))
+def test_any_shape_and_batch(m, n, batch, name, seed):
+    compressed = FORMATS[name](sample((m, n), seed))
+    x = sample((n, batch), seed + 1, np.float32)
+    assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
+
+
+def test_batch_in_several_tiles(monkeypatch):
+    monkeypatch.setattr(tk.kernels, "TILE_BYTES", 4 * 70 * 3)  # three rows at a time, then the rest
+    for name, compress in FORMATS.items():
+        compressed = compress(sample((11, 50)))
+        x = sample((50, 5), 3, np.float32)
+        assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
+
+
+def test_convolution_kernels_become_matrices():
+    compressed = tk.palettize(sample((8, 4, 3, 3)), bits=2, group_size=4)
+    assert compressed.lut.size == 2 * 4
+    x = sample(36, 1, np.float32)
+    just_in_time = tk.kernels.JustInTime(compressed)
+    assert just_in_time.shape == (8, 36)
+    assert_product(compressed, x, just_in_time(x))
+
+
+def test_whole_registers_are_used_as_stored():
+    compressed = tk.palettize(sample((8, 256)), bits=4)
+    rows = formats.stored_rows(compressed)
+    assert np.shares_memory(rows.codes, compressed.indices)
+    assert tk.kernels.JustInTime(compressed).nbytes == 8 * 128 + 16 * 4
+    assert tk.kernels.AheadOfTime(compressed).nbytes == 8 * 256 * 4
+
+
+@pytest.mark.parametrize("sparsity", (0.0, 0.5, 0.95))
+def test_both_ways_to_read_a_bitmask(sparsity):
+    compressed = tk.prune(sample((7, 91)), sparsity=sparsity)
+    rows = formats.stored_rows(compressed)
+    x = sample(91, 1, np.float32)
+    for row in (loops.listed_row, loops.expanded_row) if instructions.HAS_EXPAND else (loops.listed_row,):
+        product = [row(rows.values, rows.firsts[i], rows.mask[i], rows.arrange(x)) for i in range(7)]
+        assert_product(compressed, x, np.float32(product))
+
+
+def test_processors_with_shorter_registers():
+    """The eight-lane path, compiled for a processor of 2013, in a process of its own."""
+    if not instructions._has("avx2"):
+        pytest.skip("this is not an x86 processor with AVX2, so that code cannot run here")
+    features = "avx2 fma f16c bmi bmi2 popcnt avx sse sse2 sse3 ssse3 sse4.1 sse4.2 movbe lzcnt".split()
+    env = os.environ | {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": ",".join("+" + feature for feature in features),
+    }
+    script = (
+        "from tests import test_kernels as t; from toykit.kernels import instructions as i\n"
+        "assert (i.LANES, i.HAS_EXPAND) == (8, False)\n"
+        "for name in ('int8', 'int4', 'table 2', 'table 1', '70 % sparse'):\n"
+        "    for shape in ((1, 1), (9, 33), (6, 1000)):\n"
+        "        t.test_products_equal_the_dense_product(name, shape)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], env=env, check=True)
+
+
+def test_int8_by_int8_is_exact_in_whole_numbers():
+    compressed = tk.quantize(sample((9, 100), dtype=np.float32), bits=8)
+    x = np.random.default_rng(1).integers(-127, 128, 100).astype(np.float32)
+    x[0] = 127  # so that the input's own scale is 1 and nothing is rounded
+    expected = compressed.integers.astype(np.int64) @ x.astype(np.int64) * compressed.scale.ravel()
+    assert np.allclose(tk.kernels.Int8Int8(compressed)(x), expected, rtol=1e-6)
+    assert tk.kernels.Int8Int8(compressed)(np.zeros(100)).tolist() == [0] * 9
+
+
+def test_int8_by_int8_loses_half_a_step_of_the_input():
+    compressed = tk.quantize(sample((9, 100)), bits=8)
+    x = sample(100, 1, np.float32)
+    lost = np.abs(tk.kernels.Int8Int8(compressed)(x) - tk.kernels.JustInTime(compressed)(x))
+    assert np.all(lost <= np.abs(compressed.dense()).astype(float).sum(1) * np.abs(x).max() / 127 / 2 + 0.01)
+    assert lost.max() > 0
+
+
+def test_own_dense_product():
+    for shape in SHAPES:
+        w, x = sample(shape, dtype=np.float32), sample(shape[1], 1, np.float32)
+        assert np.allclose(tk.kernels.dense_product(w, x), w.astype(float) @ x, atol=1e-4)
+
+
+def test_arrays_and_joint_weights_ahead_of_time():
+    w = sample((4, 6), dtype=np.float32)
+    assert np.allclose(tk.kernels.AheadOfTime(w)(np.ones(6)), w.sum(1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "compress, message",
+    (
+        (lambda w: tk.palettize(w, bits=3), "codes of 1, 2, 4 bits in a Palettized, got 3"),
+        (lambda w: tk.palettize(w, bits=8), "got 8"),
+        (lambda w: tk.quantize(w, bits=6), "1, 2, 4, 8 bits in a Quantized, got 6"),
+        (lambda w: tk.quantize(w, bits=4, granularity="per_block", block_size=8), "a scale a tensor"),
+        (lambda w: tk.palettize(w, bits=2, cluster_dim=2), "tables of single weights"),
+        (lambda w: tk.palettize(w, bits=2, group_size=8, axis=1), "group of output channels"),
+        (lambda w: tk.prune(w.astype(np.float32), sparsity=0.5), "float16"),
+        (lambda w: tk.quantize(w[0], bits=8), "at least two dimensions"),
+    ),
+)
+def test_what_has_no_loop_is_refused(compress, message):
+    with pytest.raises(ValueError, match=message):
+        tk.kernels.JustInTime(compress(sample((16, 16))))
+
+
+def test_bad_input():
+    just_in_time = tk.kernels.JustInTime(tk.quantize(sample((4, 6)), bits=8))
+    for x in (np.ones(5), np.ones((6, 0)), np.ones((6, 2, 2)), 3.0):
+        with pytest.raises(ValueError, match="a vector of 6 numbers"):
+            just_in_time(x)
+    with pytest.raises(TypeError, match="got ndarray"):
+        tk.kernels.JustInTime(np.ones((2, 2)))
+    for compressed in (tk.palettize(sample((4, 6)), bits=2), tk.quantize(sample((4, 6)), bits=8, mode="affine")):
+        with pytest.raises(ValueError, match="signed, symmetric 8-bit"):
+            tk.kernels.Int8Int8(compressed)
+    with pytest.raises(ValueError, match="overflow"):
+        tk.kernels.Int8Int8(tk.quantize(np.ones((1, 2**17 + 1), np.float16), bits=8))
+    with pytest.raises(ValueError, match="one vector"):
+        tk.kernels.Int8Int8(tk.quantize(sample((4, 6)), bits=8))(np.ones((6, 2)))

@@ -1,0 +1,187 @@
+"""Compressed weights at work on this computer's CPU: decompressed ahead of time, or just in time.
+
+A compressed matrix can be turned back into numbers at two moments. *Ahead of time*: once, when the
+model is loaded; every product after that reads the dense weights, so the saving is on disk alone.
+*Just in time*: in every product, a weight at a time, in a register; memory holds, and each product
+reads, the compressed weights only. That is quicker if reading was what took the time.
+
+    just_in_time = tk.kernels.JustInTime(tk.quantize(w, bits=4))
+    ahead_of_time = tk.kernels.AheadOfTime(tk.quantize(w, bits=4))
+    just_in_time(x), ahead_of_time(x)           # the same product, up to rounding
+    just_in_time.nbytes, ahead_of_time.nbytes   # bytes in memory while running: 1 to 8
+
+`formats.py` lays the stored arrays out in rows, `loops.py` has the loops, and `instructions.py` the
+two instructions that they need and Numba lacks.
+Everything runs on one thread. Not here: timing (`toykit.latency`), other shapes of convolution
+than the product that they come down to, and 3-, 6- and 8-bit tables.
+"""
+
+import numpy as np
+
+from .._optional import require
+from ..compressed import Compressed, check_weights
+
+TILE_BYTES = 2**19  # weights decompressed at once in a product with many vectors: stays in the cache
+
+
+class AheadOfTime:
+    """Weights decompressed once, then a dense float32 product.
+
+    Parameters
+    ----------
+    compressed : Compressed, or array of float, shape (m, ...)
+        The axes after the first are joined, as in the matrix product of a convolution.
+
+    Attributes
+    ----------
+    shape : (m, n)
+    nbytes : int
+        What the weights take in memory while running.
+    """
+
+    def __init__(self, compressed):
+        dense = compressed.dense() if isinstance(compressed, Compressed) else check_weights(compressed)
+        self.weights = np.ascontiguousarray(dense.reshape(len(dense), -1), np.float32)
+        self.shape, self.nbytes = self.weights.shape, self.weights.nbytes
+
+    def __call__(self, x):
+        """W x for a vector of n numbers, or for each column of an (n, batch) array; float32."""
+        return self.weights @ _check_input(x, self.shape[1])
+
+
+class JustInTime:
+    """Weights that stay compressed in memory and are decompressed inside every product.
+
+    Parameters
+    ----------
+    compressed : Quantized, Palettized or Sparse, of weights of shape (m, ...)
+        8-bit codes, or codes of 4, 2 or 1 bits, with a scale a tensor or an output channel; 4-, 2-
+        and 1-bit tables, also for groups of output channels; float16 weights behind a bitmask.
+
+    Attributes
+    ----------
+    shape : (m, n)
+    nbytes : int
+        What is kept in memory, and read in each product. A little more than `compressed.nbytes`:
+        tables are kept as 16 float32 each, sparse rows know where they begin, and a row that does
+        not fill whole vector registers is filled up.
+
+    Raises
+    ------
+    TypeError
+        If `compressed` is something else.
+    ValueError
+        If it is of a kind that has no loop here; the message names what has.
+    ImportError
+        If numba is not installed.
+
+    Notes
+    -----
+    A product with one vector decompresses into registers. One with many decompresses a tile of
+    rows that fits into the cache, and hands it to NumPy's dense product.
+
+    The weights multiplied are those of `compressed.dense()`, with one difference: 8-bit codes of
+    float16 weights meet their scale in float32, and are not rounded to float16 in between.
+
+    Examples
+    --------
+    >>> import toykit as tk
+    >>> weights = np.float32([[1, -2], [0.5, 1.5]])
+    >>> JustInTime(tk.quantize(weights, bits=8))([1.0, 1.0]).round(2).tolist()
+    [-1.0, 2.0]
+    """
+
+    def __init__(self, compressed):
+        self._format = _formats().stored_rows(compressed)
+        self.shape = compressed.shape[0], compressed.size // compressed.shape[0]
+        self.nbytes = self._format.nbytes
+
+    def __call__(self, x):
+        """W x for a vector of n numbers, or for each column of an (n, batch) array; float32."""
+        x = self._format.arrange(_check_input(x, self.shape[1]))
+        y = np.empty((self.shape[0], *x.shape[1:]), np.float32)
+        if x.ndim == 1:
+            self._format.product(x, y)
+            return y
+        rows = max(1, TILE_BYTES // (4 * len(x)))
+        tile = np.empty((min(rows, len(y)), len(x)), np.float32)
+        for start in range(0, len(y), rows):
+            out = tile[: len(y) - start]
+            self._format.rows(start, out)
+            np.matmul(out, x, out=y[start : start + rows])
+        return y
+
+
+class Int8Int8:
+    """8-bit weights times 8-bit inputs, in whole numbers; what W8A8 runs on.
+
+    The input is quantized in every product, symmetrically and with one scale, so the result has
+    that rounding in it: it is not the dense product up to float rounding.
+
+    Parameters
+    ----------
+    compressed : Quantized
+        Signed symmetric, 8 bits, with a scale a tensor or an output channel.
+    """
+
+    def __init__(self, compressed):
+        self._rows = _formats().stored_rows(compressed)
+        if not hasattr(self._rows, "codes") or self._rows.codes.dtype != np.int8 or self._rows.zero.any():
+            raise ValueError(
+                "Int8Int8 takes signed, symmetric 8-bit weights, as tk.quantize(w, bits=8) gives; "
+                f"got {compressed!r}"
+            )
+        if (n := self._rows.codes.shape[1]) > 2**17:  # 2**17 products of 2**7 x 2**7 are 2**31
+            raise ValueError(f"a row of {n} weights can overflow a sum of 32 bits; at most {2**17} fit")
+        self.shape, self.nbytes = self._rows.codes.shape, self._rows.nbytes
+
+    def __call__(self, x):
+        """W x for a vector of n numbers, float32."""
+        x = _check_input(x, self.shape[1])
+        if x.ndim != 1:
+            raise ValueError(f"x must be one vector, got an array of shape {x.shape}")
+        scale = np.float32(np.max(np.abs(x)) / 127) or np.float32(1)
+        y = np.empty(self.shape[0], np.float32)
+        codes = np.rint(x / scale).astype(np.int8)
+        _formats().loops.int8_int8_product(self._rows.codes, self._rows.scale, codes, scale, y)
+        return y
+
+
+def dense_product(weights, x):
+    """W x by this package's own dense loop, for a fair comparison with the others.
+
+    Parameters
+    ----------
+    weights : (m, n) float32 array
+    x : (n,) array
+
+    Returns
+    -------
+    (m,) float32 array
+
+    Examples
+    --------
+    >>> dense_product(np.float32([[1, 2], [3, 4]]), [1, 1]).tolist()
+    [3.0, 7.0]
+    """
+    weights = np.ascontiguousarray(weights, np.float32)
+    y = np.empty(len(weights), np.float32)
+    _formats().loops.dense_product(weights, _check_input(x, weights.shape[1]), y)
+    return y
+
+
+def _formats():
+    """The part that needs numba."""
+    require("numba", "toykit.kernels needs numba to compile its loops")
+    from . import formats
+
+    return formats
+
+
+def _check_input(x, n):
+    x = np.ascontiguousarray(x, np.float32)
+    if x.ndim not in (1, 2) or len(x) != n or 0 in x.shape:
+        raise ValueError(
+            f"x must be a vector of {n} numbers or an array of shape ({n}, batch), got shape {x.shape}"
+        )
+    return x

@@ -1,0 +1,185 @@
+"""Stored arrays laid out for the loops: each row of the matrix starts where a register can load it.
+
+The stored forms of toykit (and of Core ML) are one long row of bits. Where a row of the matrix is a
+whole number of register loads, these are used as they are, without a copy. Where it is not, each
+row is filled up with zeros, and the input with as many: the one repacking there is. It costs bytes
+only for narrow matrices, where a register holds more than a row.
+"""
+
+import numpy as np
+
+from .. import bits as bit_packing
+from ..palettization import Palettized
+from ..pruning import Sparse
+from ..quantization import Quantized
+from . import loops
+from .instructions import LANES
+
+
+def stored_rows(compressed):
+    """The layout for a compressed matrix: something with `nbytes`, `arrange`, `product` and `rows`.
+
+    `arrange(x)` reorders an input once; `product(x, y)` writes W x for such an input; and
+    `rows(start, out)` writes rows of W as float32, in that same order.
+    """
+    if not isinstance(compressed, (Sparse, Quantized, Palettized)):
+        raise TypeError(
+            "just-in-time products take the result of tk.prune, tk.quantize or tk.palettize, got "
+            f"{type(compressed).__name__}. AheadOfTime takes any array or compressed weights."
+        )
+    if len(compressed.shape) < 2:
+        raise ValueError(f"weights must have at least two dimensions, got shape {compressed.shape}")
+    if isinstance(compressed, Sparse):
+        return SparseRows(compressed)
+    allowed = (1, 2, 4, 8) if isinstance(compressed, Quantized) else (1, 2, 4)
+    if compressed.bits not in allowed:
+        raise ValueError(
+            f"just-in-time products read codes of {', '.join(map(str, allowed))} bits in a "
+            f"{type(compressed).__name__}, got {compressed.bits}. AheadOfTime takes any width."
+        )
+    return Int8Rows(compressed) if compressed.bits == 8 else TableRows(compressed)
+
+
+class _Rows:
+    arrays = ()
+
+    @property
+    def nbytes(self):
+        return sum(array.nbytes for array in self.arrays)
+
+    def arrange(self, x):
+        return x
+
+
+class Int8Rows(_Rows):
+    """8-bit codes: already a byte each."""
+
+    def __init__(self, quantized):
+        rows = quantized.shape[0]
+        self.codes = quantized.codes.reshape(rows, -1)
+        self.scale, self.zero = _row_scales(quantized)
+        self.arrays = self.codes, self.scale, self.zero
+
+    def product(self, x, y):
+        loops.int8_product(self.codes, self.scale, self.zero, x, y)
+
+    def rows(self, start, out):
+        loops.int8_rows(self.codes, self.scale, self.zero, start, out)
+
+
+class TableRows(_Rows):
+    """Codes of 1, 2 or 4 bits, and tables.
+
+    Quantized weights come here too: 4 bits and a scale are a table of 16 evenly spaced values.
+    """
+
+    def __init__(self, compressed):
+        self.bits = compressed.bits
+        if isinstance(compressed, Quantized):
+            packed, tables = compressed.codes, _even_tables(compressed)
+        else:
+            packed, tables = compressed.indices, _palette_tables(compressed)
+        rows = compressed.shape[0]
+        self.codes = _row_bytes(packed, self.bits, rows, compressed.size // rows, LANES)
+        # Equal tables are kept once: `rows_a_table` rows share one. All have 16 entries, shorter
+        # ones by repetition, so that the unused upper bits of a byte do not matter.
+        self.tables = np.ascontiguousarray(np.tile(tables, 16 // tables.shape[1]), np.float32)
+        self.rows_a_table = rows // len(self.tables)
+        self.arrays = self.codes, self.tables
+
+    def arrange(self, x):
+        """All that meet the lowest code of a byte, then all that meet the next; zeros at the end."""
+        per_byte, count = 8 // self.bits, self.codes.shape[1]
+        filled = np.zeros((per_byte * count, *x.shape[1:]), np.float32)
+        filled[: len(x)] = x
+        by_lane = filled.reshape(count, per_byte, *x.shape[1:]).swapaxes(0, 1)
+        return np.ascontiguousarray(by_lane).reshape(filled.shape)
+
+    def product(self, x, y):
+        loops.table_product[self.bits](self.codes, self.tables, self.rows_a_table, x, y)
+
+    def rows(self, start, out):
+        loops.table_rows(self.codes, self.bits, self.tables, self.rows_a_table, start, out)
+
+
+class SparseRows(_Rows):
+    """float16 weights behind a bitmask."""
+
+    def __init__(self, sparse):
+        if sparse.dtype != np.float16:
+            raise ValueError(
+                f"just-in-time products read sparse weights in float16, as Core ML stores them; got "
+                f"{sparse.dtype}. Prune weights.astype(np.float16)."
+            )
+        rows = sparse.shape[0]
+        self.mask = _row_bytes(sparse.mask, 1, rows, sparse.size // rows, 2).view("<u2")
+        self.values = sparse.values.view(np.uint16)
+        kept = sparse.kept.reshape(rows, -1).sum(1)
+        self.firsts = np.cumsum(kept) - kept
+        self.arrays = self.values, self.mask, self.firsts
+
+    def arrange(self, x):
+        filled = np.zeros((16 * self.mask.shape[1], *x.shape[1:]), np.float32)
+        filled[: len(x)] = x
+        return filled
+
+    def product(self, x, y):
+        loops.sparse_product(self.values, self.firsts, self.mask, x, y)
+
+    def rows(self, start, out):
+        loops.sparse_rows(self.values, self.firsts, self.mask, start, out)
+
+
+def _row_bytes(packed, bits, rows, columns, multiple):
+    """Packed codes as (rows, bytes of a row), each row a multiple of so many bytes."""
+    if columns * bits % (8 * multiple) == 0:
+        return packed.reshape(rows, -1)
+    codes = bit_packing.unpack(packed, bits, rows * columns).reshape(rows, columns)
+    short = -columns % (8 * multiple // bits)
+    return bit_packing.pack(np.pad(codes, ((0, 0), (0, short))), bits).reshape(rows, -1)
+
+
+def _row_scales(quantized):
+    """Scale and zero point of each row."""
+    rows = quantized.shape[0]
+    if quantized.scale.size not in (1, len(quantized.scale)) or rows % len(quantized.scale):
+        raise ValueError(
+            "just-in-time products read quantized weights with a scale a tensor or an output channel, "
+            f"got scales of shape {quantized.scale.shape}. AheadOfTime takes any granularity."
+        )
+    scale = quantized.scale.ravel().astype(np.float32)
+    zero = np.zeros(scale.size, np.float32)
+    if quantized.zero_point is not None:
+        zero = quantized.zero_point
+        if quantized.bits < 8:
+            zero = bit_packing.unpack(zero, quantized.bits, scale.size, quantized.signed)
+        zero = zero.ravel().astype(np.float32)
+    if quantized.bits == 8:
+        scale, zero = np.broadcast_to(scale, rows).copy(), np.broadcast_to(zero, rows).copy()
+    return scale, zero
+
+
+def _even_tables(quantized):
+    """For each scale the weights that the codes 0, 1, 2, ... of so many bits stand for."""
+    scale, zero = _row_scales(quantized)
+    codes = np.arange(2**quantized.bits)
+    if quantized.signed:  # the upper half of the codes are negative numbers in two's complement
+        codes = np.where(codes < len(codes) // 2, codes, codes - len(codes))
+    weights = scale[:, None] * (codes.astype(np.float32) - zero[:, None])
+    return weights.astype(quantized.dtype)
+
+
+def _palette_tables(palettized):
+    """For each group of output channels its table; for each channel, if channels have scales."""
+    groups = palettized.lut.size // (2**palettized.bits * palettized.cluster_dim)
+    if palettized.cluster_dim > 1 or palettized.lut.shape[0] != groups:
+        raise ValueError(
+            "just-in-time products read tables of single weights, one table for all or one for each "
+            f"group of output channels; got tables of shape {palettized.lut.shape}"
+        )
+    tables = palettized.lut.reshape(groups, -1)
+    if palettized.scale is None:
+        return tables
+    if palettized.scale.shape[0] != palettized.shape[0]:
+        raise ValueError(f"just-in-time products read scales of rows, got shape {palettized.scale.shape}")
+    return np.repeat(tables, palettized.shape[0] // groups, axis=0) * palettized.scale.reshape(-1, 1)
