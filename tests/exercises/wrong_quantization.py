@@ -1,0 +1,62 @@
+"""Wrong answers that people give to the exercises on quantization, each with a part of the hint it must get."""
+
+import numpy as np
+
+
+def codes(w, s, z):
+    return np.clip(np.rint(w / s) + z, -128, 127).astype(np.int8)
+
+
+def pairs(c):
+    c = np.append(c, np.int8(0)) if c.size % 2 else c
+    return c[::2], c[1::2]
+
+
+def swapped(c):
+    low, high = pairs(c)
+    return ((high & 15) | (low & 15) << 4).astype(np.uint8)
+
+
+def unmasked(c):
+    low, high = pairs(c.astype(np.int16))
+    return (low + (high << 4)).astype(np.uint8)
+
+
+def packed(c):
+    low, high = pairs(c.astype(np.int16))
+    return (low & 15 | (high & 15) << 4)
+
+
+WRONG = {
+    "symmetric_scale": [
+        (lambda w, b: w.max() / (2 ** (b - 1) - 1), "negative weight"),
+        (lambda w, b: np.abs(w).max() / 2 ** (b - 1), "given up"),
+        (lambda w, b: (w.max() - w.min()) / (2**b - 1), "as far down as up"),
+        (lambda w, b: np.abs(w).max() / (2**b - 1), "as far down as up"),
+        (lambda w, b: (2 ** (b - 1) - 1) / max(np.abs(w).max(), 1e-9), "turn the fraction over"),
+        (lambda w, b: np.abs(w).max() / 127, "bits is an argument"),
+        (lambda w, b: np.abs(w).max(axis=0) / (2 ** (b - 1) - 1), ""),
+    ],
+    "quantize_affine": [
+        (lambda w, s, z: np.clip(np.rint(w / s) + z, -128, 127), "int8"),
+        (lambda w, s, z: codes(w, s, -z), "zero_point itself"),
+        (lambda w, s, z: codes(w + z, s, 0), "divide by scale first"),
+        (lambda w, s, z: codes(w, 1 / s, z), "three steps"),
+        (lambda w, s, z: (np.rint(w / s) + z).astype(np.int64).astype(np.int8), "wraps around"),
+        (lambda w, s, z: (np.clip(np.rint(w / s), -128, 127) + z).astype(np.int64).astype(np.int8), "Clip last"),
+        (lambda w, s, z: np.clip(w / s + z, -128, 127).astype(np.int8), "cuts off"),
+        (lambda w, s, z: np.clip(np.floor(w / s + z), -128, 127).astype(np.int8), "not down"),
+        (lambda w, s, z: np.clip(np.floor(w / s + 0.5) + z, -128, 127).astype(np.int8), "even neighbour"),
+        (lambda w, s, z: np.clip(np.rint(w / s) + z, -127, 127).astype(np.int8), "leave -128 out"),
+        (lambda w, s, z: np.clip(np.rint(w / s) + z, 0, 127).astype(np.int8), "leave -128 out"),
+    ],
+    "pack_int4": [
+        (swapped, "low four bits"),
+        (unmasked, "cut them off"),
+        (lambda c: swapped(c[: c.size // 2 * 2]) if c.size < 2 else packed(c[: c.size // 2 * 2]).astype(np.uint8),
+         "still needs a byte"),
+        (lambda c: c.astype(np.uint8) & 15, "share a byte"),
+        (packed, "uint8"),
+        (lambda c: [int(b) for b in packed(c)], ""),
+    ],
+}

@@ -1,0 +1,164 @@
+"""Every checker passes its reference and catches the wrong answers that people give, with the right hint."""
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check
+
+EXERCISES = check.all()
+
+
+def load_wrong_answers():
+    """Collect WRONG of tests/exercises/wrong_<chapter>.py, one file a chapter."""
+    found = {}
+    for path in sorted((Path(__file__).parent / "exercises").glob("wrong_*.py")):
+        found |= import_module(f"{__package__}.exercises.{path.stem}").WRONG
+    return found
+
+
+WRONG = load_wrong_answers()
+PAIRS = [pytest.param(name, answer, hint, id=f"{name}-{i}")
+         for name, answers in WRONG.items() for i, (answer, hint) in enumerate(answers)]
+
+
+def test_every_exercise_has_at_least_four_wrong_answers_and_three_of_them_get_a_hint():
+    assert set(WRONG) == set(EXERCISES)
+    for name, answers in WRONG.items():
+        assert len(answers) >= 4, name
+        assert sum(bool(hint) for _, hint in answers) >= 3, name
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_reference_passes_every_case(name):
+    exercise = EXERCISES[name]
+    report = exercise(exercise.reference)
+    assert report and report.tried == len(exercise.cases) + exercise.trials * (exercise.random is not None)
+    assert "passed" in repr(report)
+
+
+@pytest.mark.parametrize("name, answer, hint", PAIRS)
+def test_wrong_answer_fails_with_its_hint(name, answer, hint):
+    report = EXERCISES[name](answer)
+    assert not report
+    assert hint in report.hint, report
+    assert report.problem and report.details
+    if not hint:
+        assert report.hint not in [h.text for h in EXERCISES[name].hints], "this mistake has a hint: say which"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_hint_is_given_to_some_wrong_answer(name):
+    given = {EXERCISES[name](answer).hint for answer, _ in WRONG[name]}
+    unused = [hint.text for hint in EXERCISES[name].hints if hint.text not in given]
+    assert not unused
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_reports_are_stable_and_keep_the_solution_to_themselves(name):
+    exercise = EXERCISES[name]
+    source = {line.strip() for line in inspect.getsource(exercise.reference).splitlines()[1:]} - {"", ")"}
+    for answer, _ in WRONG[name]:
+        report = exercise(answer)
+        assert (repr(report), report._repr_html_()) == (repr(exercise(answer)), exercise(answer)._repr_html_())
+        assert " at 0x" not in repr(report)
+        assert not any(line in repr(report) for line in source)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_common_accidents(name):
+    exercise = EXERCISES[name]
+    names = list(inspect.signature(exercise.reference).parameters)
+    assert "return" in exercise(lambda *args: None).hint
+    unwritten = exercise(_unwritten)
+    assert "Nothing is written here yet" in unwritten.problem and unwritten.hint == exercise.task
+    assert "not a function" in exercise(3).problem
+    assert "without calling it" in exercise(np.ones(2)).hint
+    too_few = exercise(lambda *, nothing: 0)
+    assert ", ".join(names) in too_few.problem
+
+
+def _unwritten(*args):
+    raise NotImplementedError
+
+
+def broken(a, b):
+    values = [a]
+    return values[3]
+
+
+def adder(**options):
+    return Exercise(name="add", task="Return a + b.", reference=lambda a, b: a + b,
+                    cases=[Case(1, 2), Case(-1, 1, about="they cancel")], **options)
+
+
+def test_an_error_shows_the_learners_line():
+    report = adder()(broken)
+    assert re.search(r"line \d+: return values\[3\]", repr(report))
+    assert "IndexError: list index out of range" in repr(report)
+
+
+def test_changed_input_is_reported():
+    def sort_it(a):
+        a.sort()
+        return a.copy()
+
+    exercise = Exercise("sort", "Sort.", lambda a: np.sort(a), [Case(np.array([2, 1]))])
+    assert "changed its input a" in exercise(sort_it).problem
+    assert exercise(lambda a: np.sort(a))
+
+
+@pytest.mark.parametrize("result, words", [
+    ([1, 2], "a list instead of a NumPy array"),
+    (np.ones((2, 1)), "shape is (2, 1) instead of (2,)"),
+    (np.array([1, 2]), "signed integers (int64) instead of float64"),
+    (np.array(["a", "b"]), "holds <U1 values"),
+    (np.array([1.0, np.nan]), "first is [1]: nan instead of 2"),
+    (np.array([1.0, 2.0 + 1e-3]), "1 of 2 values are wrong"),
+])
+def test_what_is_said_about_a_wrong_array(result, words):
+    exercise = Exercise("twice", "Double.", lambda x: 2 * x, [Case(np.array([0.5, 1.0]))], tolerance=1e-6)
+    report = exercise(lambda x: result)
+    assert words in report.problem
+    assert exercise(lambda x: np.array([1.0, 2.0 + 1e-9]))
+
+
+@pytest.mark.parametrize("result, words", [
+    (True, "a bool instead of a number"),
+    ("3", "a str instead of a number"),
+    (np.ones(2), "an array of shape (2,) instead of a number"),
+    (4, "The result is wrong"),
+    (float("nan"), "The result is wrong"),
+])
+def test_what_is_said_about_a_wrong_number(result, words):
+    assert words in adder()(lambda a, b: result).problem
+
+
+def test_numpy_numbers_count_as_numbers():
+    assert adder()(lambda a, b: np.int64(a + b))
+    assert adder()(lambda a, b: np.asarray(float(a + b)))
+
+
+def test_a_hint_that_fails_does_not_hide_the_problem():
+    exercise = adder(hints=[Hint("never", lambda got, want, a, b: 1 / 0)], hint="Add them.")
+    assert exercise(lambda a, b: a * b - 7).hint == "Add them."
+
+
+def test_an_unknown_exercise_names_the_others():
+    with pytest.raises(AttributeError, match="no exercise is called 'pruning_task'; there are .*pruning_mask"):
+        check.pruning_task
+    assert "pruning_mask" in dir(check) and "pruning_mask" in repr(check)
+
+
+def test_each_chapter_has_three_exercises():
+    for chapter in CHAPTERS:
+        module = import_module(f"toykit.exercises.{chapter}")
+        assert sum(isinstance(value, Exercise) for value in vars(module).values()) >= 3, chapter
+
+
+def test_html_escapes_what_learners_return():
+    assert "<script>" not in adder()(lambda a, b: "<script>alert(1)</script>")._repr_html_()

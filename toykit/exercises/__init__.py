@@ -1,0 +1,48 @@
+"""Checkers for the book's exercises: `check.pruning_mask(my_function)`.
+
+A checker runs the learner's function on small cases with known answers, on edge cases and on random
+ones. It says which input broke it, what came out, what was expected, and what to look at; it never
+shows the solution. Each chapter's exercises are in the module of the chapter's name; NumPy is all
+that they need.
+"""
+
+from importlib import import_module
+
+from .framework import Case, Exercise, Hint, Report
+
+__all__ = ["Case", "Exercise", "Hint", "Report", "check"]
+
+CHAPTERS = ("size", "pruning", "quantization")
+
+
+class _Check:
+    """All exercises of the book, by name."""
+
+    def __init__(self):
+        self._exercises = None
+
+    def all(self):
+        """Return the exercises as a dict from name to Exercise, in the order of the book."""
+        if self._exercises is None:
+            found = {}
+            for chapter in CHAPTERS:
+                module = import_module(f"{__name__}.{chapter}")
+                found |= {e.name: e for e in vars(module).values() if isinstance(e, Exercise)}
+            self._exercises = found
+        return self._exercises
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self.all():
+            raise AttributeError(f"no exercise is called {name!r}; there are {', '.join(self.all())}")
+        return self.all()[name]
+
+    def __dir__(self):
+        return sorted(self.all())
+
+    def __repr__(self):
+        return f"<check: {', '.join(self.all())}>"
+
+
+check = _Check()

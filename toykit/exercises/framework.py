@@ -1,0 +1,207 @@
+"""How an exercise is checked, and what the learner reads.
+
+An `Exercise` is data: a reference solution, cases with a note on what each is about, a generator of
+random arguments, and hints for mistakes that can be recognised from what came out. Calling it with
+the learner's function runs the cases, the small ones first, stops at the first that fails, and
+returns a `Report`. The text of a report depends on nothing but the function: no address, no time.
+
+Not here: a time limit. A function that never returns is stopped by the reader, as any other cell.
+"""
+
+import copy
+import html
+import inspect
+import numbers
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+import numpy as np
+
+from .diagnosis import compare, learners_line, show
+
+
+@dataclass(frozen=True)
+class Case:
+    """Arguments to try, and in a few words what is special about them ("ties", "no weights")."""
+
+    args: tuple
+    about: str = ""
+
+    def __init__(self, *args, about=""):
+        object.__setattr__(self, "args", args)
+        object.__setattr__(self, "about", about)
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A sentence for a mistake that shows in the result.
+
+    `when(got, expected, *args)` says whether this mistake was made; it is only asked about a result
+    of the right type and shape, unless `anything` is true. An error inside it counts as a no.
+    """
+
+    text: str
+    when: Callable
+    anything: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a checker found. True when everything passed."""
+
+    exercise: str
+    tried: int
+    problem: str = ""
+    details: tuple = ()  # pairs of a heading and a value, such as ("Input", "w = [1. 2.]")
+    hint: str = ""
+
+    @property
+    def passed(self):
+        return not self.problem
+
+    def __bool__(self):
+        return self.passed
+
+    def __repr__(self):
+        if self.passed:
+            return f"{self.exercise}: passed, {self.tried} cases."
+        lines = [f"{self.exercise}: not yet. {self.problem}"]
+        for heading, value in self.details:
+            first, *rest = value.split("\n")
+            lines += [f"  {heading + ':':<10}{first}", *(" " * 12 + line for line in rest)]
+        if self.hint:
+            lines.append(f"  {'Hint:':<10}{self.hint}")
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        # Colours are set here, ground and ink together, so that the card reads on any theme.
+        color, verdict = ("#00775a", "Passed") if self.passed else ("#b04300", "Not yet")
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:2px 12px 2px 0;'
+            f'color:#1f2328">{html.escape(heading)}</th><td style="text-align:left;padding:2px 0">'
+            f'<pre style="margin:0;padding:0;border:0;background:none;color:#1f2328;white-space:pre-wrap">'
+            f"{html.escape(value)}</pre></td></tr>" for heading, value in self.details)
+        table = f'<table style="margin:6px 0;border:0;color:#1f2328">{rows}</table>' if rows else ""
+        hint = f"<div><strong>Hint.</strong> {html.escape(self.hint)}</div>" if self.hint else ""
+        said = f"{self.tried} cases." if self.passed else html.escape(self.problem)
+        return (f'<div class="tk-check" style="border:1px solid #c9ced4;border-left:4px solid {color};'
+                f'border-radius:6px;padding:8px 14px;background:#ffffff;color:#1f2328">'
+                f'<div><strong style="color:{color}">{verdict}: <code style="color:inherit;background:none;'
+                f'border:0">{self.exercise}</code>.</strong> {said}</div>{table}{hint}</div>')
+
+
+@dataclass(frozen=True, eq=False)
+class Exercise:
+    """A task and everything that is needed to check an answer to it.
+
+    Attributes
+    ----------
+    name : str
+        As in ``check.name(my_function)``.
+    task : str
+        One sentence: what the function gets and what it should return.
+    reference : callable
+        A solution. Its argument names are those that the learner reads.
+    cases : list of Case
+        Small and exact first: the first failing case is the one that is shown.
+    random : callable, optional
+        From a numpy Generator to a tuple of arguments.
+    hints : list of Hint
+    hint : str
+        For a mistake that no hint recognises.
+    tolerance : float
+        Relative and, for values below 1, absolute. 0 asks for exact equality.
+    trials : int
+        How many random cases to run.
+    """
+
+    name: str
+    task: str
+    reference: Callable
+    cases: list
+    random: Callable | None = None
+    hints: list = field(default_factory=list)
+    hint: str = ""
+    tolerance: float = 0.0
+    trials: int = 20
+
+    def __call__(self, function):
+        names = list(inspect.signature(self.reference).parameters)
+        call = f"{self.name}({', '.join(names)})"
+        if not callable(function):
+            return self._failed(0, f"This is {show(function)}, not a function.",
+                                hint="Hand over the function itself, without calling it: "
+                                     f"check.{self.name}(your_function).")
+        try:
+            inspect.signature(function).bind(*names)
+        except TypeError:
+            return self._failed(0, f"Your function cannot be called as {call}.",
+                                hint=f"It gets {len(names)} argument{'s' * (len(names) > 1)}: {', '.join(names)}.")
+        except ValueError:  # some built-in functions do not tell their arguments
+            pass
+        for tried, case in enumerate(self._all_cases()):
+            report = self._try(function, names, case, tried)
+            if report is not None:
+                return report
+        return Report(self.name, tried + 1)
+
+    def __repr__(self):
+        return f"<exercise {self.name}: {self.task}>"
+
+    def _all_cases(self):
+        yield from self.cases
+        if self.random is not None:
+            for seed in range(self.trials):
+                yield Case(*self.random(np.random.default_rng(seed)), about=f"random case {seed}")
+
+    def _failed(self, tried, problem, details=(), hint=None):
+        return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint)
+
+    def _try(self, function, names, case, tried):
+        given = "\n".join(f"{name} = {show(value, indent=len(name) + 3)}" for name, value in zip(names, case.args))
+        details = [("Input", given + (f"\n({case.about})" if case.about else ""))]
+        expected = self.reference(*copy.deepcopy(case.args))
+        args = copy.deepcopy(case.args)
+        try:
+            got = function(*args)
+        except NotImplementedError:
+            return self._failed(tried, "Nothing is written here yet.", hint=self.task)
+        except Exception as error:  # whatever a learner's code may raise is theirs to read about
+            where = learners_line(error)
+            said = f"{type(error).__name__}: {error}".rstrip(": ")
+            return self._failed(tried, "Your function stopped with an error.",
+                                details + [("Error", said)] + ([("At", where)] if where else []),
+                                hint="")
+        if got is None:
+            return self._failed(tried, "Your function returned None.", details,
+                                "Did you forget the return?")
+        changed = [name for name, before, after in zip(names, case.args, args) if not _same(before, after)]
+        if changed:
+            return self._failed(tried, f"Your function changed its input {changed[0]}.", details,
+                                "The caller still needs it: work on a copy, or compute something new.")
+        problem, comparable = compare(got, expected, self.tolerance)
+        if problem is None:
+            return None
+        hint = self._find_hint(got, expected, case.args, comparable)
+        return self._failed(tried, problem, details + [
+            ("You gave", show(got)), ("Expected", show(expected))], hint)
+
+    def _find_hint(self, got, expected, args, comparable):
+        for hint in self.hints:
+            if not comparable and not hint.anything:
+                continue
+            try:
+                if hint.when(got, expected, *copy.deepcopy(args)):
+                    return hint.text
+            except Exception:  # a hint that does not apply must not hide what went wrong
+                continue
+        return self.hint if comparable else ""
+
+
+def _same(before: Any, after: Any):
+    if isinstance(before, np.ndarray):
+        return before.shape == after.shape and before.dtype == after.dtype and np.array_equal(
+            before, after, equal_nan=before.dtype.kind == "f")
+    if isinstance(before, numbers.Number):
+        return True
+    return before == after
