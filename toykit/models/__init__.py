@@ -19,6 +19,7 @@ _HOME = {
     "ResNet50": "resnet",
     "digits_cnn": "small_cnn",
     "resnet50": "resnet",
+    "with_weights": "fast_pitch",
 }
 
 __all__ = sorted(_HOME)
