@@ -176,6 +176,8 @@ def check_weights(weights, name="weights"):
     ValueError
         If there are no weights, more than 5 dimensions, or a weight is not finite.
     """
+    if isinstance(weights, Compressed):
+        raise TypeError(f"{name} must be an array; got {weights!r}. Its dense() is an array")
     if not isinstance(weights, np.ndarray):
         weights = _from_torch(weights)
         try:

@@ -48,8 +48,7 @@ class Sparse(Compressed):
 
     @property
     def kept(self):
-        bits = np.unpackbits(self.mask, count=self.size, bitorder="little")
-        return bits.view(bool).reshape(self.shape)
+        return unpack_mask(self.mask, self.shape)
 
     @property
     def sparsity(self):
@@ -146,6 +145,12 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     kept &= weights != 0
     values = weights.ravel().compress(kept.ravel())
     return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
+
+
+def unpack_mask(mask, shape):
+    """The bool array that `Sparse.mask` packs."""
+    bits = np.unpackbits(mask, count=math.prod(shape), bitorder="little")
+    return bits.view(bool).reshape(shape)
 
 
 def _percentile(magnitude, share):

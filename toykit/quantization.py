@@ -71,13 +71,13 @@ class Quantized(Compressed):
 
     @property
     def integers(self):
-        return _unpacked(self.codes, self.bits, self.signed, self.shape)
+        return unpack_codes(self.codes, self.bits, self.signed, self.shape)
 
     def dense(self):
         one_per_block = [n for scales in self.scale.shape for n in (scales, 1)]
         steps = _split(self.integers.astype(np.float32), self.scale.shape)
         if self.zero_point is not None:
-            zero_point = _unpacked(self.zero_point, self.bits, self.signed, self.scale.shape)
+            zero_point = unpack_codes(self.zero_point, self.bits, self.signed, self.scale.shape)
             steps -= zero_point.reshape(one_per_block)
         # float32 holds the product of a code and a float16 scale exactly, so it is rounded once.
         steps *= self.scale.astype(np.float32).reshape(one_per_block)
@@ -90,13 +90,15 @@ class Quantized(Compressed):
 
 
 def quantize(
-    weights, bits=8, mode="symmetric", granularity="per_channel", block_size=None, axis=0, signed=True
+    weights, bits=8, mode="symmetric", granularity=None, block_size=None, axis=0, signed=True
 ):
     """Store each weight as a whole number of steps.
 
     Parameters
     ----------
-    weights : array of float, 1 to 5 dimensions
+    weights : array of float, 1 to 5 dimensions, or Sparse, or Palettized
+        Of pruned weights the survivors are quantized, of palettized ones the table; see
+        `toykit.joint`.
     bits : int from 1 to 8
         Core ML stores 4 and 8. Symmetric codes need 2, for with 1 the only one is 0.
     mode : "symmetric" or "affine"
@@ -105,6 +107,7 @@ def quantize(
     granularity : "per_tensor", "per_channel" or "per_block"
         Which weights share a scale: all; those with the same index on `axis`; or those with the
         same index on `axis` and next to each other on the input axis, `block_size` at a time.
+        "per_channel" if left out; the table of a palette has no channels and is "per_tensor".
     block_size : int or tuple of int, optional
         For "per_block": the length of a block on the input axis, 32 if left out; or a tuple with
         the length for each axis, 0 for the whole axis.
@@ -117,7 +120,8 @@ def quantize(
     Returns
     -------
     Quantized
-        The type of its scales and of `dense()` is that of the weights.
+        The type of its scales and of `dense()` is that of the weights. Something from
+        `toykit.joint` where the weights were compressed already.
 
     Raises
     ------
@@ -153,6 +157,11 @@ def quantize(
     >>> quantize(weights, bits=4, mode="affine", granularity="per_tensor")
     Quantized(2x3, int4 with zero points, 1 scale, 8.0 bits a weight)
     """
+    if isinstance(weights, Compressed):
+        from . import joint  # it stands on this module
+
+        options = {"block_size": block_size, "axis": axis, "signed": signed}
+        return joint.quantize(weights, bits, mode, granularity, **options)
     weights = check_weights(weights)
     bits = check_int("bits", bits, range(1, 9))
     mode = check_choice("mode", mode, ("symmetric", "affine"))
@@ -176,9 +185,9 @@ def quantize(
         zero_point = None if signed else np.full_like(scale, q_high // 2)
     codes = _encode(blocks, scale, zero_point, q_low, q_high)
     return Quantized(
-        _stored(codes.reshape(weights.shape), bits, signed),
+        pack_codes(codes.reshape(weights.shape), bits, signed),
         scale.reshape(scale_shape),
-        None if zero_point is None else _stored(zero_point.reshape(scale_shape), bits, signed),
+        None if zero_point is None else pack_codes(zero_point.reshape(scale_shape), bits, signed),
         weights.shape,
         bits,
         signed,
@@ -187,7 +196,7 @@ def quantize(
 
 def _scale_shape(shape, granularity, block_size, axis):
     """How many scales there are along each axis."""
-    granularity = check_choice("granularity", granularity, ("per_tensor", "per_channel", "per_block"))
+    granularity = check_choice("granularity", granularity or "per_channel", ("per_tensor", "per_channel", "per_block"))
     if granularity != "per_block" and block_size is not None:
         raise ValueError(f"block_size needs granularity='per_block'; got {granularity!r}")
     ndim = len(shape)
@@ -295,13 +304,15 @@ def _encode(blocks, scale, zero_point, q_low, q_high):
     return codes
 
 
-def _stored(codes, bits, signed):
+def pack_codes(codes, bits, signed):
     """Codes as they are stored: whole bytes keep their shape, smaller codes are packed."""
     codes = codes.astype(np.int8 if signed else np.uint8)
     return codes if bits == 8 else packing.pack(codes, bits, signed)
 
 
-def _unpacked(codes, bits, signed, shape):
+def unpack_codes(codes, bits, signed, shape):
+    """The codes that `pack_codes` stored; `shape` may be a number for a flat array."""
     if bits == 8:
         return codes
-    return packing.unpack(codes, bits, math.prod(shape), signed).reshape(shape)
+    count = math.prod(shape) if isinstance(shape, tuple) else shape
+    return packing.unpack(codes, bits, count, signed).reshape(shape)
