@@ -14,12 +14,13 @@ import numpy as np
 from ._optional import require
 
 COLORS = {
-    "float": "#5f6670",
+    "dense": "#5f6670",
     "pruning": "#0067a5",
     "quantization": "#c24a00",
     "palettization": "#00775a",
     "joint": "#94449c",
 }
+COLORS["float"] = COLORS["dense"]
 INK, PAPER, FAINT = "#1f2328", "#ffffff", "#d5d9de"
 
 # 6.4 x 3.6 inches at 160 dpi are 1024 x 576 pixels: sharp in a text column on a dense screen, and
@@ -72,7 +73,7 @@ def use_style():
     plt = _pyplot()
     plt.rcParams.update(_STYLE)
     plt.rcParams["axes.prop_cycle"] = plt.cycler(color=[COLORS[k] for k in (
-        "pruning", "quantization", "palettization", "joint", "float")])
+        "pruning", "quantization", "palettization", "joint", "dense")])
 
 
 def diverging():

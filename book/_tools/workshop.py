@@ -1,0 +1,184 @@
+"""Make the learner's copies of the notebooks: `make workshop` writes `_build/workshop/`.
+
+A copy is the chapter without the cells tagged `solution` and without outputs: those of a solution
+would give it away, those of a prediction its answer, and a learner runs the notebook anyway. The
+copies come from the same files as the book, so they cannot fall behind it.
+"""
+
+import ast
+import builtins
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+
+from common import BUILD, ROOT, chapters, fail, say
+from stored import syntax_tree
+
+WORKSHOP = BUILD / "workshop"
+README = """\
+# Workshop
+
+The chapters of the book as notebooks for you to work in: the exercises are open, the solutions are
+left out, and nothing has been run yet.
+
+## Start
+
+In the folder of the book, which holds the Makefile:
+
+    make setup
+    .venv/bin/jupyter lab _build/workshop
+
+`make setup` needs the network once. After that everything works without it.
+
+## Work
+
+- Run the cells from the top: Shift + Enter.
+- A prediction waits for your guess, or for an honest skip, and then shows the answer.
+- An exercise is a function to fill in. The cell below it checks your function: it names the input
+  that broke it, what came out and what was expected, and gives a hint. Change the function, run
+  both cells again.
+- Some cells after an exercise use your function, and fail until it is written. That is meant.
+- Each solution is in the book itself, folded under its exercise.
+
+## Chapters
+
+{chapters}
+"""
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", ()))
+
+
+def learners_copy(notebook):
+    """Return a copy of `notebook` without solutions, outputs and widget states.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Left as it is.
+    """
+    copy = nbformat.from_dict(notebook)
+    copy.cells = [nbformat.from_dict(cell) for cell in notebook.cells if "solution" not in tags(cell)]
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    copy.metadata = nbformat.from_dict({k: v for k, v in notebook.metadata.items() if k != "widgets"})
+    return copy
+
+
+def lines(cell):
+    """Return the lines of a cell that say something: two words or more, or code of some length."""
+    return {line.strip() for line in cell.source.splitlines() if len(line.strip()) >= 8}
+
+
+def leaks(notebook, copy):
+    """Return what of the solutions is still to be read in `copy`, as a sorted list of lines.
+
+    A line that the chapter also shows outside of its solutions is no secret. Outputs count: a printed
+    solution would be one.
+    """
+    solutions = [cell for cell in notebook.cells if "solution" in tags(cell)]
+    public = set().union(*(lines(cell) for cell in notebook.cells if "solution" not in tags(cell)))
+    secret = set().union(*map(lines, solutions)) - public
+    text = {part for part in strings(copy)}
+    return sorted(line for line in secret if any(line in part for part in text))
+
+
+def strings(value):
+    """Yield every string in a nested structure of dictionaries and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from strings(item)
+
+
+def missing_stubs(notebook):
+    """Return names that only solutions define and that other cells use, as "cell 9: name".
+
+    Without its solutions such a notebook would stop with a NameError: the exercise needs a stub.
+    """
+    known, secret, problems = set(dir(builtins)), set(), []
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        tree = syntax_tree(cell.source)
+        if "solution" in tags(cell):
+            secret |= defined(tree)
+            continue
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        known |= defined(tree)
+        problems += [f"cell {number}: {name}" for name in sorted((used & secret) - known - inside(tree))]
+    return problems
+
+
+def defined(tree):
+    """Return the names that a cell binds at its top level, where later cells can see them."""
+    names, nodes = set(), list(tree.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+            continue  # what is inside is its own
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        nodes += ast.iter_child_nodes(node)
+    return names
+
+
+def inside(tree):
+    """Return the names that functions in a cell bind: arguments and local variables."""
+    return {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def title(notebook):
+    """Return the first heading of a notebook, or "" if it has none."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (heading := re.search(r"^# +(.+)$", cell.source, re.MULTILINE)):
+            return heading[1].strip()
+    return ""
+
+
+def make(paths, folder):
+    """Write the learner's copy of each notebook, and a README, to `folder`.
+
+    Raises
+    ------
+    SystemExit
+        If a copy would show a line of a solution, or would need one to run.
+    """
+    copies, problems = [], []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        copy = learners_copy(notebook)
+        nbformat.validate(copy)
+        problems += [f"  {path.name} shows a line of a solution: {line}" for line in leaks(notebook, copy)]
+        problems += [f"  {path.name} needs a solution, {where}" for where in missing_stubs(notebook)]
+        copies.append((path.name, copy))
+    if problems:
+        fail("The workshop's copies cannot be made:\n" + "\n".join(problems))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, copy in copies:
+        nbformat.write(copy, folder / name)
+    contents = "\n".join(f"- [{title(copy) or Path(name).stem}]({name})" for name, copy in copies)
+    (folder / "README.md").write_text(README.format(chapters=contents), encoding="utf-8")
+
+
+def main():
+    paths = chapters()
+    make(paths, WORKSHOP)
+    say(f"{len(paths)} notebooks without solutions: {WORKSHOP.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
