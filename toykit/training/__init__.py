@@ -1,0 +1,46 @@
+"""Compression that uses data: while the network trains, or with a few samples after it.
+
+Every method has the same three steps, `prepare(model, config)`, `step()` and `finalize()`, described
+in `toykit.training.common`; one readable file each:
+
+    straight_through    the trick that all training-time methods need
+    pruning             gradual magnitude pruning
+    quantization        fake quantization, learned step sizes; `observers` for activations
+    palettization       differentiable k-means
+    gptq, fisher        with a few samples and no training
+    hints               from compressed weights to what coremltools converts
+"""
+
+from importlib import import_module
+
+# Public name -> the module that defines it.
+_HOME = {
+    "PalettizationConfig": "palettization",
+    "Palettizer": "palettization",
+    "Pruner": "pruning",
+    "PruningConfig": "pruning",
+    "QuantizationConfig": "quantization",
+    "Quantizer": "quantization",
+    "StraightThrough": "straight_through",
+    "attention_bytes": "palettization",
+    "dkm_step": "palettization",
+    "fake_quantize": "straight_through",
+    "magnitude_mask": "pruning",
+    "round_through": "straight_through",
+    "scheduled_sparsity": "pruning",
+    "store": "hints",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,254 @@
+"""The one interface of all methods that compress while a network trains.
+
+    pruner = training.Pruner()
+    model = pruner.prepare(model, training.PruningConfig(sparsity=0.9, end=500))
+    for x, y in batches:
+        loss(model(x), y).backward()
+        optimizer.step()            # made after prepare: it is the prepared model that trains
+        pruner.step()
+    model = pruner.finalize()
+    pruner.compressed               # {"conv1": Sparse(...), ...}: what is stored, to the byte
+
+`prepare` copies the model and puts a *stand-in* in front of each weight: a small module that takes the
+weights that train and gives the weights that run (masked, rounded, averaged). torch calls this a
+parametrization, and keeps the weights that train as `layer.parametrizations.weight.original`. The
+optimizer moves those; the layer only ever sees what the stand-in makes of them. `finalize` takes the
+stand-ins away and leaves the weights that run, and beside them what Core ML needs to store them
+(`toykit.training.hints`).
+
+Not here: several methods at once on the same layer.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from .hints import is_stored, store
+
+NEVER = 2**62  # no training has that many steps
+# Layers whose weight has the output channel on axis 0, as every technique of Part II expects.
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class Method:
+    """Prepare, step, finalize. A kind of method says what a stand-in does, and when it changes.
+
+    Attributes
+    ----------
+    compressed : dict of str to Compressed
+        After `finalize`: what is stored for each layer, by the layer's name.
+    config : object
+        What `prepare` was given.
+    steps : int
+        How many times `step` was called.
+    """
+
+    config_type = None
+
+    def __init__(self):
+        self.model, self.config, self.compressed, self.steps = None, None, {}, 0
+        self._finalized = False
+
+    def prepare(self, model, config):
+        """Copy a model and let this method act on its weights.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            Its weights are float32. Frozen layers (``requires_grad=False``) are compressed as well;
+            their weights that train stay where they are. A weight that two layers share stays shared.
+        config : the config of this method
+
+        Returns
+        -------
+        torch.nn.Module
+            The copy, in training mode. Make the optimizer from its parameters.
+
+        Raises
+        ------
+        RuntimeError
+            If this method is in use already.
+        TypeError
+            If the model or the config is of another kind, or a weight is not float32.
+        ValueError
+            If the model has no layer to compress, or a layer is compressed already.
+        """
+        if self.model is not None:
+            raise RuntimeError(f"prepare() was called before; make a new {type(self).__name__}() for each model")
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+        if not isinstance(config, self.config_type):
+            raise TypeError(f"config must be a {self.config_type.__name__}; got {type(config).__name__}")
+        model = copy.deepcopy(model).train()
+        self.config = config
+        layers = self.choose(model)
+        self.layers = {}
+        stand_ins = {}  # by the identity of the weight: layers that share a weight share its stand-in
+        for name, layer in layers.items():
+            weight = layer.weight
+            if id(weight) not in stand_ins:
+                stand_ins[id(weight)] = self.stand_in(name, weight.detach())
+                self.layers[name] = layer
+            # `unsafe` skips a trial run of the stand-in, which would count as a training step.
+            parametrize.register_parametrization(layer, "weight", stand_ins[id(weight)], unsafe=True)
+            layer.parametrizations.weight.original = weight
+        self.model, self._all_layers = model, layers
+        self.begin(layers)
+        return model
+
+    def step(self):
+        """Advance the schedule by one optimizer step. Call it after `optimizer.step()`.
+
+        Raises
+        ------
+        FloatingPointError
+            If a weight has become infinite or not a number: the loss was NaN, or the rate too high.
+        RuntimeError
+            Before `prepare` or after `finalize`.
+        """
+        self._check_active("step()")
+        self.steps += 1
+        for name, layer in self.layers.items():
+            if not torch.isfinite(trained_weight(layer)).all():
+                raise FloatingPointError(
+                    f"the weights of {name!r} are not finite after step {self.steps}: the loss was NaN or "
+                    "infinite. Lower the learning rate, or clip the gradient."
+                )
+        self.advance()
+
+    @torch.no_grad()
+    def finalize(self):
+        """Settle on the weights that run, and put what Core ML stores beside them.
+
+        Returns
+        -------
+        torch.nn.Module
+            The prepared model in evaluation mode, without stand-ins. `coremltools.convert` finds how
+            its weights are compressed, and stores exactly the parts in `compressed`.
+
+        Raises
+        ------
+        RuntimeError
+            Before `prepare`, twice, or before the schedule has reached its target.
+        """
+        self._check_active("finalize()")
+        self.check_complete()
+        self.model.eval()
+        made = {}
+        for name, layer in self._all_layers.items():
+            weight = trained_weight(layer)
+            if id(weight) not in made:
+                made[id(weight)] = self.compress(name, layer, weight)
+        # The stand-ins go only now: layers that share a weight ask the same one.
+        tied = {}
+        for name, layer in self._all_layers.items():
+            key = id(trained_weight(layer))
+            if parametrize.is_parametrized(layer, "weight"):
+                parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+            if key in tied:
+                layer.weight = tied[key]
+            store(layer, made[key])
+            tied[key] = layer.weight
+            self.compressed[name] = made[key]
+        self.end()
+        self._finalized = True
+        return self.model
+
+    @property
+    def nbytes(self):
+        """Bytes of all that is stored for the compressed layers; a shared weight counts once."""
+        return sum(c.nbytes for c in {id(c): c for c in self.compressed.values()}.values())
+
+    def _check_active(self, call):
+        if self.model is None:
+            raise RuntimeError(f"{call} needs a prepared model: call prepare(model, config) first")
+        if self._finalized:
+            raise RuntimeError(f"{call} was called after finalize(); make a new {type(self).__name__}()")
+
+    # What a kind of method fills in.
+
+    def choose(self, model):
+        """The layers to compress, by name."""
+        return find_layers(model, self.config.skip, self.config.min_size)
+
+    def stand_in(self, name, weight):
+        """A module from the weights that train to the weights that run."""
+        raise NotImplementedError
+
+    def compress(self, name, layer, weight):
+        """The `Compressed` form of the weights of a layer, `weight` being those that trained."""
+        raise NotImplementedError
+
+    def begin(self, layers):
+        """Called at the end of `prepare`."""
+
+    def advance(self):
+        """Called at the end of `step`."""
+
+    def check_complete(self):
+        """Called at the start of `finalize`: raise RuntimeError if it comes too early."""
+
+    def end(self):
+        """Called at the end of `finalize`."""
+
+
+def stand_in_of(layer):
+    """The stand-in in front of a layer's weight."""
+    return layer.parametrizations.weight[0]
+
+
+def trained_weight(layer):
+    """The weights that train: those behind the stand-in, if there is one."""
+    if parametrize.is_parametrized(layer, "weight"):
+        return layer.parametrizations.weight.original
+    return layer.weight
+
+
+def find_layers(model, skip=(), min_size=0):
+    """The layers of a model that can be compressed, by name.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    skip : sequence of str
+        Names of layers to leave alone.
+    min_size : int
+        Layers with fewer weights are left alone.
+
+    Returns
+    -------
+    dict of str to torch.nn.Module
+
+    Raises
+    ------
+    TypeError
+        If a weight is not float32.
+    ValueError
+        If no layer is left, a name in `skip` does not exist, or a layer is compressed already.
+    """
+    skip = (skip,) if isinstance(skip, str) else tuple(skip)
+    known = dict(model.named_modules())
+    for name in skip:
+        if name not in known:
+            raise ValueError(f"skip names {name!r}, which the model does not have; it has "
+                             + ", ".join(repr(n) for n, m in known.items() if isinstance(m, LAYERS)))
+    layers = {}
+    for name, layer in known.items():
+        if not isinstance(layer, LAYERS) or name in skip or layer.weight.numel() < min_size:
+            continue
+        if parametrize.is_parametrized(layer, "weight") or is_stored(layer):
+            raise ValueError(f"{name!r} is compressed already: start from the model as it was before")
+        if layer.weight.dtype != torch.float32:
+            raise TypeError(
+                f"{name}.weight is {layer.weight.dtype}: updates are lost in less than float32. Train "
+                "model.float(); torch.autocast gives the speed, and the package stores float16 anyway."
+            )
+        layers[name] = layer
+    if not layers:
+        kinds = ", ".join(kind.__name__ for kind in LAYERS)
+        raise ValueError(f"the model has no layer to compress: none is a {kinds}"
+                         + (f" of at least {min_size} weights" if min_size else "")
+                         + (" outside skip" if skip else ""))
+    return layers

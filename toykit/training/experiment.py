@@ -1,0 +1,237 @@
+"""The many-seed results of the book's chapter on training: after against during, and coremltools beside.
+
+    python -m toykit.training.experiment notebooks/data/training_digits.csv
+
+For each seed one network is trained on MNIST-1D. Then, for each setting, all contestants start from
+it and get the same further budget, the same order of samples and the same learning rates:
+
+    after        trains on uncompressed, and is compressed at the end
+    toykit       trains with a method of `toykit.training`
+    coremltools  trains with the class of coremltools.optimize.torch for it, as it is configured by default
+
+A row is written as soon as it is known, and rows that are there are not computed again.
+"""
+
+import argparse
+import contextlib
+import copy
+import csv
+import logging
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from .. import models, palettization, pruning
+from .._quiet import quiet
+from ..data import digits1d
+from . import (
+    PalettizationConfig,
+    Palettizer,
+    Pruner,
+    PruningConfig,
+    QuantizationConfig,
+    Quantizer,
+)
+from .common import find_layers
+
+BATCH = 100
+FIRST_EPOCHS, FIRST_RATE = 12, 6e-3
+EPOCHS, RATE = 6, 2e-3
+SEEDS = range(10)
+FIELDS = ("seed", "setting", "method", "accuracy", "weight_bytes", "seconds")
+SETTINGS = (
+    "sparse 50", "sparse 80", "sparse 90", "sparse 95", "sparse 98",
+    "palette 1", "palette 2", "palette 3", "palette 4", "W4A8", "W8A8", "W4A8 learned", "W2A8 learned",
+)  # fmt: skip
+
+
+def train(model, data, epochs, rate, seed, step=lambda: None):
+    """Train in place with Adam and a one-cycle schedule.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    data : toykit.data.digits1d.Digits
+    epochs : int
+    rate : float
+        The highest learning rate.
+    seed : int
+        Of the order of the samples.
+    step : callable
+        Called after each step of the optimizer.
+
+    Returns
+    -------
+    torch.nn.Module
+        The model.
+    """
+    steps = steps_in(data, epochs)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=steps)
+    order = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        model.train()
+        for batch in torch.randperm(len(data.y_train), generator=order).split(BATCH):
+            optimizer.zero_grad()
+            functional.cross_entropy(model(data.x_train[batch]), data.y_train[batch]).backward()
+            optimizer.step()
+            schedule.step()
+            step()
+    return model
+
+
+def steps_in(data, epochs):
+    """How many steps the optimizer makes."""
+    return epochs * -(-len(data.y_train) // BATCH)
+
+
+@torch.no_grad()
+def accuracy(model, data):
+    """Percent of the test set that the model gets right, in evaluation mode."""
+    model.eval()
+    return 100 * (model(data.x_test).argmax(1) == data.y_test).double().mean().item()
+
+
+def trained_network(data, seed):
+    """The network that all contestants of a seed start from."""
+    return train(models.digits_cnn(seed), data, FIRST_EPOCHS, FIRST_RATE, seed)
+
+
+def after(setting, model, data):
+    """Compress a trained network without training it: the model, and the bytes of its weights."""
+    technique, amount = setting.split()[:2] if " " in setting else (setting, None)
+    if technique.startswith("W"):
+        quantizer = Quantizer()
+        config = QuantizationConfig(bits=int(technique[1]), ranges="minmax", calibrate=True)
+        model = quantizer.prepare(model, config)
+        with torch.no_grad():
+            for batch in data.x_train[:1000].split(BATCH):
+                model(batch)
+        return quantizer.finalize(), quantizer.nbytes
+    model, nbytes = copy.deepcopy(model), 0
+    for layer in find_layers(model).values():
+        weight = layer.weight.detach().half()
+        if technique == "sparse":
+            compressed = pruning.prune(weight, sparsity=int(amount) / 100)
+        else:
+            compressed = palettization.palettize(weight, int(amount))
+        layer.weight.data = torch.from_numpy(compressed.dense()).float()
+        nbytes += compressed.nbytes
+    return model, nbytes
+
+
+def during(setting, model, data, seed):
+    """Train on with toykit's method: the model, and the bytes of its weights."""
+    steps = steps_in(data, EPOCHS)
+    technique, amount = setting.split()[:2] if " " in setting else (setting, None)
+    if technique == "sparse":
+        method, config = Pruner(), PruningConfig(int(amount) / 100, end=steps // 2, every=10)
+    elif technique == "palette":
+        method, config = Palettizer(), PalettizationConfig(int(amount), steps=steps)
+    else:
+        method = Quantizer()
+        config = QuantizationConfig(
+            int(technique[1]), learned="learned" in setting, freeze_ranges_at=steps * 2 // 3, freeze_norms_at=steps * 2 // 3
+        )
+    model = method.prepare(model, config)
+    train(model, data, EPOCHS, RATE, seed, method.step)
+    return method.finalize(), method.nbytes
+
+
+def during_coremltools(setting, model, data, seed):
+    """Train on with the class of coremltools, as it is configured by default."""
+    steps = steps_in(data, EPOCHS)
+    technique, amount = setting.split()[:2] if " " in setting else (setting, None)
+    with quiet(), _no_log():
+        from coremltools.optimize import torch as cto
+
+        if technique == "sparse":
+            schedule = {"update_steps": list(range(0, steps // 2 + 1, 10))}
+            options = {"target_sparsity": int(amount) / 100, "scheduler": schedule}
+            config = cto.pruning.MagnitudePrunerConfig.from_dict({"global_config": options})
+            method = cto.pruning.MagnitudePruner(model, config)
+            model = method.prepare()
+        elif technique == "palette":
+            options = {"n_bits": int(amount), "weight_threshold": 0}
+            config = cto.palettization.DKMPalettizerConfig.from_dict({"global_config": options})
+            method = cto.palettization.DKMPalettizer(model, config)
+            model = method.prepare()
+        else:
+            milestones = [0, 0, steps * 2 // 3, steps * 2 // 3]
+            options = {"weight_dtype": f"qint{technique[1]}", "milestones": milestones}
+            config = cto.quantization.LinearQuantizerConfig.from_dict({"global_config": options})
+            method = cto.quantization.LinearQuantizer(model, config)
+            model = method.prepare(example_inputs=(data.x_train[:1],))
+        train(model, data, EPOCHS, RATE, seed, method.step)
+        return method.finalize()
+
+
+@contextlib.contextmanager
+def _no_log():
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def run(path, seeds=SEEDS, settings=SETTINGS):
+    """Compute the rows that the file does not have yet."""
+    path = Path(path)
+    done = set()
+    if path.exists():
+        with path.open(newline="") as file:
+            done = {(int(row["seed"]), row["setting"], row["method"]) for row in csv.DictReader(file)}
+    else:
+        path.write_text(",".join(FIELDS) + "\n")
+    data = digits1d.make()
+    for seed in seeds:
+        todo = [(s, m) for s in ("float", *settings) for m in methods(s) if (seed, s, m) not in done]
+        if not todo:
+            continue
+        start = trained_network(data, seed)
+        longer = train(copy.deepcopy(start), data, EPOCHS, RATE, seed)
+        for setting, method in todo:
+            began = time.perf_counter()
+            score, nbytes = contest(setting, method, start, longer, data, seed)
+            row = (seed, setting, method, f"{score:.2f}", nbytes, f"{time.perf_counter() - began:.1f}")
+            with path.open("a", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerow(row)
+            print(*row, flush=True)
+
+
+def methods(setting):
+    """Who competes in a setting."""
+    if setting == "float":
+        return ("after",)
+    # coremltools trains scales too, but for 4 bits there is one contest with it already.
+    return ("after", "toykit") if "learned" in setting else ("after", "toykit", "coremltools")
+
+
+def contest(setting, method, start, longer, data, seed):
+    """Accuracy in percent, and bytes of the four layers' weights (0 where they are toykit's)."""
+    if setting == "float":
+        return accuracy(longer, data), 2 * sum(layer.weight.numel() for layer in find_layers(longer).values())
+    if method == "after":
+        model, nbytes = after(setting, longer, data)
+    elif method == "toykit":
+        model, nbytes = during(setting, start, data, seed)
+    else:
+        model, nbytes = during_coremltools(setting, start, data, seed), 0
+    return accuracy(model, data), nbytes
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Compute the many-seed results of the chapter on training.")
+    parser.add_argument("path", help="CSV file to complete")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many (default: %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    run(options.path, range(options.seeds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Put compressed weights into a torch layer so that coremltools stores them compressed.
+
+coremltools reads hints from a traced model: buffers of a layer named `_COREML_/weight/...` that say how
+the weight beside them was made. It derives codes, indices or a mask from the dense weight and the
+hint, and stores those:
+
+    compression_type        [1] pruned, [2] palettized, [3] quantized
+    lut                     the table, as many dimensions as the weight and two more
+    vector_axis             along which axis an entry of several weights lies
+    palettization_scale     one a channel, where channels were scaled first
+    quantization_n_bits, quantization_scale, zero_point
+
+Since the dense weight is exactly `compressed.dense()`, what it derives is what we started from: the
+arrays in the package equal `compressed.parts`. Hints need a deployment target of iOS 16 or later.
+
+What Core ML cannot store (quantized to 3 bits, say) gets no hint: the package then holds the dense
+weights in float16, correct and not smaller.
+"""
+
+import numpy as np
+import torch
+
+from .. import bits as packing
+from ..palettization import Palettized
+from ..pruning import Sparse
+from ..quantization import Quantized
+
+PREFIX = "_COREML_/weight/"
+
+
+def is_stored(layer):
+    """Whether a layer carries hints already."""
+    return any(name.startswith("_COREML_/") for name, _ in layer.named_buffers(recurse=False))
+
+
+@torch.no_grad()
+def store(layer, compressed):
+    """Set a layer's weight to the compressed one, and say to coremltools how it is stored.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        With a `weight` of the shape of `compressed`.
+    compressed : Sparse, Palettized or Quantized
+
+    Raises
+    ------
+    TypeError
+        If it is another kind of compressed weights.
+    ValueError
+        If the shapes differ, or the layer is compressed already.
+
+    Examples
+    --------
+    >>> import toykit as tk
+    >>> linear = torch.nn.Linear(8, 4)
+    >>> store(linear, tk.palettize(linear.weight.half(), bits=2))
+    >>> len(linear.weight.unique())
+    4
+    """
+    if tuple(layer.weight.shape) != tuple(compressed.shape):
+        raise ValueError(f"the layer's weight is {tuple(layer.weight.shape)}, the compressed one {compressed.shape}")
+    if is_stored(layer):
+        raise ValueError("the layer is compressed already: start from the model as it was before")
+    hints = _hints(compressed)
+    layer.weight.copy_(torch.from_numpy(compressed.dense().astype(np.float32)))
+    for name, value in hints.items():
+        layer.register_buffer(PREFIX + name, torch.from_numpy(np.array(value)))
+
+
+def _hints(compressed):
+    if isinstance(compressed, Sparse):
+        return {"compression_type": [1]}
+    if isinstance(compressed, Palettized):
+        hints = {"compression_type": [2], "lut": compressed.lut.astype(np.float32)}
+        if compressed.cluster_dim > 1:
+            hints["vector_axis"] = compressed.axis
+        if compressed.scale is not None:
+            hints["palettization_scale"] = compressed.scale.astype(np.float32)
+        return hints
+    if isinstance(compressed, Quantized):
+        if compressed.bits not in (4, 8):
+            return {}
+        hints = {
+            "compression_type": [3],
+            "quantization_n_bits": compressed.bits,
+            "quantization_scale": compressed.scale.astype(np.float32),
+        }
+        if compressed.zero_point is not None:
+            codes, bits = compressed.zero_point, compressed.bits
+            if bits < 8:
+                codes = packing.unpack(codes, bits, compressed.scale.size, compressed.signed)
+            hints["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
+        return hints
+    raise TypeError(f"compressed must be Sparse, Palettized or Quantized; got {type(compressed).__name__}")
