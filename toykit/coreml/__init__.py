@@ -11,6 +11,8 @@ _HOME = {
     "Package": "package",
     "PackageError": "protobuf",
     "compress": "compression",
+    "compress_layers": "recipe",
+    "configurations": "recipe",
     "convert": "conversion",
     "save": "conversion",
 }
