@@ -18,6 +18,7 @@ _HOME = {
     "quantize": "quantization",
     "Palettized": "palettization",
     "palettize": "palettization",
+    "quiet": "_quiet",
 }
 _MODULES = (
     "bits",
