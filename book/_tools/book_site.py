@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+from docutils import nodes
 from vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
@@ -87,10 +88,46 @@ def remove(path):
         path.unlink(missing_ok=True)
 
 
+def keep_type_in_words(app, env, node, contents):
+    """Show a type such as "(n,) array of float" as the words that it is.
+
+    Docstrings describe arrays in words, and Sphinx takes every word of a type for the name of a class.
+    What an author marks as a reference, with a role, stands in a literal and must still lead somewhere.
+    """
+    if node["refdomain"] == "py" and node["reftype"] in ("class", "obj") and not isinstance(contents, nodes.literal):
+        return contents
+    return None
+
+
+def keep_plain_text(app, what, name, item, options, lines):
+    """Read a docstring as what it looks like, where reStructuredText would see something else.
+
+    |w| is a magnitude and not a substitution. An indented block after a colon is a table or a drawing
+    and keeps its lines.
+    """
+    for number, line in enumerate(lines):
+        if "|" in line and not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("`")  # even parts stand outside of literals
+            parts[::2] = [re.sub(r"\|(?=\S[^|]*\|)|(?<=\S)\|", r"\\|", part) for part in parts[::2]]
+            lines[number] = "`".join(parts)
+        following = lines[number + 2] if number + 2 < len(lines) and not lines[number + 1].strip() else ""
+        indented = len(following) - len(following.lstrip()) > len(line) - len(line.lstrip())
+        if indented and re.search(r"\w:$", line) and not re.match(r"\s*(>>>|\.\. |[-*:])", following):
+            lines[number] += ":"
+
+
+def skip_tuple_fields(app, what, name, member, skip, options):
+    """Leave out what Python writes about the fields of a named tuple; the class describes them."""
+    return True if str(getattr(member, "__doc__", "")).startswith("Alias for field number") else None
+
+
 def setup(app):
     # Jupyter Book sets this for sphinx_comments, which the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", add_files)
     app.connect("source-read", fold_cells)
+    app.connect("missing-reference", keep_type_in_words)
+    app.connect("autodoc-process-docstring", keep_plain_text)
+    app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("build-finished", finish_site)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
