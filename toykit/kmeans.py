@@ -7,13 +7,14 @@ a line three things become simple:
 - **Equal values share a fate**, so only the distinct values and how often each occurs matter.
   float16 has 65,536 bit patterns: counting them replaces millions of weights by thousands of
   levels (`distinct`).
-- **A cluster is a run** of neighbouring levels, and the cost of a run comes from three running
-  sums in constant time (`RunCosts`).
+- **A cluster is a run** of neighbouring levels: centroids can be sorted, and the values nearest to
+  each lie between the midpoints to its neighbours.
 - **The best partition can be found**, not only a good one. Lloyd's algorithm (`lloyd`) settles in
   whichever valley it starts in; `exact` finds the lowest.
 
-Not here: how the optimum is found quickly (`toykit.kmeans_search`), clusters of vectors instead of
-numbers (`toykit.kmeans_vectors`), and what is stored (`toykit.palettization`).
+Not here: how the optimum is found (`toykit.kmeans_layers`, the one to read, and
+`toykit.kmeans_search`, the fast one), clusters of vectors instead of numbers
+(`toykit.kmeans_vectors`), and what is stored (`toykit.palettization`).
 """
 
 from importlib.util import find_spec
@@ -85,61 +86,6 @@ def distinct(values, weights=None):
     return levels[first] + 0.0, mass, rank[pattern]  # -0.0 + 0.0 is 0.0
 
 
-class RunCosts:
-    """The cost of replacing a run of levels by its mean, in constant time.
-
-    With S0, S1 and S2 the sums of weight, weight times level and weight times level squared over
-    levels start to stop - 1, the mean is S1 / S0 and the cost is S2 - S1**2 / S0. A difference of
-    two running sums gives each of the three. It also cancels: a short run far from zero is the
-    small difference of two large sums. So each sum is kept as a float64 and the rounding error of
-    that float64, and the levels are measured from their median.
-
-    Parameters
-    ----------
-    levels : (m,) float64 array, ascending
-    mass : (m,) float64 array, positive
-
-    Attributes
-    ----------
-    sums : (m + 1, 6) float64 array
-        S0, S1, S2 of the levels before each position, then their rounding errors.
-    """
-
-    def __init__(self, levels, mass):
-        # Powers of two scale exactly, and keep the squares of tiny and huge levels in range.
-        unit = np.ldexp(1.0, int(np.frexp(np.max(np.abs(levels)) or 1.0)[1]))
-        halfway = np.searchsorted(np.cumsum(mass), np.sum(mass) / 2)
-        centred = levels / unit - levels[min(halfway, levels.size - 1)] / unit
-        self.unit, self.count = unit, levels.size
-        sums = [running_sum(mass), running_sum(mass * centred), running_sum(mass * centred**2)]
-        self.sums = np.stack([high for high, _ in sums] + [low for _, low in sums], axis=1)
-
-    def __call__(self, start, stop):
-        """Cost of the runs of levels start to stop - 1 (arrays of int, start < stop)."""
-        high, low = np.moveaxis(self.sums[stop] - self.sums[start], -1, 0).reshape(2, 3, -1)
-        s0, s1, s2 = high + low
-        return np.maximum(s2 - s1 * s1 / s0, 0).reshape(np.shape(stop))
-
-
-def running_sum(terms):
-    """Sums of the first 0, 1, ..., n terms, as (float64 sums, what rounding took from them).
-
-    Examples
-    --------
-    >>> high, low = running_sum(np.array([1e16, 1.0, -1e16]))
-    >>> (high + low).tolist()[-1]
-    1.0
-    """
-    high = np.zeros(terms.size + 1)
-    np.cumsum(terms, out=high[1:])
-    before, after = high[:-1], high[1:]
-    added = after - before  # Knuth's two-sum: exactly what an addition lost
-    lost = (before - (after - added)) + (terms - added)
-    low = np.zeros(terms.size + 1)
-    np.cumsum(lost, out=low[1:])
-    return high, low
-
-
 def exact(values, k, weights=None, method="auto"):
     """The partition into at most k clusters that has the least cost of all.
 
@@ -176,8 +122,6 @@ def exact(values, k, weights=None, method="auto"):
     >>> clusters.centroids.tolist(), clusters.labels.tolist(), clusters.cost
     ([0.5, 10.0], [0, 0, 1, 1, 1], 2.5)
     """
-    from . import kmeans_search
-
     values, weights = check_values(values, weights)
     k = check_int("k", k, range(1, 1 << 62))
     check_choice("method", method, ("auto", "multiplier", "layers"))
@@ -186,16 +130,27 @@ def exact(values, k, weights=None, method="auto"):
     if k >= heavy.sum():
         bounds = np.arange(heavy.sum() + 1)
     else:
-        costs = RunCosts(levels[heavy], mass[heavy])
-        if method == "auto":
-            # The tables of "layers" grow with k times the number of levels.
-            small = k * costs.count < 1 << 26
-            method = "layers" if small and find_spec("numba") is None else "multiplier"
-        bounds = getattr(kmeans_search, method)(costs, k)
-    return summarize(levels, mass, inverse, bounds)
+        bounds = _partition(levels[heavy], mass[heavy], k, method)
+    return _summarize(levels, mass, inverse, bounds)
 
 
-def summarize(levels, mass, inverse, bounds):
+def _partition(levels, mass, k, method):
+    """Bounds of the k runs of least cost; each method is imported only when it is used."""
+    from .kmeans_layers import RunCosts, layers
+
+    costs = RunCosts(levels, mass)
+    if method == "auto":
+        # What "layers" keeps grows with k times the number of levels; the other keeps little.
+        small = k * costs.count < 1 << 26
+        method = "layers" if small and find_spec("numba") is None else "multiplier"
+    if method == "layers":
+        return layers(costs, k)
+    from .kmeans_search import multiplier
+
+    return multiplier(costs, k)
+
+
+def _summarize(levels, mass, inverse, bounds):
     """Centroids, labels and cost of a partition of the levels that have mass into runs.
 
     `bounds` (k + 1,) are positions among the levels that weigh something. The cost is summed from
@@ -295,7 +250,7 @@ def lloyd(values, k, weights=None, start="uniform", steps=300):
 
 
 def check_values(values, weights):
-    """`values` and `weights` as every k-means takes them: finite, and weights that can be divided by."""
+    """Values and weights as every k-means takes them: finite, and some weight to divide by."""
     values = np.asarray(values)
     if values.dtype.kind != "f":
         raise TypeError(f"values must be floating-point numbers, got {values.dtype}")

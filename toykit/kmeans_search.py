@@ -1,27 +1,23 @@
-"""Two ways to the least-cost partition of a line into k runs.
+"""The least-cost partition of a line into k runs, in a time that does not grow with k.
 
-`layers` is the textbook: the best partition of the first j levels into t runs ends with some run
-(i, j], and what comes before is the best partition of the first i levels into t - 1 runs. So the
-answers for t follow from those for t - 1. Trying every i for every j costs m**2 steps a layer.
-But the cost of runs is **concave Monge**: for a <= b <= c <= d,
+`toykit.kmeans_layers` finds the best partition into 1, 2, 3, ... runs in turn. The search here does
+not count runs at all. It charges a price for each one, and finds the cheapest partition into
+however many: a single layer instead of k. A high price buys few runs, a low price many. Because
+the cost is concave Monge (`toykit.kmeans_layers`), the least cost is a convex function of the
+number of runs. So some price buys exactly k, or else k lies on an edge of the curve, between two
+partitions that one price makes equally cheap, and those can be spliced into one of exactly k
+(`splice`). Two to ten prices are enough, for any k.
 
-    cost(a, c) + cost(b, d) <= cost(a, d) + cost(b, c)
-
-(two crossing runs cost no more than an outer and an inner one), and from this follows that the
-best i never moves left as j moves right. Solve the middle j, and the answer fences in both halves.
-
-`multiplier` does not count runs at all. It charges a price for each one and finds the cheapest
-partition into however many: a single layer instead of k. A high price buys few runs, a low price
-many; Monge also makes the least cost a convex function of the number of runs, so some price buys
-exactly k, or k lies on an edge between two partitions that one price makes equally cheap, and the
-two can be spliced into one of exactly k (`splice`). About ten prices are enough, for any k.
+The price is a Lagrange multiplier, hence the name; in programming contests the method is known as
+the "Aliens trick".
 
 References
 ----------
 Aggarwal, Schieber and Tokuyama, "Finding a minimum-weight k-link path in graphs with the concave
 Monge property and applications", Discrete & Computational Geometry 1994. Hirschberg and Larmore,
 "The least weight subsequence problem", SIAM Journal on Computing 1987. Panter and Dite,
-"Quantization distortion in pulse-count modulation with nonuniform spacing of levels", 1951.
+"Quantization distortion in pulse-count modulation with nonuniform spacing of levels",
+Proceedings of the IRE 1951.
 """
 
 import numpy as np
@@ -39,63 +35,6 @@ def _compiled(function):
         return njit(nogil=True)(function)
 
 
-def layers(costs, k):
-    """Bounds (k + 1,) of the least-cost partition into k runs, by one layer for each run.
-
-    Time is about k m log m steps of NumPy and memory 4 k m bytes, m being the number of levels.
-
-    Parameters
-    ----------
-    costs : toykit.kmeans.RunCosts
-    k : int
-        From 1 to the number of levels.
-    """
-    m = costs.count
-    stops = np.arange(1, m + 1)
-    best = costs(np.zeros(m, int), stops)  # of the first j levels in one run, for each j
-    came_from = []
-    for runs in range(2, k + 1):
-        # best[i - 1] is the least cost of the first i levels in runs - 1 runs; i >= runs - 1.
-        best, start = _layer(costs, best, runs)
-        came_from.append(start)
-    bounds = [m]
-    for start in reversed(came_from):
-        bounds.append(int(start[bounds[-1] - 1]))
-    return np.array([*bounds, 0][::-1])
-
-
-def _layer(costs, before, runs):
-    """Extend the least costs of `runs` - 1 runs by one run, for every j at once.
-
-    Divide and conquer, all fences of one depth together: each round solves every j that is halfway
-    between two solved ones, looking only between their two starts.
-    """
-    m = costs.count
-    after = np.full(m, np.inf)
-    start = np.zeros(m, np.int32)
-    # Positions 0 and m + 1 fence in all j of 1..m; fewer than `runs` levels have no partition.
-    solved = np.array([runs - 1, m + 1])
-    fence = np.array([runs - 1, m - 1])
-    while True:
-        gap = np.flatnonzero(np.diff(solved) > 1)
-        if not gap.size:
-            return after, start
-        j = (solved[gap] + solved[gap + 1]) // 2
-        first, last = fence[gap], np.minimum(fence[gap + 1], j - 1)
-        width = last - first + 1
-        offset = np.cumsum(width) - width
-        owner = np.repeat(np.arange(j.size), width)
-        i = np.arange(width.sum()) - offset[owner] + first[owner]
-        total = before[i - 1] + costs(i, j[owner])
-        least = np.minimum.reduceat(total, offset)
-        # The first i that reaches the least: the leftmost best start.
-        hit = np.flatnonzero(total == least[owner])
-        chosen = i[hit[np.unique(owner[hit], return_index=True)[1]]]
-        after[j - 1], start[j - 1] = least, chosen
-        solved = np.insert(solved, gap + 1, j)
-        fence = np.insert(fence, gap + 1, chosen)
-
-
 def multiplier(costs, k):
     """Bounds (k + 1,) of the least-cost partition into k runs, by a search for the price of a run.
 
@@ -103,7 +42,7 @@ def multiplier(costs, k):
 
     Parameters
     ----------
-    costs : toykit.kmeans.RunCosts
+    costs : toykit.kmeans_layers.RunCosts
     k : int
         From 1 to the number of levels.
     """
@@ -193,7 +132,7 @@ def splice(few, many, k):
 
 @_compiled
 def _run_cost(sums, start, stop):
-    """`toykit.kmeans.RunCosts` for one run."""
+    """`toykit.kmeans_layers.RunCosts` for one run."""
     s0 = (sums[stop, 0] - sums[start, 0]) + (sums[stop, 3] - sums[start, 3])
     s1 = (sums[stop, 1] - sums[start, 1]) + (sums[stop, 4] - sums[start, 4])
     s2 = (sums[stop, 2] - sums[start, 2]) + (sums[stop, 5] - sums[start, 5])
@@ -217,7 +156,7 @@ def cheapest_partition(sums, price):
     Parameters
     ----------
     sums : (m + 1, 6) float64 array
-        `toykit.kmeans.RunCosts.sums`.
+        `toykit.kmeans_layers.RunCosts.sums`.
     price : float, positive
 
     Returns

@@ -17,6 +17,7 @@ from .compressed import check_int
 from .kmeans import Clusters, check_values
 
 CHUNK = 1 << 20  # distances that are held at once
+RELOCATIONS = 5  # fruitless attempts in a row after which a start is given up
 
 
 def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, tolerance=1e-4):
@@ -68,24 +69,54 @@ def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, toler
     offset = np.average(points, axis=0, weights=mass)
     points -= offset
     still = tolerance * np.average(np.mean(points**2, axis=1), weights=mass)
-    best = None
-    for _ in range(starts):
-        centroids = plus_plus(points, mass, k, rng)
-        for _ in range(steps):
-            labels, distance = nearest_vector(centroids, points)
-            moved = _means(points, mass, labels, distance, centroids)
-            shift = np.sum((moved - centroids) ** 2)
-            centroids = moved
-            if shift <= still:
-                break
-        labels, distance = nearest_vector(centroids, points)
-        cost = float(mass @ distance)
-        if best is None or cost < best.cost:
-            best = Clusters(centroids, labels, cost)
-    order = np.lexsort(best.centroids.T[::-1])
+    found = [_improve(points, mass, plus_plus(points, mass, k, rng), steps, still, rng) for _ in range(starts)]
+    centroids, labels, cost = min(found, key=lambda clusters: clusters.cost)
+    order = np.lexsort(centroids.T[::-1])
     rank = np.empty(k, np.int64)
     rank[order] = np.arange(k)
-    return Clusters(best.centroids[order] + offset, rank[best.labels], best.cost)
+    return Clusters(centroids[order] + offset, rank[labels], cost)
+
+
+def _improve(points, mass, centroids, steps, still, rng):
+    """Lloyd; then, with what is left of the steps, try to put the least useful centroid elsewhere."""
+    best, steps = _lloyd(points, mass, centroids, steps, still)
+    failures = 0
+    while steps > 0 and best.cost > 0 and failures < RELOCATIONS:
+        trial, steps = _lloyd(points, mass, _relocate(points, mass, best, rng), steps, still)
+        failures = 0 if trial.cost < best.cost else failures + 1
+        best = min(best, trial, key=lambda clusters: clusters.cost)
+    return best
+
+
+def _lloyd(points, mass, centroids, steps, still):
+    """The two half-steps until the centroids rest; returns the clusters and the steps left."""
+    labels, distance = nearest_vector(centroids, points)
+    while steps > 0:
+        moved = _means(points, mass, labels, distance, centroids)
+        shift = np.sum((moved - centroids) ** 2)
+        centroids = moved
+        labels, distance = nearest_vector(centroids, points)
+        steps -= 1
+        if shift <= still:
+            break
+    return Clusters(centroids, labels, float(mass @ distance)), steps
+
+
+def _relocate(points, mass, clusters, rng):
+    """Take the centroid whose points are best served by another, and put it where k-means++ would."""
+    centroids, labels, _ = clusters
+    own = np.sum((points - centroids[labels]) ** 2, axis=1)
+    k = len(centroids)
+    # A point's second choice is, but for rare exceptions, the centroid nearest to its own.
+    between = np.sum((centroids[:, None] - centroids) ** 2, axis=2)
+    np.fill_diagonal(between, np.inf)
+    second = np.sum((points - centroids[np.argmin(between, axis=1)[labels]]) ** 2, axis=1)
+    least = np.argmin(np.bincount(labels, mass * (second - own), k))
+    running = np.cumsum(mass * own)
+    at = min(np.searchsorted(running, rng.random() * running[-1], side="right"), len(points) - 1)
+    centroids = centroids.copy()
+    centroids[least] = points[at]
+    return centroids
 
 
 def nearest_vector(centroids, points):

@@ -24,11 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as bit_packing
-from . import kmeans
-from .compressed import Compressed, check_choice, check_int, check_weights
-
-BITS = (1, 2, 3, 4, 6, 8)  # widths of an index that Core ML can store
-MODES = ("kmeans", "uniform", "unique")
+from .compressed import Compressed, check_int, check_weights
+from .tables import BITS, chooser
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,7 +124,8 @@ def palettize(
 
     Parameters
     ----------
-    weights : array of float, 1 to 5 dimensions
+    weights : array of float, 1 to 5 dimensions, or Sparse
+        Of pruned weights the survivors are palettized; see `toykit.joint`.
     bits : {1, 2, 3, 4, 6, 8}, optional
         Of an index. 4 if left out; "unique" and `lut` find their own.
     mode : {"kmeans", "uniform", "unique"}
@@ -181,12 +179,18 @@ def palettize(
     >>> p.nbytes                                        # 6 bits, and two entries of 16 bits
     5
     """
+    if isinstance(weights, Compressed):
+        from . import joint  # it stands on this module
+
+        options = {"lut": lut, "group_size": group_size, "axis": axis, "cluster_dim": cluster_dim}
+        options |= {"per_channel_scale": per_channel_scale, "sensitivities": sensitivities, "seed": seed}
+        return joint.palettize(weights, bits, mode, **options)
     weights = check_weights(weights)
     axis = check_int("axis", axis, range(-weights.ndim, weights.ndim)) % weights.ndim
     channels = weights.shape[axis]
     group_size = _check_divides("group_size", group_size, channels, f"the {channels} channels of axis {axis}")
     cluster_dim = _check_divides("cluster_dim", cluster_dim, group_size, f"the {group_size} channels of a group")
-    bits, choose = _chooser(bits, mode, lut, cluster_dim, seed)
+    bits, choose = chooser(bits, mode, lut, cluster_dim, seed, weights.dtype)
     importance = _check_sensitivities(sensitivities, weights, mode if lut is None else "lut")
 
     scale = _scale(weights, per_channel_scale, axis)
@@ -231,99 +235,6 @@ def _vectors(array, axis, groups, cluster_dim):
     vectors = array.reshape(array.shape[0] // cluster_dim, cluster_dim, *array.shape[1:])
     vectors = np.moveaxis(vectors, 1, -1)
     return np.ascontiguousarray(vectors).reshape(groups, -1, cluster_dim)
-
-
-def _chooser(bits, mode, lut, cluster_dim, seed):
-    """The number of bits, None if it depends on the weights, and the function that fills a table.
-
-    The function takes (n, cluster_dim) vectors and their importance, and returns a table of at most
-    2**bits entries and the entry of each vector.
-    """
-    if lut is not None:
-        table = check_weights(lut, "lut").astype(np.float64)
-        table = table.reshape(-1, 1) if table.ndim == 1 else table
-        if table.ndim != 2 or table.shape[1] != cluster_dim or table.shape[0] not in [2**b for b in BITS]:
-            raise ValueError(
-                f"lut must hold 2, 4, 8, 16, 64 or 256 entries of cluster_dim = {cluster_dim} values, "
-                f"got an array of shape {np.shape(lut)}; fill up with any value to the next size"
-            )
-        own_bits = int(table.shape[0]).bit_length() - 1
-        if bits is not None and bits != own_bits:
-            raise ValueError(f"bits follows from lut: {own_bits} for {table.shape[0]} entries; got {bits}")
-        return own_bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
-    check_choice("mode", mode, MODES)
-    if mode == "unique":
-        if bits is not None:
-            raise ValueError(f"bits must be left out with mode='unique', which takes what it needs; got {bits}")
-        return None, lambda vectors, _: _unique_table(vectors)
-    bits = check_int("bits", 4 if bits is None else bits, BITS)
-    if mode == "kmeans":
-        return bits, lambda vectors, importance: _kmeans_table(vectors, bits, importance, seed)
-    if cluster_dim > 1:
-        raise ValueError(f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {cluster_dim}")
-    return bits, lambda vectors, _: _uniform_table(vectors.ravel(), bits)
-
-
-def _kmeans_table(vectors, bits, importance, seed):
-    """The optimum for numbers; for vectors the best that k-means++ and Lloyd find.
-
-    Codes belong to the centroids as found; the table is rounded to the weights' type afterwards.
-    """
-    if importance is not None:
-        importance = importance.sum(axis=1)  # a vector counts as much as its weights together
-        if not importance.any():
-            importance = None
-    if vectors.shape[1] == 1:
-        clusters = kmeans.exact(vectors.ravel(), 2**bits, importance)
-        return clusters.centroids[:, None], clusters.labels
-    from .kmeans_vectors import cluster_vectors
-
-    clusters = cluster_vectors(vectors, 2**bits, importance, seed=seed)
-    return clusters.centroids, clusters.labels
-
-
-def _uniform_table(values, bits):
-    """Evenly spaced entries; the arithmetic is in the weights' own type, as in coremltools."""
-    low, high = values.min(), values.max()
-    last = 2**bits - 1
-    with np.errstate(over="ignore"):
-        step = (high - low) / last
-    if not np.isfinite(step) or (step == 0 and high > low):
-        # The span overflows its type, or a step of it vanishes: there coremltools stores infinities,
-        # or one value for everything. Compute these in float64.
-        values, low, high = np.float64(values), np.float64(low), np.float64(high)
-        step = (high - low) / last
-    table = np.arange(last + 1) * np.float64(step) + np.float64(low)
-    if step == 0:
-        return table[:, None], np.zeros(values.size, np.uint8)
-    codes = np.round((values - low) / (high - low) * last)
-    return table[:, None], codes.astype(np.uint8)
-
-
-def _unique_table(vectors):
-    """Every distinct value, ascending; vectors by their first value, then by the next ones."""
-    if vectors.shape[1] == 1:
-        levels, _, codes = kmeans.distinct(vectors.ravel())
-        return levels[:, None], codes
-    table, codes = np.unique(vectors, axis=0, return_inverse=True)
-    return table, codes.ravel()
-
-
-def _nearest_entry(table, vectors):
-    """The first of the nearest entries of `table` for each vector."""
-    if table.shape[1] > 1:
-        from .kmeans_vectors import nearest_vector
-
-        return nearest_vector(table, vectors)[0].astype(np.uint8)
-    entries, place = np.unique(table.ravel(), return_index=True)
-    values = vectors.ravel().astype(np.float64)
-    above = np.clip(np.searchsorted(entries, values), 1, max(entries.size - 1, 1))
-    if entries.size == 1:
-        return np.full(values.size, place[0], np.uint8)
-    below = above - 1
-    to_above, to_below = np.abs(entries[above] - values), np.abs(values - entries[below])
-    choose_above = (to_above < to_below) | ((to_above == to_below) & (place[above] < place[below]))
-    return np.where(choose_above, place[above], place[below]).astype(np.uint8)
 
 
 def _scale(weights, per_channel_scale, axis):

@@ -1,0 +1,286 @@
+"""k-means against the plain O(k m**2) programme in fractions, against scikit-learn, and its promises."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toykit import kmeans, kmeans_search
+from toykit.kmeans_layers import RunCosts, running_sum
+from toykit.kmeans_vectors import cluster_vectors, nearest_vector, plus_plus
+
+METHODS = ("multiplier", "layers")
+
+
+def least_costs(values, weights=None):
+    """The least cost for k = 1, 2, ..., by the definition, without any rounding."""
+    mass = {}
+    for value, weight in zip(values, np.ones(len(values)) if weights is None else weights, strict=True):
+        mass[Fraction(float(value))] = mass.get(Fraction(float(value)), 0) + Fraction(float(weight))
+    levels = [(level, weight) for level, weight in sorted(mass.items()) if weight]
+    m = len(levels)
+    cost = {}
+    for start in range(m):
+        s0 = s1 = s2 = Fraction(0)
+        for stop in range(start + 1, m + 1):
+            level, weight = levels[stop - 1]
+            s0, s1, s2 = s0 + weight, s1 + weight * level, s2 + weight * level**2
+            cost[start, stop] = s2 - s1**2 / s0
+    best = [cost[0, stop] for stop in range(1, m + 1)]
+    answers = [best[-1]]
+    for runs in range(2, m + 1):
+        best = [
+            min(best[i - 1] + cost[i, j] for i in range(runs - 1, j)) if j >= runs else None
+            for j in range(1, m + 1)
+        ]
+        answers.append(best[-1])
+    return [float(answer) for answer in answers]
+
+
+def assert_optimal(values, weights=None, relative=1e-9):
+    want = least_costs(values, weights)
+    for k in range(1, len(want) + 2):
+        for method in METHODS:
+            got = kmeans.exact(values, k, weights, method)
+            least = want[min(k, len(want)) - 1]
+            assert got.cost == pytest.approx(least, rel=relative, abs=1e-300), (method, k)
+            assert len(got.centroids) == min(k, len(want))
+
+
+@given(
+    st.lists(st.integers(-8, 8), min_size=1, max_size=14),
+    st.sampled_from((1, 0.125, 1000.0)),
+)
+def test_exact_is_optimal_on_a_lattice_full_of_ties(numbers, spacing):
+    assert_optimal(np.float32(numbers) * np.float32(spacing))
+
+
+@given(st.lists(st.floats(-60000, 60000, width=16), min_size=1, max_size=12), st.data())
+def test_exact_is_optimal_for_any_float16_and_weights(numbers, data):
+    values = np.float16(numbers)
+    weights = data.draw(st.lists(st.sampled_from((0, 1, 0.25, 3, 1000)), min_size=values.size, max_size=values.size))
+    if any(weights):
+        assert_optimal(values, np.array(weights))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(24.0),  # equally spaced: the curve of costs is made of long straight edges
+        np.repeat(np.arange(8.0), 3) + np.tile([0, 1e-3, 2e-3], 8),  # triples: nothing between 8 and 24
+        2.0 ** np.arange(20),
+        np.r_[np.linspace(0, 1e-3, 9), 5e4],  # an outlier that all but hides the rest
+        1000 + np.arange(12) / 64,  # a small spread far from zero
+        np.float64([1e-200, 2e-200, 7e-200, 9e-200]),
+        np.float32([1, 1 + 2**-23, 1 + 2**-22, 2]),
+        np.float64([5.0]),
+        np.float64([-0.0, 0.0, -0.0]),
+    ],
+    ids=["spaced", "triples", "powers", "outlier", "far", "tiny", "neighbours", "one", "zeros"],
+)
+def test_exact_is_optimal_where_searches_go_wrong(values):
+    assert_optimal(values)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
+@pytest.mark.parametrize("name", ["normal", "student", "laplace", "mixture", "lattice"])
+def test_the_two_methods_find_the_same_cost(name, bits):
+    random = np.random.default_rng(bits)
+    values = {
+        "normal": random.normal(size=6000),
+        "student": random.standard_t(2, 6000),
+        "laplace": np.r_[random.laplace(size=6000), 900, -4000],
+        "mixture": np.r_[random.normal(-1, 0.01, 3000), random.normal(2, 0.3, 3000)],
+        "lattice": random.integers(-200, 200, 6000) / 64,
+    }[name].astype(np.float16)
+    fast = kmeans.exact(values, 2**bits, method="multiplier")
+    plain = kmeans.exact(values, 2**bits, method="layers")
+    assert fast.cost == pytest.approx(plain.cost, rel=1e-12)
+    assert np.sum((values - fast.centroids[fast.labels]) ** 2) == pytest.approx(fast.cost, rel=1e-9)
+
+
+def test_without_numba_the_optimum_is_the_same():
+    program = """
+import sys
+sys.modules["numba"] = None
+import numpy as np
+from toykit import kmeans
+values = np.random.default_rng(0).normal(size=400).astype(np.float16)
+costs = {kmeans.exact(values, 16, method=method).cost for method in ("multiplier", "layers")}
+print(max(costs) - min(costs) < 1e-12 * max(costs), *costs)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("True")
+    values = np.random.default_rng(0).normal(size=400).astype(np.float16)
+    assert float(done.stdout.split()[1]) == pytest.approx(kmeans.exact(values, 16).cost, rel=1e-12)
+
+
+def test_compiled_without_a_place_for_the_cache(monkeypatch):
+    numba = pytest.importorskip("numba")
+
+    def njit(**options):
+        if options.pop("cache", False):
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: (function, options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    function, options = kmeans_search._compiled(len)
+    assert function is len and options == {"nogil": True}
+
+
+@given(st.lists(st.floats(-100, 100, width=16), min_size=2, max_size=40), st.integers(1, 12))
+def test_error_falls_with_clusters_and_labels_are_nearest(numbers, k):
+    values = np.float16(numbers)
+    fewer, more = kmeans.exact(values, k), kmeans.exact(values, k + 1)
+    assert more.cost <= fewer.cost * (1 + 1e-12)
+    distance = np.abs(values[:, None] - fewer.centroids)
+    chosen = np.take_along_axis(distance, fewer.labels[:, None].astype(int), axis=1)
+    assert np.all(chosen[:, 0] <= distance.min(axis=1))
+    assert np.all(np.diff(fewer.centroids) > 0)
+
+
+@given(st.lists(st.floats(-60000, 60000, width=16), min_size=1, max_size=50))
+def test_distinct_float16_by_counting_is_unique(numbers):
+    values = np.float16(numbers)
+    levels, mass, inverse = kmeans.distinct(values)
+    want, counts = np.unique(values.astype(np.float64), return_counts=True)
+    assert levels.tolist() == want.tolist() and mass.tolist() == counts.tolist()
+    assert np.array_equal(levels[inverse], values)
+    assert not np.any(np.signbit(levels[levels == 0]))
+
+
+def test_weights_count_like_repetition():
+    values, times = np.float32([0, 1, 5, 6, 20]), np.array([3, 1, 2, 1, 1])
+    weighted = kmeans.exact(values, 3, times)
+    repeated = kmeans.exact(np.repeat(values, times), 3)
+    assert weighted.centroids.tolist() == repeated.centroids.tolist()
+    assert weighted.cost == repeated.cost
+
+
+def test_running_sums_keep_what_rounding_took():
+    terms = np.array([1e16, 1.0, 1.0, -1e16, 3.0])
+    high, low = running_sum(terms)
+    assert (high + low).tolist() == [0, 1e16, 1e16, 1e16 + 2, 2, 5]
+
+
+def test_cost_of_runs_is_concave_monge():
+    levels = np.sort(np.random.default_rng(1).normal(size=12))
+    costs = RunCosts(levels, np.arange(1.0, 13))
+    for a in range(9):
+        for b, c, d in ((a, a + 1, a + 3), (a + 1, a + 2, a + 3), (a + 2, a + 3, 12)):
+            if a < c and b < d:
+                crossing = costs(a, c) + costs(b, d)
+                assert crossing <= costs(a, d) + (costs(b, c) if b < c else 0) + 1e-12
+
+
+@given(st.data())
+def test_splice_gives_any_number_between(data):
+    m = data.draw(st.integers(3, 20))
+    inner = st.sets(st.integers(1, m - 1))
+    few, many = sorted([data.draw(inner), data.draw(inner)], key=len)
+    few, many = (np.array([0, *sorted(bounds), m]) for bounds in (few, many))
+    for k in range(len(few), len(many) - 1):
+        bounds = kmeans_search.splice(few, many, k)
+        assert len(bounds) == k + 1 and bounds[0] == 0 and bounds[-1] == m
+        assert np.all(np.diff(bounds) > 0)
+
+
+def test_lloyd_never_climbs_and_never_beats_the_optimum():
+    values = np.random.default_rng(2).standard_t(3, 3000).astype(np.float16)
+    best = kmeans.exact(values, 16).cost
+    for start in ("uniform", "quantile"):
+        costs = [step.cost for step in kmeans.lloyd(values, 16, start=start)]
+        assert all(after <= before * (1 + 1e-12) for before, after in zip(costs, costs[1:], strict=False))
+        assert costs[-1] >= best * (1 - 1e-12)
+    settled = kmeans.lloyd(values, 16, start=kmeans.exact(values, 16).centroids)
+    assert settled[-1].cost == pytest.approx(best, rel=1e-12)
+
+
+def test_lloyd_gives_an_empty_centroid_the_costliest_value():
+    history = kmeans.lloyd(np.float16([0, 0, 1, 9]), 3, start=[0, 100, 200])
+    assert history[-1].cost == 0
+    assert history[-1].centroids.tolist() == [0, 1, 9]
+
+
+@pytest.mark.parametrize("k, clouds, dims", [(4, 3, 2), (16, 25, 2), (16, 1, 4), (64, 25, 2)])
+def test_vectors_cost_no_more_than_scikit_learn(k, clouds, dims):
+    KMeans = pytest.importorskip("sklearn.cluster").KMeans
+    random = np.random.default_rng(k + dims)
+    points = np.concatenate([
+        random.normal(centre, 0.2, (1500 // clouds, dims)) for centre in random.uniform(-2, 2, (clouds, dims))
+    ])
+    ours, theirs = [], []
+    for seed in range(10):
+        ours.append(cluster_vectors(points, k, seed=seed, steps=100).cost)
+        theirs.append(KMeans(k, n_init=1, max_iter=100, random_state=seed).fit(points).inertia_)
+    assert np.median(ours) <= np.median(theirs) * (1 + 1e-6)
+
+
+def test_vectors_are_labelled_by_the_nearest_centroid_in_order():
+    points = np.random.default_rng(0).normal(size=(500, 3)) + 1000
+    clusters = cluster_vectors(points, 8, weights=np.arange(500.0))
+    distance = np.linalg.norm(points[:, None] - clusters.centroids, axis=2)
+    assert np.array_equal(clusters.labels, distance.argmin(axis=1))
+    assert clusters.cost == pytest.approx(np.arange(500.0) @ distance.min(axis=1) ** 2)
+    assert clusters.centroids[:, 0].tolist() == sorted(clusters.centroids[:, 0])
+
+
+def test_vectors_same_seed_same_answer_and_more_starts_no_worse():
+    points = np.random.default_rng(0).normal(size=(400, 2))
+    one, again = cluster_vectors(points, 12, seed=3), cluster_vectors(points, 12, seed=3)
+    assert np.array_equal(one.centroids, again.centroids) and np.array_equal(one.labels, again.labels)
+    assert cluster_vectors(points, 12, seed=3, starts=4).cost <= one.cost * (1 + 1e-9)
+
+
+def test_vectors_with_fewer_distinct_than_clusters():
+    points = np.float32([[1, 2], [3, 4], [1, 2]])
+    clusters = cluster_vectors(points, 16)
+    assert clusters.cost == 0 and clusters.centroids.tolist() == [[1, 2], [3, 4]]
+    assert clusters.labels.tolist() == [0, 1, 0]
+    zero_weight = cluster_vectors(points, 1, weights=[1, 0, 1])
+    assert zero_weight.centroids.tolist() == [[1, 2]] and zero_weight.cost == 0
+
+
+def test_vectors_an_empty_cluster_restarts_where_it_costs_most():
+    from toykit.kmeans_vectors import _means
+
+    points = np.array([[0.0, 0], [0, 1], [50, 50]])
+    centroids = np.array([[0.0, 0], [900, 900]])
+    labels, distance = nearest_vector(centroids, points)
+    assert _means(points, np.ones(3), labels, distance, centroids)[1].tolist() == [50, 50]
+
+
+def test_plus_plus_draws_points_that_are_not_there_yet():
+    points = np.repeat(np.eye(4), 50, axis=0)
+    centroids = plus_plus(points, np.ones(200), 4, np.random.default_rng(0))
+    assert len(np.unique(centroids, axis=0)) == 4
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda v: kmeans.exact(v, 0), "k must be"),
+        (lambda v: kmeans.exact(v, 2.5), "k must be"),
+        (lambda v: kmeans.exact(v, 2, method="guess"), "method must be one of"),
+        (lambda v: kmeans.exact(np.float16([]), 2), "at least one"),
+        (lambda v: kmeans.exact(np.float16([1, np.nan]), 2), "finite"),
+        (lambda v: kmeans.exact(np.arange(3), 2), "floating-point"),
+        (lambda v: kmeans.exact(v, 2, weights=[1, 1]), r"weights must be one a value, \(3,\)"),
+        (lambda v: kmeans.exact(v, 2, weights=[1, -1, 1]), "not negative"),
+        (lambda v: kmeans.exact(v, 2, weights=[0, 0, 0]), "not all zero"),
+        (lambda v: kmeans.exact(v, 2, weights=[1, np.inf, 0]), "finite"),
+        (lambda v: kmeans.lloyd(v, 4), "k must be a whole number from 1 to 3; got 4"),
+        (lambda v: kmeans.lloyd(v, 2, start=[1]), "start must hold k = 2 centroids"),
+        (lambda v: kmeans.lloyd(v, 2, start="random"), "start must be one of"),
+        (lambda v: cluster_vectors(v, 2), "must be an"),
+        (lambda v: cluster_vectors(v[:, None], 0), "k must be"),
+        (lambda v: cluster_vectors(v[:, None], 1, starts=0), "starts must be"),
+    ],
+)
+def test_bad_input_says_what_is_allowed(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(np.float16([1, 2, 4]))
