@@ -7,7 +7,7 @@
 from importlib import import_module
 
 # Public name -> the module that defines it.
-_HOME = {"predict": "prediction"}
+_HOME = {"predict": "prediction", "size_explorer": "sizes"}
 
 __all__ = sorted(_HOME)
 

@@ -143,6 +143,38 @@ const tk = (() => {
       return { node, inputs, update };
     }
 
+    // Controls for a table of settings (grid.py): the technique, and the options of the one chosen.
+    // `changed(technique, row)` is called at once and after every change; row is the setting's number.
+    grid(techniques, changed) {
+      const nearest = (axis) => {
+        const value = this.get(axis.name), at = axis.values.indexOf(value);
+        if (at >= 0 || typeof value !== "number") return Math.max(at, 0);
+        return axis.values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(axis.values[best] - value) ? i : best), 0);
+      };
+      const which = this.choice({ label: "Technique", trait: "technique", options: techniques.map((t) => [t.name, t.label]) });
+      which.node.classList.add("tk-whole");
+      this.controls.classList.add("tk-two");
+      this.controls.append(which.node);
+      const groups = techniques.map((technique) => technique.axes.map((axis) => {
+        const numeric = typeof axis.values[0] === "number";
+        const control = numeric
+          ? this.range({ label: axis.label, trait: axis.name, min: 0, max: axis.values.length - 1,
+            to: () => nearest(axis), from: (position) => axis.values[position], text: () => axis.words[nearest(axis)] })
+          : this.choice({ label: axis.label, trait: axis.name, options: axis.values.map((v, i) => [v, axis.words[i]]) });
+        this.controls.append(control.node);
+        return control;
+      }));
+      const update = () => {
+        const at = techniques.findIndex((t) => t.name === this.get("technique")), technique = techniques[at];
+        groups.forEach((controls, i) => controls.forEach((control) => { control.node.hidden = i !== at; }));
+        this.root.style.setProperty("--tk-accent", `var(--tk-${technique.color})`);
+        const row = technique.axes.reduce((sum, axis) => sum * axis.values.length + nearest(axis), 0);
+        changed(technique, technique.first + row);
+      };
+      for (const name of new Set(["technique", ...techniques.flatMap((t) => t.axes.map((axis) => axis.name))])) this.on(name, update);
+      update();
+    }
+
     // A canvas that stays sharp: `draw(context, width, height)` works in CSS pixels.
     canvas({ label, height, draw }) {
       const node = html("canvas", { role: "img", "aria-label": label });

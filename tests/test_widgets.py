@@ -1,0 +1,213 @@
+"""The Python side of the instruments: data, texts, fallbacks. The browser side is in tests/site."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import traitlets
+
+import toykit as tk
+from toykit import plots
+from toykit.widgets import grid, markup
+from toykit.widgets.base import Instrument, canonical, table
+from toykit.widgets.sizes import TECHNIQUES as SIZES_TECHNIQUES
+
+
+def ask(**options):
+    return tk.widgets.predict("How large?", 28.78, **({"min": 10, "max": 51, "step": 0.5, "unit": "MB"} | options))
+
+
+def opened(widget):
+    return json.loads(widget.sealed)
+
+
+class TestBase:
+    def test_one_module_with_everything_inside_and_nothing_from_elsewhere(self):
+        for cls in Instrument.__subclasses__():
+            assert len(re.findall(r"^export ", cls._esm, re.MULTILINE)) == 1
+            assert not re.search(r"^import |\bfetch\(|https?://(?!www\.w3\.org/2000/svg)|localStorage|sessionStorage",
+                                 cls._esm, re.MULTILINE)
+            assert "@import" not in cls._css and "url(" not in cls._css
+
+    def test_css_has_the_colours_of_the_figures(self):
+        light = Instrument.__subclasses__()[0]._css.partition('[data-tk-theme="dark"]')[0]
+        for name in ("pruning", "quantization", "palettization", "joint"):
+            assert f"--tk-{name}: {plots.COLORS[name]};" in light
+        assert f"--tk-float: {plots.COLORS['dense']};" in light
+
+    def test_no_class_name_of_bootstrap(self):
+        names = set()
+        for cls in Instrument.__subclasses__():
+            for text in re.findall(r'class: "([^"]+)"', cls._esm):
+                names |= set(text.split())
+        assert names and all(name.startswith("tk-") for name in names)
+
+    def test_canonical_does_not_hang_on_the_last_bits_of_a_float(self):
+        assert canonical({"b": 0.1 + 0.2, "a": [1, "x"]}) == {"a": [1, "x"], "b": "0.3"}
+        assert canonical(b"abc") == canonical(b"abc") != canonical(b"abd")
+
+    def test_table_escapes(self):
+        assert "<b>" not in table("a <b>", ["c", "<b>"], [["<b>", 1]])
+
+    def test_display_has_a_noscript_and_the_widget(self, monkeypatch):
+        shown = []
+        monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+        widget = ask()
+        widget._ipython_display_()
+        assert shown[0]["text/html"].startswith("<noscript>") and widget.fallback() in shown[0]["text/html"]
+        assert "application/vnd.jupyter.widget-view+json" in shown[1]
+        assert shown[1]["text/plain"] == repr(widget)
+
+
+class TestMarkup:
+    def test_html_and_addresses_that_run_something_stay_text(self):
+        assert "<script" not in markup.to_html("<script>x</script> [a](javascript:alert)")
+        assert "href" not in markup.inline("[a](javascript:alert(1))")
+        assert markup.inline("[a](02_pruning.html#mask)") == '<a href="02_pruning.html#mask">a</a>'
+
+    def test_paragraphs_and_code(self):
+        assert markup.to_html("One\ntwo.\n\n`*x* <y>`") == "<p>One two.</p><p><code>*x* &lt;y&gt;</code></p>"
+
+    def test_sentences_for_others_are_dropped(self):
+        text = "It is {answer}. You said {guess}. Why? Because.\n\nNot {guess}."
+        assert markup.without_sentences(text, "{guess}").strip() == "It is {answer}. Why? Because."
+
+
+class TestPredict:
+    def test_nothing_readable_gives_the_answer_away(self):
+        widget = ask(reveal="It is {answer}.")
+        state = {name: value for name, value in widget.get_state().items() if name not in ("sealed", "_esm", "_css")}
+        assert "28.7" not in repr(widget) and "28.8" not in repr(widget)
+        assert "28." not in json.dumps(state, default=str)
+        before_details, details = widget.fallback().split("<details>")
+        assert "28.8" not in before_details and "28.8 MB" in details
+
+    def test_repr_is_stable_and_follows_the_data(self):
+        assert repr(ask()) == repr(ask()) != repr(ask(reveal="x"))
+        assert ask().digest == ask().digest
+        assert repr(tk.widgets.predict("?", 0.1 + 0.2, min=0, max=1)) == repr(tk.widgets.predict("?", 0.3, min=0, max=1))
+
+    def test_answer_is_written_with_the_digits_of_the_step(self):
+        assert opened(ask())["text"] == "28.8 MB"
+        assert opened(ask(digits=2))["text"] == "28.78 MB"
+        assert opened(tk.widgets.predict("?", 25_557_032, min=1e5, max=1e9, step=1, log=True))["text"] == "25,557,032"
+        assert opened(tk.widgets.predict("?", -3, min=-10, max=10, step=1, unit="%"))["text"] == "−3%"
+
+    def test_answer_and_guess_in_the_text(self):
+        sealed = opened(ask(reveal="{answer}! You said {guess}. *Why?*", low="Only {guess}.", near="Yes."))
+        assert sealed["reveal"] == "<p>28.8 MB! You said {guess}. <em>Why?</em></p>"
+        assert sealed["skipped"] == "<p>28.8 MB! You said {guess}. <em>Why?</em></p>".replace("You said {guess}. ", "")
+        assert sealed["low"] == "<p>Only {guess}.</p>" and sealed["near"] == "<p>Yes.</p>"
+
+    def test_choice(self):
+        widget = tk.widgets.predict("Which?", "b", options=["a", "b"], wrong={"a": "No: {answer}."}, near="Yes.")
+        assert opened(widget)["wrong"] == {"a": "<p>No: b.</p>"}
+        assert widget.options == ["a", "b"] and widget.scale == {}
+        assert "<td>" not in widget.fallback() and "a</th>" in widget.fallback()
+
+    def test_guess_starts_empty_and_can_be_read(self):
+        widget = ask()
+        assert widget.guess is None and widget.opened is False
+        widget.guess = 25.5
+        assert widget.guess == 25.5
+
+    @pytest.mark.parametrize("options, error, words", [
+        ({"min": 30}, ValueError, "answer must lie between min and max, 30 and 51; got 28.78"),
+        ({"min": 60, "max": 51}, ValueError, "min must be less than max"),
+        ({"min": None}, TypeError, "min must be a finite number; got None"),
+        ({"max": float("inf")}, TypeError, "max must be a finite number"),
+        ({"step": 0}, ValueError, "step must be more than 0"),
+        ({"min": 0, "log": True}, ValueError, "min must be more than 0 for a logarithmic slider"),
+    ])
+    def test_bad_numbers(self, options, error, words):
+        with pytest.raises(error, match=words):
+            ask(**options)
+
+    @pytest.mark.parametrize("answer, options, words", [
+        ("c", ["a", "b"], "answer must be one of the options"),
+        ("a", ["a"], "two or more"),
+        ("a", ["a", "a"], "two or more different"),
+    ])
+    def test_bad_choices(self, answer, options, words):
+        with pytest.raises(ValueError, match=words):
+            tk.widgets.predict("?", answer, options=options)
+
+    def test_explaining_an_option_that_is_not_there(self):
+        with pytest.raises(ValueError, match="wrong must explain wrong options only; got \\['b'\\]"):
+            tk.widgets.predict("?", "b", options=["a", "b"], wrong={"b": "right"})
+
+    def test_answer_must_be_a_number(self):
+        with pytest.raises(TypeError, match="answer must be a finite number; got '28'"):
+            tk.widgets.predict("?", "28", min=0, max=50)
+
+
+class TestGrid:
+    def test_settings_are_numbered_as_javascript_numbers_them(self):
+        techniques = (grid.Technique("a", "A", "joint", (grid.Axis.bits((1, 2, 4)), grid.Axis.choice("m", "M", x="X", y="Y"))),
+                      grid.Technique("b", "B", "joint", (grid.Axis.share("s", "S", (0.5,)),)))
+        settings = [(t.name, s) for t in techniques for s in t.settings()]
+        for technique in grid.to_json(techniques):
+            sizes = [len(axis["values"]) for axis in technique["axes"]]
+            for at in np.ndindex(*sizes):
+                row = technique["first"] + int(np.ravel_multi_index(at, sizes))
+                expected = {axis["name"]: axis["values"][i] for axis, i in zip(technique["axes"], at)}
+                assert settings[row] == (technique["name"], expected)
+        assert techniques[0].axes[0].words == ("1 bit", "2 bits", "4 bits")
+
+
+@pytest.fixture(scope="module")
+def small_ledger():
+    rng = np.random.default_rng(0)
+    return tk.size.ledger({"conv": rng.normal(size=(64, 32, 3, 3)).astype(np.float16),
+                           "fc": rng.normal(size=(1000, 64)).astype(np.float16),
+                           "bias": np.zeros(1000, np.float16)})
+
+
+class TestSizeExplorer:
+    def test_every_size_is_the_ledgers(self, small_ledger):
+        rows = tk.widgets.size_explorer(small_ledger).table()
+        sizes = {(label, said): total for label, said, total, _ in rows}
+        after = small_ledger.after
+        assert sizes["Pruning", "50 %"] == after("prune", sparsity=0.5).nbytes
+        assert sizes["Quantization", "8 bits, channel"] == after("quantize", bits=8).nbytes
+        assert sizes["Quantization", "4 bits, block of 32"] == after("quantize", bits=4, granularity="per_block").nbytes
+        assert sizes["Palettization", "6 bits, layer"] == after("palettize", bits=6).nbytes
+        assert sizes["Palettization", "2 bits, 16 channels"] == after("palettize", bits=2, group_size=16).nbytes
+        joint = after("joint", prune={"sparsity": 0.7}, palettize={"bits": 4})
+        assert sizes["Pruning and palettization", "70 %, 4 bits"] == joint.nbytes
+        assert len(sizes) == len(rows)
+
+    def test_what_holds_no_weights_is_what_the_compressed_arrays_say(self, small_ledger):
+        widget = tk.widgets.size_explorer(small_ledger)
+        besides = np.frombuffer(widget.besides, np.int32).reshape(-1, len(widget.layers))
+        rng = np.random.default_rng(0)
+        conv = rng.normal(size=(64, 32, 3, 3)).astype(np.float16)
+        kinds = [(t["name"], s) for t, tech in zip(widget.techniques, SIZES_TECHNIQUES) for s in tech.settings()]
+        at = {(name, *s.values()): row[0] for (name, s), row in zip(kinds, besides)}
+        assert at["prune", 0.5] == tk.prune(conv, sparsity=0.5).mask.nbytes
+        assert at["quantize", 8, "per_channel"] == tk.quantize(conv, bits=8).scale.nbytes
+        assert at["palettize", 4, "layer"] == tk.palettize(conv, bits=4).parts["lut"].nbytes
+        joint = tk.palettize(tk.prune(conv, sparsity=0.7), bits=4)
+        assert at["joint", 0.7, 4] == joint.nbytes - joint.parts[next(k for k in joint.parts if "indices" in k)].nbytes
+
+    def test_layers_that_stay_are_named_with_the_reason(self, small_ledger):
+        widget = tk.widgets.size_explorer(small_ledger)
+        notes = [note for note in widget.notes if note]
+        assert any("fc stays as before: groups of 16 do not divide 1000 channels" in note for note in notes)
+
+    def test_state_is_small_and_the_fallback_lists_every_setting(self, small_ledger):
+        widget = tk.widgets.size_explorer(small_ledger, technique="palettize")
+        assert widget.state_bytes < 30_000 and widget.technique == "palettize"
+        assert widget.fallback().count("<tr>") == 1 + len(widget.table())
+
+    def test_bad_input(self, small_ledger):
+        with pytest.raises(ValueError, match="no weight of more than 2,048 elements"):
+            tk.widgets.size_explorer(tk.size.ledger({"bias": np.zeros(10, np.float16)}))
+        with pytest.raises(traitlets.TraitError, match="technique must be one of prune, quantize, palettize, joint; got 'zip'"):
+            tk.widgets.size_explorer(small_ledger, technique="zip")
+        widget = tk.widgets.size_explorer(small_ledger)
+        with pytest.raises(traitlets.TraitError, match="bits must be one of 4, 8, 1, 2, 3, 6; got 5"):
+            widget.bits = 5
+
+
