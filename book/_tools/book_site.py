@@ -65,7 +65,11 @@ def finish_site(app, error):
     """Take out of the finished site what only works on a server, and what nothing uses."""
     if error or app.builder.format != "html":
         return
+    pages = {*app.env.found_docs, "index", "search", "genindex", "py-modindex"}
     for page in Path(app.outdir).rglob("*.html"):
+        if page.relative_to(app.outdir).with_suffix("").as_posix() not in pages:
+            page.unlink()  # built from a file that is gone, or that has left the table of contents
+            continue
         text = page.read_text(encoding="utf-8")
         finished = text
         for pattern, replacement in CORRECTIONS:

@@ -1,10 +1,10 @@
-"""Measure CREPE under every compression of chapter 6, and write notebooks/data/crepe_*.csv.
+"""Measure CREPE under every compression of chapter 6, and write notebooks/data/crepe_*.
 
 About an hour on one core, most of it 2 x 2,000 tones for each of some fifty settings. Answers are kept
 as they come in _build/sweep, so an interrupted run continues, and a changed list of settings costs
 only what is new. `tests/test_crepe_data.py` measures cells of these files again.
 
-    python book/_tools/data_crepe.py [--workers 2] [--only whole|layers|mixed]
+    python book/_tools/data_crepe.py [--workers 2] [--only layers|whole|mixed|explorer]
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: settings run side by side
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import toykit as tk  # noqa: E402
@@ -44,6 +45,7 @@ ONE_LAYER = [
     *sweep.grid("prune", sparsity=(0.5, 0.7, 0.8, 0.9)),
     *sweep.grid("quantize", bits=(4, 8), granularity="per_tensor"),
 ]
+PARTS = ("layers", "whole", "mixed", "explorer")
 # Budgets of the mixed recipes, in bits a weight over the seven layers.
 BUDGETS = (1.2, 1.35, 1.5, 1.65, 1.8, 2.0, 2.25, 2.5, 3.0)
 
@@ -81,6 +83,16 @@ def write(name, rows):
     print(f"{DATA / name}: {len(rows)} rows", flush=True)
 
 
+def explorer_tones():
+    """Three tones of 0.7 s to listen to: name, Hz, sound."""
+    note = tk.data.tones.note
+    return [
+        ("A2, 110 Hz, a plucked string", 110.0, note(110.0, 0.7, harmonics=12, brightness=0.8)),
+        ("A4, 440 Hz, in loud noise", 440.0, note(440.0, 0.7, harmonics=8, noise_db=-4.0)),
+        ("E6, 1,318.5 Hz, a whistle", 1318.51, note(1318.51, 0.7, harmonics=1, noise_db=-30.0)),
+    ]
+
+
 def with_setting(settings, rows, columns=()):
     """Rows with their setting as JSON in place of its options."""
     numbers = [name for name in rows[0] if name in ("nbytes", "bits_per_weight", "snr_db") or "_within_" in name
@@ -96,12 +108,12 @@ def with_setting(settings, rows, columns=()):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--workers", type=int, default=2, help="settings at a time (default 2)")
-    parser.add_argument("--only", choices=("whole", "layers", "mixed"), help="write one of the three tables")
+    parser.add_argument("--only", choices=PARTS, help="write one of the files")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     weights = tk.models.crepe_weights()
     how = {"cache": CACHE, "workers": arguments.workers}
-    wanted = [arguments.only] if arguments.only else ["layers", "whole", "mixed"]
+    wanted = [arguments.only] if arguments.only else PARTS
     if "whole" in wanted or "mixed" in wanted:
         full = full_exam()
     if "layers" in wanted or "mixed" in wanted:
@@ -121,6 +133,12 @@ def main():
         for row, (bits, method, choice) in zip(rows, chosen, strict=True):
             row |= {"budget_bits": bits, "method": method, "predicted_damage": choice.damage}
         write("crepe_mixed.csv", with_setting(settings, rows, ("budget_bits", "method", "predicted_damage")))
+    if "explorer" in wanted:
+        from toykit.widgets.accuracy import explorer_data
+
+        path = DATA / "crepe_explorer.npz"
+        np.savez_compressed(path, **explorer_data(weights, WHOLE, explorer_tones()))
+        print(f"{path}: {path.stat().st_size:,} bytes", flush=True)
 
 
 if __name__ == "__main__":
