@@ -339,3 +339,35 @@ def test_candidates_out_of_a_sensitivity_sweep(network):
     assert options["a.weight"][1][0] == {"technique": "palettize", "bits": 2}
     chosen = sweep.choose(options, max_bytes=sum(max(n for _, n, _ in o) for o in options.values()))
     assert sweep.apply(network, chosen.settings).stored.keys() == {"a.weight", "b.weight"}
+
+
+# Files.
+
+
+def test_files_keep_everything(network, tmp_path):
+    made = [*sweep.grid("palettize", bits=(1, 2), mode="uniform"), {"technique": "prune", "sparsity": 0.5}]
+    rows = sweep.run(network, made, spread)
+    sweep.write(tmp_path / "rows.csv", rows, made)
+    again = sweep.read(tmp_path / "rows.csv")
+    assert again.column("setting") == made and again.column("bits") == [1, 2, None]
+    assert again.column("nbytes") == rows.column("nbytes")
+    np.testing.assert_allclose(again.column("spread"), rows.column("spread"), rtol=1e-8)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_files_of_single_layers_and_of_recipes(network, tmp_path):
+    made = sweep.grid("quantize", bits=(8, 4))
+    rows = sweep.sensitivity(network, made, spread, only=["a.weight"])
+    sweep.write(tmp_path / "layers.csv", rows, made, ("layer",))
+    assert sweep.read(tmp_path / "layers.csv").column("layer") == ["a.weight"] * 2
+    recipe = {"a.weight": made[0], "b.weight": made[1]}
+    sweep.write(tmp_path / "mixed.csv", sweep.run(network, [recipe], spread), [recipe])
+    (row,) = sweep.read(tmp_path / "mixed.csv")
+    assert row["setting"] == recipe and row["technique"] == row["label"] == "mixed"
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make data"):
+        sweep.read(tmp_path / "nothing.csv")
+    with pytest.raises(ValueError, match="a setting for every row"):
+        sweep.write(tmp_path / "rows.csv", [], [])

@@ -8,8 +8,6 @@ only what is new. `tests/test_crepe_data.py` measures cells of these files again
 """
 
 import argparse
-import csv
-import json
 import os
 from pathlib import Path
 
@@ -70,19 +68,6 @@ def mixed_settings(weights, rows):
             yield bits, method, sweep.choose(options, max_bytes=bits * size / 8, method=method)
 
 
-def write(name, rows):
-    """A table with one line a cell; the setting itself as JSON, numbers to 9 digits."""
-    DATA.mkdir(exist_ok=True)
-    part = DATA / f"{name}.part"
-    with part.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        for row in rows:
-            table.writerow({k: f"{v:.9g}" if isinstance(v, float) else v for k, v in row.items()})
-    part.replace(DATA / name)
-    print(f"{DATA / name}: {len(rows)} rows", flush=True)
-
-
 def explorer_tones():
     """Three tones of 0.7 s to listen to: name, Hz, sound."""
     note = tk.data.tones.note
@@ -93,24 +78,13 @@ def explorer_tones():
     ]
 
 
-def with_setting(settings, rows, columns=()):
-    """Rows with their setting as JSON in place of its options."""
-    numbers = [name for name in rows[0] if name in ("nbytes", "bits_per_weight", "snr_db") or "_within_" in name
-               or name.endswith(("_median_cents", "_changed"))]
-    return [
-        {name: row[name] for name in columns}
-        | {"label": row["label"], "setting": json.dumps(setting)}
-        | {name: row[name] for name in numbers}
-        for setting, row in zip(settings, rows, strict=True)
-    ]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--workers", type=int, default=2, help="settings at a time (default 2)")
     parser.add_argument("--only", choices=PARTS, help="write one of the files")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    DATA.mkdir(exist_ok=True)
     weights = tk.models.crepe_weights()
     how = {"cache": CACHE, "workers": arguments.workers}
     wanted = [arguments.only] if arguments.only else PARTS
@@ -122,23 +96,22 @@ def main():
 
     if "layers" in wanted:
         settings = ONE_LAYER * len(sweep.layers(weights))
-        write("crepe_layers.csv", with_setting(settings, one_layer, ("layer",)))
+        sweep.write(DATA / "crepe_layers.csv", one_layer, settings, ("layer",))
     if "whole" in wanted:
         rows = sweep.run(weights, WHOLE, full, metric_name=full.name, **how)
-        write("crepe_whole.csv", with_setting(WHOLE, rows))
+        sweep.write(DATA / "crepe_whole.csv", rows, WHOLE)
     if "mixed" in wanted:
         chosen = list(mixed_settings(weights, one_layer))
         settings = [choice.settings for _, _, choice in chosen]
         rows = sweep.run(weights, settings, full, metric_name=full.name, **how)
         for row, (bits, method, choice) in zip(rows, chosen, strict=True):
             row |= {"budget_bits": bits, "method": method, "predicted_damage": choice.damage}
-        write("crepe_mixed.csv", with_setting(settings, rows, ("budget_bits", "method", "predicted_damage")))
+        sweep.write(DATA / "crepe_mixed.csv", rows, settings, ("budget_bits", "method", "predicted_damage"))
     if "explorer" in wanted:
         from toykit.widgets.accuracy import explorer_data
 
         path = DATA / "crepe_explorer.npz"
         np.savez_compressed(path, **explorer_data(weights, WHOLE, explorer_tones()))
-        print(f"{path}: {path.stat().st_size:,} bytes", flush=True)
 
 
 if __name__ == "__main__":

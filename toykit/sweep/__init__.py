@@ -23,8 +23,10 @@ _HOME = {
     "label": "cells",
     "layers": "cells",
     "pareto": "budget",
+    "read": "files",
     "run": "runner",
     "sensitivity": "runner",
+    "write": "files",
 }
 
 __all__ = sorted(_HOME)

@@ -7,7 +7,7 @@
 from importlib import import_module
 
 # Public name -> the module that defines it.
-_HOME = {"predict": "prediction", "size_explorer": "sizes"}
+_HOME = {"accuracy_explorer": "accuracy", "predict": "prediction", "size_explorer": "sizes", "explore": "weights"}
 
 __all__ = sorted(_HOME)
 
