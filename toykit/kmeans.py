@@ -154,15 +154,12 @@ def _summarize(levels, mass, inverse, bounds):
     """Centroids, labels and cost of a partition of the levels that have mass into runs.
 
     `bounds` (k + 1,) are positions among the levels that weigh something. The cost is summed from
-    the distances themselves, so it does not inherit the rounding of the running sums.
+    the distances themselves, so it does not inherit the rounding of running sums.
     """
-    heavy = np.flatnonzero(mass > 0)
-    start = np.append(heavy[bounds[:-1]], levels.size)
-    # From a level inside each run, so that the mean of equal numbers is that number.
-    run = np.clip(np.searchsorted(start, np.arange(levels.size), side="right") - 1, 0, None)
-    anchor = levels[start[:-1]]
-    total = np.bincount(run, mass, bounds.size - 1)
-    centroids = anchor + np.bincount(run, mass * (levels - anchor[run]), bounds.size - 1) / total
+    from .kmeans_search import run_means
+
+    heavy = mass > 0
+    centroids = run_means(levels[heavy], mass[heavy], bounds)
     labels = nearest(centroids, levels)
     cost = float(np.sum(mass * (levels - centroids[labels]) ** 2))
     small = np.uint8 if centroids.size <= 256 else np.int64

@@ -215,3 +215,21 @@ def cheapest_partition(sums, price):
         bounds[run] = j
         j = start[j]
     return bounds
+
+
+@_compiled
+def run_means(levels, mass, bounds):
+    """The mean of each run, carried along from level to level.
+
+    A mean is often halfway between two float16, and its last bit then decides which way it is
+    rounded. In this order of operations it is the last bit that coremltools' kmeans1d computes.
+    """
+    means = np.empty(bounds.size - 1)
+    for run in range(means.size):
+        mean = levels[bounds[run]]
+        total = mass[bounds[run]]
+        for level in range(bounds[run] + 1, bounds[run + 1]):
+            total += mass[level]
+            mean += mass[level] * (levels[level] - mean) / total
+        means[run] = mean
+    return means

@@ -45,7 +45,8 @@ class Palettized(Compressed):
     axis : int
         The axis whose channels are grouped, cut into vectors, or scaled.
     scale : array of float or None
-        Multiplies the entries; it broadcasts to the weights' shape.
+        Multiplies the entries; it broadcasts to the weights' shape. Counted here is what is stored
+        for iOS 26: the table once. For iOS 18, coremltools repeats the table for every scale.
     """
 
     indices: np.ndarray
