@@ -13,7 +13,7 @@ OPEN   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
-        workshop screenshots bench constraints clean
+        workshop screenshots bench data constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,10 @@ screenshots: setup ## Photograph every page of the built book, wide and narrow, 
 
 bench: setup ## Run the benchmarks and print their ratios
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only
+
+# Cells of these files are measured again by the tests; all of them take an hour, and a stopped run resumes.
+data: setup ## Measure again what chapter 6 reads from notebooks/data
+	$(BIN)/python $(TOOLS)/data_crepe.py
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
 	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)
