@@ -1,6 +1,7 @@
 """The Python side of the instruments: data, texts, fallbacks. The browser side is in tests/site."""
 
 import json
+import math
 import re
 
 import numpy as np
@@ -211,3 +212,91 @@ class TestSizeExplorer:
             widget.bits = 5
 
 
+
+
+@pytest.fixture(scope="module")
+def layer():
+    rng = np.random.default_rng(1)
+    return (rng.normal(size=(48, 20, 3)) * np.exp(rng.normal(size=(48, 1, 1)))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def explorer(layer):
+    return tk.widgets.explore(layer, name="a convolution", technique="quantize")
+
+
+class TestExplore:
+    def test_bytes_and_errors_are_those_of_the_whole_array(self, layer, explorer):
+        half = layer.astype(np.float16)
+        rows = {(label, said): (nbytes, snr) for label, said, nbytes, _, snr in explorer.rows()}
+        for key, c in {
+            ("Pruning", "70 %, single weights"): tk.prune(half, sparsity=0.7),
+            ("Pruning", "50 %, blocks of 4 channels"): tk.prune(half, sparsity=0.5, block_size=4),
+            ("Quantization", "8 bits, affine, tensor"): tk.quantize(half, 8, "affine", "per_tensor"),
+            ("Quantization", "4 bits, symmetric, block of 10"): tk.quantize(half, 4, granularity="per_block", block_size=10),
+            ("Palettization", "6 bits, k-means, tensor"): tk.palettize(half, 6),
+            ("Palettization", "2 bits, uniform, 16 channels"): tk.palettize(half, 2, "uniform", group_size=16),
+            ("Pruning and palettization", "70 %, 4 bits"): tk.palettize(tk.prune(half, sparsity=0.7), 4),
+        }.items():
+            assert rows[key][0] == c.nbytes, key
+            assert rows[key][1] == pytest.approx(tk.error(half, c).snr_db, abs=0.006), key
+
+    def test_frames_show_the_compressed_weights(self, layer, explorer):
+        at = [row[:2] for row in explorer.rows()].index(("Pruning", "70 %, single weights"))
+        frames = np.frombuffer(explorer.frames, np.uint8).reshape(-1, *explorer.excerpt)
+        dense = tk.prune(layer.astype(np.float16), sparsity=0.7).dense().reshape(48, -1)[:32, :32]
+        assert len(frames) == len(explorer.figures) and explorer.excerpt == [32, 32]
+        assert np.array_equal(frames[at] == 0, dense == 0)
+        assert np.all((frames[at][dense != 0] > 128) == (dense[dense != 0] > 0))
+
+    def test_levels_are_the_threshold_and_the_values_in_use(self, layer, explorer):
+        half = layer.astype(np.float16)
+        keys = [row[:2] for row in explorer.rows()]
+        starts = np.cumsum([0, *explorer.level_counts])
+        levels = np.frombuffer(explorer.levels, np.int16) / 32767 * explorer.limit
+
+        def of(*key):
+            i = keys.index(key)
+            return levels[starts[i]:starts[i + 1]]
+
+        kept = tk.prune(half, sparsity=0.5).values
+        (threshold,) = of("Pruning", "50 %, single weights")
+        assert np.abs(half).min() < threshold < np.abs(kept).min()
+        assert len(of("Palettization", "4 bits, k-means, tensor")) == 16
+        first = np.unique(tk.quantize(half, 4).dense()[0])
+        assert of("Quantization", "4 bits, symmetric, channel") == pytest.approx(first, abs=explorer.limit / 32000)
+        assert sum(explorer.histogram) == layer.size
+
+    def test_state_is_small_and_repr_is_stable(self, layer, explorer):
+        assert explorer.state_bytes < 110_000
+        assert repr(explorer) == repr(tk.widgets.explore(layer, name="a convolution", technique="quantize"))
+        assert repr(explorer) != repr(tk.widgets.explore(layer * np.float32(1.5), name="a convolution"))
+        assert explorer.fallback().count("<tr>") == 1 + len(explorer.rows())
+
+    @pytest.mark.parametrize("shape", [(7,), (1, 1), (5, 5), (3, 64), (2, 2, 2, 2, 2)])
+    def test_any_shape(self, shape):
+        w = np.random.default_rng(0).normal(size=shape).astype(np.float64)
+        before = w.copy()
+        widget = tk.widgets.explore(w)
+        assert np.array_equal(w, before)
+        assert len(widget.frames) == len(widget.figures) * math.prod(widget.excerpt)
+        assert len(widget.rows()) == len(widget.figures)
+
+    def test_constant_weights_and_torch(self):
+        torch = pytest.importorskip("torch")
+        widget = tk.widgets.explore(torch.zeros(8, 8))
+        assert all(math.isinf(row[-1]) for row in widget.rows())
+
+    @pytest.mark.parametrize("w, error, words", [
+        (np.ones((4, 4), int), TypeError, "int64"),
+        (np.array([[1.0, np.nan]]), ValueError, "finite|NaN"),
+        (np.array([[1e6, 1.0]]), ValueError, "fit into float16, up to 65,504; its largest magnitude is 1e\\+06"),
+    ])
+    def test_bad_weights(self, w, error, words):
+        with pytest.raises(error, match=words):
+            tk.widgets.explore(w)
+
+    def test_options_can_be_set_from_python_and_are_checked(self, explorer):
+        explorer.bits = 8
+        with pytest.raises(traitlets.TraitError, match="mode must be one of symmetric, affine; got 'linear'"):
+            explorer.mode = "linear"

@@ -6,7 +6,10 @@
 // readers), and calls view.on(...) for whatever should happen later; all of that is undone when
 // the view is removed.
 const tk = (() => {
+  // Each instrument is a module of its own, so a counter alone would repeat on a page with several.
+  const unique = Math.random().toString(36).slice(2, 8);
   let serial = 0;
+  const newId = () => `tk-${unique}-${++serial}`;
 
   const make = (namespace) => (tag, attributes = {}, ...children) => {
     const node = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag);
@@ -95,7 +98,7 @@ const tk = (() => {
 
     // A slider bound to a trait. `text` says the value in words, for the eye and the screen reader.
     range({ label, trait, min, max, step = 1, text = String, from = Number, to = Number }) {
-      const id = `tk-${++serial}`;
+      const id = newId();
       const input = html("input", {
         type: "range", id, min, max, step, value: to(this.get(trait)),
         "data-lm-suppress-shortcuts": "true", // or JupyterLab takes the arrow keys
@@ -116,7 +119,7 @@ const tk = (() => {
 
     // A choice bound to a trait: a row of radio buttons, or a select box when there are many.
     choice({ label, trait, options, many = options.length > 5 }) {
-      const id = `tk-${++serial}`;
+      const id = newId();
       const pick = (value) => this.set(trait, value);
       const inputs = [];
       let node;
@@ -166,7 +169,9 @@ const tk = (() => {
       }));
       const update = () => {
         const at = techniques.findIndex((t) => t.name === this.get("technique")), technique = techniques[at];
-        groups.forEach((controls, i) => controls.forEach((control) => { control.node.hidden = i !== at; }));
+        groups.forEach((controls, i) => controls.forEach((control, k) => {
+          control.node.hidden = i !== at || technique.axes[k].values.length < 2;
+        }));
         this.root.style.setProperty("--tk-accent", `var(--tk-${technique.color})`);
         const row = technique.axes.reduce((sum, axis) => sum * axis.values.length + nearest(axis), 0);
         changed(technique, technique.first + row);
@@ -218,5 +223,5 @@ const tk = (() => {
     };
   }
 
-  return { html, svg, number, bytes, array, instrument };
+  return { html, svg, number, bytes, array, newId, instrument };
 })();

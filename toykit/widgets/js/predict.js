@@ -35,7 +35,7 @@ export default tk.instrument("predict", (view) => {
   view.onSize(() => draw());
 
   function slider() {
-    const id = `tk-guess-${Math.random().toString(36).slice(2)}`;
+    const id = tk.newId();
     const input = html("input", {
       type: "range", id, "data-lm-suppress-shortcuts": "true",
       min: scale.log ? 0 : scale.min, max: scale.log ? steps : scale.max, step: scale.log ? 1 : scale.step, value: toSlider(pending),
@@ -48,7 +48,7 @@ export default tk.instrument("predict", (view) => {
   }
 
   function radios() {
-    const name = `tk-guess-${Math.random().toString(36).slice(2)}`;
+    const name = tk.newId();
     const inputs = options.map((option, i) => html("input", {
       type: "radio", name, id: `${name}-${i}`, "data-lm-suppress-shortcuts": "true", checked: option === pending,
       onchange: () => { pending = option; commit.disabled = false; draw(); },
