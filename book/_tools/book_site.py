@@ -22,6 +22,8 @@ CORRECTIONS = [(re.compile(pattern), replacement) for pattern, replacement in (
     # A list of sources claims roles that its items do not fit; as plain paragraphs it is read in full.
     (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
     (r' role="doc-biblioentry"', ""),
+    # The arrow that opens a branch of the table of contents has no name.
+    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Show the pages below">'),
     # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
     (r'<div class="pst-scrollable-table-container">', '<div class="pst-scrollable-table-container" tabindex="0">'),
 )]
