@@ -11,6 +11,7 @@ traits with ``sync=True``, and write `fallback`, what a reader without JavaScrip
 import hashlib
 import html
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +27,10 @@ _JS = Path(__file__).parent / "js"
 
 @cache
 def _source(name):
-    return (_JS / name).read_text(encoding="utf-8")
+    """A file of ``js`` without indentation and comments: each widget carries its own copy."""
+    text = (_JS / name).read_text(encoding="utf-8")
+    text = re.sub(r"^\s*//.*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\s+", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
 
 
 def canonical(value):

@@ -35,6 +35,17 @@ def inline(text):
     return "".join(parts)
 
 
+def plain(text):
+    """Return one line of text without its marks, for a name that is read aloud.
+
+    Examples
+    --------
+    >>> plain("**16 bits**, `a < b`")
+    '16 bits, a < b'
+    """
+    return html.unescape(re.sub(r"<[^>]+>", "", inline(text)))
+
+
 def to_html(text):
     """Return paragraphs, separated by blank lines, as HTML."""
     paragraphs = [" ".join(p.split()) for p in re.split(r"\n\s*\n", text.strip())]

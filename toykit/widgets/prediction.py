@@ -140,5 +140,5 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
         "wrong": {option: prose(source) for option, source in (wrong or {}).items()},
         "reveal": prose(reveal), "skipped": prose(markup.without_sentences(reveal, "{guess}")),
     }
-    return Prediction(label=f"Prediction: {question}", question=markup.inline(question), scale=scale,
+    return Prediction(label=f"Prediction: {markup.plain(question)}", question=markup.inline(question), scale=scale,
                       options=options or [], sealed=json.dumps(sealed).encode())

@@ -41,7 +41,7 @@ def _techniques(shape):
             grid.Axis.share("sparsity", "Sparsity", SHARES),
             grid.Axis.choice("structure", "Drop", **structure))),
         grid.Technique("quantize", "Quantization", "quantization", (
-            grid.Axis.bits((2, 3, 4, 6, 8)),
+            grid.Axis.bits((2, 4, 6, 8)),
             grid.Axis.choice("mode", "Mode", symmetric="symmetric", affine="affine"),
             grid.Axis.choice("granularity", "A scale for each", **granularity))),
         grid.Technique("palettize", "Palettization", "palettization", (

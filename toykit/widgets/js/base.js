@@ -70,7 +70,9 @@ const tk = (() => {
 
   class View {
     constructor(model, root, undo) {
-      Object.assign(this, { model, root, undo, themeReactions: [], sizeReactions: [] });
+      this.colors = new Map(); // a style that is looked up at every stroke costs more than the stroke
+      const forget = () => this.colors.clear();
+      Object.assign(this, { model, root, undo, themeReactions: [forget], sizeReactions: [] });
       this.controls = html("div", { class: "tk-controls" });
       this.stage = html("div", { class: "tk-view" });
       this.readout = html("div", { class: "tk-readout", role: "status", "aria-live": "polite" });
@@ -94,7 +96,10 @@ const tk = (() => {
 
     onSize(react) { this.sizeReactions.push(react); }
 
-    color(name) { return getComputedStyle(this.root).getPropertyValue(`--tk-${name}`).trim(); }
+    color(name) {
+      if (!this.colors.has(name)) this.colors.set(name, getComputedStyle(this.root).getPropertyValue(`--tk-${name}`).trim());
+      return this.colors.get(name);
+    }
 
     // A slider bound to a trait. `text` says the value in words, for the eye and the screen reader.
     range({ label, trait, min, max, step = 1, text = String, from = Number, to = Number }) {
