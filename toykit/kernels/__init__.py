@@ -87,8 +87,8 @@ class JustInTime:
     --------
     >>> import toykit as tk
     >>> weights = np.float32([[1, -2], [0.5, 1.5]])
-    >>> JustInTime(tk.quantize(weights, bits=8))([1.0, 1.0]).round(2).tolist()
-    [-1.0, 2.0]
+    >>> print(JustInTime(tk.quantize(weights, bits=8))([1.0, 1.0]).round(2))
+    [-0.99  2.  ]
     """
 
     def __init__(self, compressed):

@@ -1,0 +1,76 @@
+"""Just-in-time products against the fastest dense float32 product, one thread, in one run.
+
+    python -m pytest tests/benchmarks/test_speed_kernels.py -s
+
+prints, for a matrix in the cache and for one that is larger than it, how many times faster than the
+dense product each form is, the speed at which memory was read, and the share of it that a kernel
+used. Nothing is asserted about time; that products are right is asserted in tests/test_kernels.py.
+"""
+
+import numpy as np
+import pytest
+
+import toykit as tk
+
+pytest.importorskip("numba")
+
+FORMS = ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
+
+
+def made(form, n, rng):
+    """Compressed weights of random codes: quicker to make than to compress, and as fast to multiply."""
+    kind, _, number = form.partition(" ")
+    if form in ("int8", "int4"):
+        bits = int(form[3:])
+        eight = bits == 8
+        codes = rng.integers(-127, 128, (n, n), np.int8) if eight else rng.integers(0, 256, n * n // 2, np.uint8)
+        return tk.Quantized(codes, np.full((n, 1), 0.01, np.float16), None, (n, n), bits, True)
+    if kind == "table":
+        bits = int(number)
+        codes = rng.integers(0, 256, n * n * bits // 8, np.uint8)
+        return tk.Palettized(codes, rng.standard_normal((1, 1, 2**bits, 1)).astype(np.float16), (n, n), bits)
+    kept = rng.random(n * n, np.float32) > int(kind) / 100
+    values = rng.standard_normal(np.count_nonzero(kept), np.float32).astype(np.float16)
+    return tk.Sparse(values, np.packbits(kept, bitorder="little"), (n, n))
+
+
+@pytest.mark.parametrize("side", (1024, 4096, "beyond the cache"))
+def test_just_in_time_against_dense(side):
+    torch = pytest.importorskip("torch")
+    n = tk.latency.size_beyond_cache() if isinstance(side, str) else side
+    if not tk.latency.measuring.enough_memory(8 * n * n):
+        pytest.skip(f"{8 * n * n / 1e9:.1f} GB are not free")
+    rng = np.random.default_rng(0)
+    x, dense = rng.standard_normal(n, np.float32), rng.standard_normal((n, n), np.float32)
+    dense_torch, x_torch = torch.from_numpy(dense), torch.from_numpy(x)
+    rivals = {
+        "numpy": lambda: dense @ x,
+        "torch": lambda: dense_torch @ x_torch,
+        "numba": lambda: tk.kernels.dense_product(dense, x),
+    }
+    kernels = {form: tk.kernels.JustInTime(made(form, n, rng)) for form in FORMS}
+    kernels["int8-int8"] = tk.kernels.Int8Int8(made("int8", n, rng))
+    calls = rivals | {form: lambda kernel=kernel: kernel(x) for form, kernel in kernels.items()}
+    found = tk.latency.measure(calls, rounds=7)
+    best = min(found[name].median for name in rivals)
+    fastest = min(rivals, key=lambda name: found[name].median)
+    print(f"\n{tk.latency.machine()}\n{n} x {n}: dense float32 {1e3 * best:.3g} ms ({fastest}), "
+          f"{dense.nbytes / best / 1e9:.1f} GB/s")
+    for form, kernel in kernels.items():
+        seconds = found[form].median
+        print(f"  {form:12} {best / seconds:5.2f}x, of {dense.nbytes / kernel.nbytes:4.1f}x fewer bytes; "
+              f"{kernel.nbytes / seconds / 1e9:5.1f} GB/s, spread {100 * found[form].spread:.0f} %")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_batches(form):
+    rng = np.random.default_rng(0)
+    n = 4096
+    just_in_time = tk.kernels.JustInTime(made(form, n, rng))
+    dense = rng.standard_normal((n, n), np.float32)
+    ratios = []
+    for batch in (4, 16, 64, 256):
+        x = rng.standard_normal((n, batch), np.float32)
+        found = tk.latency.measure({"dense": lambda: dense @ x, "jit": lambda: just_in_time(x)}, rounds=5)
+        ratios.append(f"batch {batch}: {found['dense'].median / found['jit'].median:.2f}x")
+    print(f"\n{form:12}", "  ".join(ratios))

@@ -1,0 +1,284 @@
+"""The roofline against Apple's published latencies, and a null model against the same.
+
+Six numbers of the chip are chosen so that the modelled latencies come close to the published ones:
+two rates, an overhead, and what tables, zeros and 8-bit inputs change. Eleven rows are few for six
+numbers. So each row is also predicted from the others alone (leave one out), and beside it stands a
+null model that knows nothing about layers or bytes: one latency however weights are stored, and
+another where inputs are 8-bit too. A roofline that does not beat it has not shown
+anything.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from .networks import mobilenet_v2_layers, resnet50_layers
+from .roofline import Chip, Format
+
+_LAYERS = {"ResNet50": resnet50_layers, "MobileNetv2-1.0": mobilenet_v2_layers}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published latency.
+
+    Attributes
+    ----------
+    source, model, device, config, technique : str
+        As in the table.
+    format : Format
+    when : {"just_in_time", "int8_int8"}
+    seconds : float
+    """
+
+    source: str
+    model: str
+    device: str
+    config: str
+    technique: str
+    format: Format
+    when: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model of latencies, fitted to published rows.
+
+    Attributes
+    ----------
+    chip : Chip or None
+        None in a null model.
+    rows : tuple of Published
+    predicted : array
+        Seconds of each row, by the model fitted to all rows.
+    left_out : array
+        Seconds of each row, by the model fitted to all rows but this. NaN where this row alone says
+        what 8-bit inputs change.
+    parameters : int
+        How many numbers were fitted.
+    error, left_out_error : float
+        Medians of |predicted / published - 1|.
+    """
+
+    chip: Chip | None
+    rows: tuple
+    predicted: np.ndarray
+    left_out: np.ndarray
+    parameters: int
+
+    @property
+    def published(self):
+        return np.array([row.seconds for row in self.rows])
+
+    @property
+    def error(self):
+        return float(np.median(np.abs(self.predicted / self.published - 1)))
+
+    @property
+    def left_out_error(self):
+        return float(np.nanmedian(np.abs(self.left_out / self.published - 1)))
+
+    def __repr__(self):
+        name = "null model" if self.chip is None else "roofline"
+        return (
+            f"Fit({name}, {self.parameters} parameters, {len(self.rows)} rows, median error "
+            f"{100 * self.error:.1f} %, left out {100 * self.left_out_error:.1f} %)"
+        )
+
+
+def read_published(path, model=None, device=None, source=None):
+    """Rows of a table of published latencies.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file with the columns source, model, device, config, technique and latency_ms, such as
+        notebooks/data/apple_published.csv.
+    model, device, source : str, optional
+        Keep only rows with this.
+
+    Returns
+    -------
+    tuple of Published
+        The rows that state a latency.
+    """
+    wanted = {"model": model, "device": device, "source": source}
+    rows = []
+    with open(path, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if not row["latency_ms"] or any(value not in (None, row[key]) for key, value in wanted.items()):
+                continue
+            kept = {key: row[key] for key in ("source", "model", "device", "config", "technique")}
+            format, when = read_config(row["config"])
+            rows.append(Published(**kept, format=format, when=when, seconds=float(row["latency_ms"]) / 1e3))
+    if not rows:
+        raise ValueError(f"no row of {path} with a latency matches {wanted}")
+    return tuple(rows)
+
+
+def read_config(config):
+    """What a configuration in the table means: the format of its weights, and how they are used.
+
+    Examples
+    --------
+    >>> read_config("palettize 4-bit group_size=16")
+    (Format(bits=4, sparsity=0.0, table=True, group_size=16), 'just_in_time')
+    >>> read_config("W8A8 symmetric per-channel")[1]
+    'int8_int8'
+    """
+    if config == "float16":
+        return Format(), "just_in_time"
+    if config.startswith("W8A8"):
+        return Format(bits=8), "int8_int8"
+    if config == "int8 weight-only":
+        return Format(bits=8), "just_in_time"
+    if found := re.fullmatch(r"prune (\d+)%", config):
+        return Format(sparsity=int(found[1]) / 100), "just_in_time"
+    if found := re.fullmatch(r"palettize (\d)-bit(?: per-tensor| group_size=(\d+))?", config):
+        group_size = int(found[2]) if found[2] else None
+        return Format(int(found[1]), table=True, group_size=group_size), "just_in_time"
+    raise ValueError(f"config {config!r} is of no known kind: float16, W8A8, int8, prune or palettize")
+
+
+def fit(rows):
+    """Find the chip whose roofline comes closest to published latencies.
+
+    Least squares of the relative errors. The result describes these rows; it is no prediction for
+    other models.
+
+    Parameters
+    ----------
+    rows : sequence of Published
+        Of one model on one device, and more of them than there are parameters, six.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows, or they are of several models or devices.
+    """
+    rows = _one_series(rows)
+    if len(rows) < 7:
+        raise ValueError(f"six numbers cannot be fitted to {len(rows)} rows; at least 7 are needed")
+    problem = _Roofline(rows)
+    everyone = np.arange(len(rows))
+    best = _least_squares(problem, everyone, problem.starts())
+    left_out = np.full(len(rows), np.nan)
+    for i in everyone:
+        others = np.delete(everyone, i)
+        if not problem.int8[i] or problem.int8[others].any():
+            left_out[i] = problem.seconds(_least_squares(problem, others, [best, *problem.starts()]))[i]
+    return Fit(problem.chip(best), rows, problem.seconds(best), left_out, len(best))
+
+
+def fit_null(rows):
+    """The null model: one latency however weights are stored, and another for 8-bit inputs.
+
+    Both are medians, which no single row moves far.
+
+    Parameters
+    ----------
+    rows : sequence of Published
+
+    Returns
+    -------
+    Fit
+    """
+    rows = _one_series(rows)
+    left_out = [_null(rows[:i] + rows[i + 1 :], row) for i, row in enumerate(rows)]
+    predicted = [_null(rows, row) for row in rows]
+    return Fit(None, rows, np.array(predicted), np.array(left_out), len({row.when for row in rows}))
+
+
+def _null(known, row):
+    """The median of the known rows that are run in the same way; NaN if there is none."""
+    alike = [other.seconds for other in known if other.when == row.when]
+    return np.median(alike) if alike else np.nan
+
+
+def _one_series(rows):
+    rows = tuple(rows)
+    series = {(row.model, row.device) for row in rows}
+    if len(series) != 1:
+        raise ValueError(f"rows must be of one model on one device, got {sorted(series)}")
+    return rows
+
+
+class _Roofline:
+    """Published rows as a function of the logarithms of a chip's rates and costs, all positive.
+
+    The same sum as `timing`, for all rows at once: a fit takes some ten thousand of them.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+        layers = _LAYERS[rows[0].model]()
+        self.operations = 2.0 * np.array([layer.macs for layer in layers])
+        self.nbytes = np.array([[row.format.nbytes(layer) for layer in layers] for row in rows])
+        self.tables = np.array([sum(row.format.tables(layer) for layer in layers) for row in rows])
+        self.sparsity = np.array([row.format.sparsity for row in rows])
+        self.int8 = np.array([row.when == "int8_int8" for row in rows])
+        self.published = np.array([row.seconds for row in rows])
+
+    def chip(self, numbers):
+        operations, bandwidth, int8_speed, table_cost, skipping, overhead = map(float, np.exp(numbers))
+        return Chip(
+            f"fitted to {len(self.rows)} published rows, {self.rows[0].device}",
+            operations,
+            bandwidth,
+            int8_speed,
+            table_cost,
+            zero_skipping=skipping / (1 + skipping),
+            overhead=overhead,
+            source=f"least squares on {', '.join(sorted({row.source for row in self.rows}))}",
+        )
+
+    def seconds(self, numbers):
+        operations, bandwidth, int8_speed, table_cost, skipping, overhead = np.exp(numbers)
+        rate = operations * np.where(self.int8, int8_speed, 1)
+        left = 1 - skipping / (1 + skipping) * self.sparsity
+        layers = np.maximum(np.outer(left / rate, self.operations), self.nbytes / bandwidth)
+        return layers.sum(1) + table_cost * self.tables + overhead
+
+    def starts(self):
+        for operations in (8e12, 20e12):
+            for bandwidth in (30e9, 60e9, 120e9):
+                yield np.log([operations, bandwidth, 2.0, 50e-9, 0.3, 0.2 * self.published.max()])
+
+
+def _least_squares(problem, chosen, starts, steps=60):
+    """Levenberg and Marquardt's method from each start; the best result."""
+
+    def residuals(numbers):
+        return np.log(problem.seconds(numbers)[chosen] / problem.published[chosen])
+
+    best, best_cost = None, np.inf
+    for numbers in starts:
+        numbers, damping = np.array(numbers), 1e-2
+        error = residuals(numbers)
+        for _ in range(steps):
+            slopes = np.stack([
+                (residuals(numbers + 1e-5 * step) - error) / 1e-5 for step in np.eye(len(numbers))
+            ], axis=1)
+            pull = slopes.T @ slopes + damping * np.eye(len(numbers))
+            step = -np.linalg.solve(pull, slopes.T @ error)
+            candidate = numbers + np.clip(step, -1, 1)
+            error_there = residuals(candidate)
+            if error_there @ error_there < error @ error:
+                done = error @ error - error_there @ error_there < 1e-12
+                numbers, error, damping = candidate, error_there, damping / 3
+                if done:
+                    break
+            else:
+                damping *= 4
+                if damping > 1e6:
+                    break
+        if error @ error < best_cost:
+            best, best_cost = numbers, error @ error
+    return best

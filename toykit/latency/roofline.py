@@ -1,0 +1,271 @@
+"""The roofline: a layer takes as long as its operations or its bytes, whichever takes longer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..compressed import check_choice, check_fraction, check_int
+
+WHEN = ("ahead_of_time", "just_in_time", "int8_int8")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one layer of a network does for one input.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Of the weights, output channels first.
+    macs : int
+        Multiplications, each with an addition: a weight is used once for each place of the output
+        that it contributes to.
+    inputs, outputs : int
+        Numbers read and written besides the weights.
+    """
+
+    name: str
+    shape: tuple
+    macs: int
+    inputs: int
+    outputs: int
+
+    @property
+    def weights(self):
+        return int(np.prod(self.shape))
+
+    @property
+    def channels(self):
+        return self.shape[0]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How weights are stored.
+
+    Attributes
+    ----------
+    bits : float
+        Bits of a weight, or of a weight that is left after pruning.
+    sparsity : float
+        Share of the weights that is zero and not stored. A bit a weight says which.
+    table : bool
+        Whether a weight is a number of an entry in a look-up table.
+    group_size : int, optional
+        Output channels that share a table; all if left out. A layer whose channels it does not
+        divide stays in float16, as in Core ML.
+
+    Examples
+    --------
+    >>> layer = Layer("fc", (1000, 2048), 2_048_000, 2048, 1000)
+    >>> Format().nbytes(layer), Format(bits=4, table=True).nbytes(layer), Format(sparsity=0.5).nbytes(layer)
+    (4096000.0, 1024032.0, 2304000.0)
+    """
+
+    bits: float = 16
+    sparsity: float = 0.0
+    table: bool = False
+    group_size: int | None = None
+
+    def __post_init__(self):
+        check_fraction("sparsity", self.sparsity)
+        if not 0 < self.bits <= 32:
+            raise ValueError(f"bits must be above 0 and at most 32, got {self.bits}")
+        if self.group_size is not None:
+            check_int("group_size", self.group_size, range(1, 2**31))
+
+    def tables(self, layer):
+        """How many look-up tables the layer has."""
+        if not self.table:
+            return 0
+        if self.group_size is None:
+            return 1
+        return 0 if layer.channels % self.group_size else layer.channels // self.group_size
+
+    def nbytes(self, layer):
+        """Bytes of the layer's weights as they are stored."""
+        if self.table and not self.tables(layer):
+            return 2.0 * layer.weights
+        bits = layer.weights * (1 - self.sparsity) * self.bits
+        if self.sparsity:
+            bits += layer.weights
+        return bits / 8 + self.tables(layer) * 2 * 2**self.bits
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A processor as the roofline sees it.
+
+    Attributes
+    ----------
+    name : str
+    operations : float
+        A second, on the numbers it computes with by default. A multiplication and an addition are
+        two.
+    bandwidth : float
+        Bytes a second from memory.
+    int8_speed : float
+        How many times faster it multiplies 8-bit weights with 8-bit inputs.
+    table_cost : float
+        Seconds for each look-up table that is set up.
+    zero_skipping : float
+        Share of the multiplications by a pruned weight that it saves, from 0 to 1.
+    overhead : float
+        Seconds for each run, whatever it does.
+    activations_in_memory : bool
+        Whether what layers pass on goes through memory. False for a chip that keeps it inside.
+    source : str
+        Where the numbers come from.
+    """
+
+    name: str
+    operations: float
+    bandwidth: float
+    int8_speed: float = 1.0
+    table_cost: float = 0.0
+    zero_skipping: float = 0.0
+    overhead: float = 0.0
+    activations_in_memory: bool = False
+    source: str = ""
+
+    def __post_init__(self):
+        for name in ("operations", "bandwidth", "int8_speed"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+
+    @property
+    def ridge(self):
+        """Operations a byte at which computing takes as long as reading."""
+        return self.operations / self.bandwidth
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Modelled seconds of each layer: arrays of one number a layer, in order.
+
+    Attributes
+    ----------
+    names : tuple of str
+    compute, memory, tables : array
+        What the operations, the bytes and the look-up tables of each layer take by themselves.
+    layers : array
+        The longer of `compute` and `memory`, and `tables`.
+    bottleneck : tuple of {"compute", "memory", "tables"}
+        The largest of the three.
+    overhead : float
+    total : float
+        Of all layers, and the overhead.
+    load : float
+        Seconds that decompressing ahead of time takes once, when the model is loaded: reading the
+        stored bytes and writing the dense ones.
+    """
+
+    names: tuple
+    compute: np.ndarray
+    memory: np.ndarray
+    tables: np.ndarray
+    overhead: float
+    load: float
+
+    @property
+    def layers(self):
+        return np.maximum(self.compute, self.memory) + self.tables
+
+    @property
+    def bottleneck(self):
+        kinds = ("compute", "memory", "tables")
+        return tuple(kinds[k] for k in np.argmax([self.compute, self.memory, self.tables], axis=0))
+
+    @property
+    def total(self):
+        return float(self.layers.sum() + self.overhead)
+
+    def __repr__(self):
+        kinds = self.bottleneck
+        most = ", ".join(f"{kinds.count(k)} by {k}" for k in ("compute", "memory", "tables") if k in kinds)
+        return f"Timing(modelled {1e3 * self.total:.3g} ms, {len(self.names)} layers bound: {most})"
+
+
+def timing(layers, chip, format=Format(), when="just_in_time", batch=1):
+    """Model how long a network takes.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+    chip : Chip
+    format : Format
+        Of the weights.
+    when : {"just_in_time", "ahead_of_time", "int8_int8"}
+        Weights are read as they are stored; or read dense, in float16; or read in 8 bits and
+        multiplied with inputs of 8 bits.
+    batch : int
+        Inputs that share one reading of the weights.
+
+    Returns
+    -------
+    Timing
+
+    Examples
+    --------
+    >>> chip = Chip("a chip of round numbers", operations=1e12, bandwidth=10e9)
+    >>> layer = Layer("fc", (1000, 2048), 2_048_000, 2048, 1000)
+    >>> timing([layer], chip)
+    Timing(modelled 0.41 ms, 1 layers bound: 1 by memory)
+    >>> timing([layer], chip, Format(bits=4), "just_in_time")
+    Timing(modelled 0.102 ms, 1 layers bound: 1 by memory)
+    >>> timing([layer], chip, Format(bits=4), "ahead_of_time")
+    Timing(modelled 0.41 ms, 1 layers bound: 1 by memory)
+    >>> timing([layer], chip, batch=200)
+    Timing(modelled 0.819 ms, 1 layers bound: 1 by compute)
+    """
+    check_choice("when", when, WHEN)
+    batch = check_int("batch", batch, range(1, 2**31))
+    layers = tuple(layers)
+    if not layers:
+        raise ValueError("layers must hold at least one Layer")
+    stored = np.array([format.nbytes(layer) for layer in layers])
+    dense = np.array([2.0 * layer.weights for layer in layers])
+    compute, memory, tables = _terms(layers, chip, format, when, batch, stored, dense)
+    load = float((stored + dense).sum() / chip.bandwidth) if when == "ahead_of_time" else 0.0
+    return Timing(tuple(layer.name for layer in layers), compute, memory, tables, chip.overhead, load)
+
+
+def _terms(layers, chip, format, when, batch, stored, dense):
+    operations = 2.0 * batch * np.array([layer.macs for layer in layers])
+    rate = chip.operations * (chip.int8_speed if when == "int8_int8" else 1)
+    if when == "just_in_time":
+        operations *= 1 - chip.zero_skipping * format.sparsity
+    moved = dense.copy() if when == "ahead_of_time" else stored
+    if chip.activations_in_memory:
+        numbers = batch * np.array([layer.inputs + layer.outputs for layer in layers])
+        moved = moved + (1 if when == "int8_int8" else 2) * numbers
+    tables = np.zeros(len(layers))
+    if when == "just_in_time":
+        tables = chip.table_cost * np.array([float(format.tables(layer)) for layer in layers])
+    return operations / rate, moved / chip.bandwidth, tables
+
+
+def intensity(layer, format=Format(), batch=1, activations=True):
+    """Operations for each byte that is moved; above a chip's `ridge`, computing is the bottleneck.
+
+    Parameters
+    ----------
+    layer : Layer
+    format : Format
+    batch : int
+    activations : bool
+        Whether to count what the layer reads and writes besides weights, in float16.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(intensity(Layer("fc", (1000, 2048), 2_048_000, 2048, 1000)), 3)
+    0.999
+    """
+    batch = check_int("batch", batch, range(1, 2**31))
+    moved = format.nbytes(layer) + (2 * batch * (layer.inputs + layer.outputs) if activations else 0)
+    return 2 * batch * layer.macs / moved
