@@ -105,7 +105,7 @@ class TestPredict:
         widget = tk.widgets.predict("Which?", "b", options=["a", "b"], wrong={"a": "No: {answer}."}, near="Yes.")
         assert opened(widget)["wrong"] == {"a": "<p>No: b.</p>"}
         assert widget.options == ["a", "b"] and widget.scale == {}
-        assert "<td>" not in widget.fallback() and "a</th>" in widget.fallback()
+        assert "<ul><li>a</li><li>b</li></ul><details>" in widget.fallback()
 
     def test_guess_starts_empty_and_can_be_read(self):
         widget = ask()

@@ -47,7 +47,7 @@ def canonical(value):
 
 
 def table(caption, header, rows):
-    """Return an HTML table, the plainest picture of data.
+    """Return an HTML table, the plainest picture of data, folded because it is long.
 
     Parameters
     ----------
@@ -61,8 +61,9 @@ def table(caption, header, rows):
 
     head = row(header, ['th scope="col"'] * len(header))
     body = "\n".join(row(cells, ['th scope="row"'] + ["td"] * (len(cells) - 1)) for cells in rows)
-    return (f"<table><caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n"
-            f"<tbody>\n{body}\n</tbody></table>")
+    return (f"<details><summary>{html.escape(caption)}: {len(rows)} settings</summary>\n"
+            f"<table><caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n"
+            f"<tbody>\n{body}\n</tbody></table></details>")
 
 
 class Instrument(anywidget.AnyWidget):

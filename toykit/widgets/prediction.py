@@ -15,7 +15,7 @@ import numbers
 import traitlets
 
 from . import markup
-from .base import Instrument, table
+from .base import Instrument
 
 
 class Prediction(Instrument, js="predict"):
@@ -31,7 +31,8 @@ class Prediction(Instrument, js="predict"):
     def fallback(self):
         sealed = json.loads(self.sealed)
         reveal = f"<p><strong>{html.escape(sealed['text'])}</strong></p>{sealed['skipped']}"
-        choices = table("Choose one", ["Option"], [[o] for o in self.options]) if self.options else ""
+        choices = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
+        choices = f"<ul>{choices}</ul>" if choices else ""
         return (f"<p><strong>Predict.</strong> {self.question}</p>{choices}"
                 f"<details><summary>Show the answer</summary>{reveal}</details>")
 
@@ -94,6 +95,11 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
     ------
     TypeError, ValueError
         If the answer is not a number between `min` and `max`, or not one of `options`.
+
+    Notes
+    -----
+    The text of the cell holds `reveal`, and stands above the widget: give the cell the tag
+    ``hide-input``.
 
     Examples
     --------
