@@ -69,6 +69,10 @@ def _kmeans_table(vectors, bits, importance, seed):
 
 def _uniform_table(values, bits):
     """Evenly spaced entries; the arithmetic is in the weights' own type, as in coremltools."""
+    where = slice(None)
+    if values.dtype == np.float16:  # there are at most 65,536 of these: find the code of each once
+        levels, _, where = kmeans.distinct(values)
+        values = levels.astype(np.float16)
     low, high = values.min(), values.max()
     last = 2**bits - 1
     with np.errstate(over="ignore"):
@@ -80,9 +84,10 @@ def _uniform_table(values, bits):
         step = (high - low) / last
     table = np.arange(last + 1) * np.float64(step) + np.float64(low)
     if step == 0:
-        return table[:, None], np.zeros(values.size, np.uint8)
-    codes = np.round((values - low) / (high - low) * last)
-    return table[:, None], codes.astype(np.uint8)
+        codes = np.zeros(values.size)
+    else:
+        codes = np.round((values - low) / (high - low) * last)
+    return table[:, None], codes.astype(np.uint8)[where]
 
 
 def _unique_table(vectors):

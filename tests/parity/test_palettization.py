@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import toykit as tk
+from tests.parity.cases import Case, arrays, differences
 from tests.strategies import trained
 from toykit._quiet import coremltools, quiet
 from toykit.tables import BITS
 
-pytest.importorskip("coremltools")
+pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
+
 with quiet():
-    coremltools()
     from coremltools._deps import kmeans1d
     from coremltools.optimize import _utils as optimize_utils
     from coremltools.optimize.coreml._quantization_passes import palettize_weights
@@ -45,6 +46,60 @@ def assert_equal(ours, stored):
     assert np.array_equal(ours.codes, indices)
     assert np.array_equal(ours.indices, optimize_utils.pack_elements_into_bits(indices, ours.bits))
     assert np.array_equal(ours.dense(), dense(stored))
+
+
+def many(w):
+    """Scaled copies of an array, so many that coremltools clusters them by exact search."""
+    copies = -(-10_000 // w.size)
+    return np.concatenate([w.astype(np.float32) * 0.7**n for n in range(copies)]).astype(np.float16)
+
+
+def few(w):
+    """The array with no more than 15 distinct values."""
+    step = np.max(np.abs(w)) / 7
+    return np.round(w / step).astype(w.dtype) * step + w.dtype.type(0)  # + 0 turns -0 into 0
+
+
+def arrays_of(w):
+    return {"indices": w.codes, "lut": w.lut}
+
+
+def case(option, prepare=lambda w: w, exception="", **options):
+    def coreml(w):
+        found = theirs(prepare(w), **options)
+        return {"indices": found.indices.astype(np.uint8), "lut": found.lut}
+
+    return Case("palettize", option, lambda w: arrays_of(tk.palettize(prepare(w), **options)), coreml, exception)
+
+
+INEXACT = (
+    "float16 and 10,000 weights a table or more; for others coremltools' k-means depends on its start: "
+    "test_exception_where_coremltools_does_not_search_exactly"
+)
+RANGE = "in the range of float16: test_exception_uniform_tables_out_of_the_range_of_float16"
+CASES = [
+    *(case(f"kmeans, bits={bits}", many, INEXACT, bits=bits) for bits in BITS),
+    *(case(f"uniform, bits={bits}", exception=RANGE, bits=bits, mode="uniform") for bits in BITS),
+    case("uniform, bits=4, a table an input", exception=RANGE, bits=4, mode="uniform", group_size=1, axis=1),
+    case("uniform, bits=4, group_size=2", exception=RANGE, bits=4, mode="uniform", group_size=2),
+    case("unique", few, mode="unique"),
+    case("unique, group_size=2", few, mode="unique", group_size=2),
+    case("unique, cluster_dim=2", lambda w: np.sign(w) + w.dtype.type(0), mode="unique", cluster_dim=2, axis=1),
+]
+
+
+def usable(case, label, w):
+    """Whether the option can take the array, and one table is the best: on a lattice several may be."""
+    if "kmeans" in case.option:
+        return "float16" in label and "rounded" not in label and "zeros" not in label
+    return "cluster_dim" not in case.option or w.shape[1] % 2 == 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_option_on_every_array(case):
+    for label, w in arrays():
+        if usable(case, label, w):
+            assert differences(case, w) == [], label
 
 
 @pytest.mark.parametrize("bits", BITS)
@@ -122,7 +177,7 @@ DISTRIBUTIONS = {
 def test_cost_equals_kmeans1d(name, n):
     values = DISTRIBUTIONS[name](np.random.default_rng(n), n).astype(np.float16)
     levels, mass, _ = tk.kmeans.distinct(values)
-    for bits in BITS:
+    for bits in (1, 2, 4, 8):
         ours = tk.kmeans.exact(values, 2**bits)
         found = kmeans1d.cluster(levels, min(2**bits, levels.size), weights=mass)
         cost = float(mass @ (levels - np.array(found.centroids)[found.clusters]) ** 2)
