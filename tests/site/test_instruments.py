@@ -1,0 +1,108 @@
+"""What the instruments promise beyond answering the keyboard: predictions keep their answer, themes are followed."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from .conftest import SITE, pages
+from .visit import Visit
+
+STATES = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
+
+
+def predictions(name):
+    """The label and the sealed reveal of every prediction on a page."""
+    found = []
+    for text in STATES.findall((SITE / name).read_text(encoding="utf-8")):
+        for model in json.loads(text)["state"].values():
+            for buffer in model.get("buffers", ()):
+                if buffer["path"] == ["sealed"]:
+                    sealed = json.loads(base64.b64decode(buffer["data"]))
+                    found.append((model["state"]["label"], sealed))
+    return found
+
+
+def with_predictions():
+    return [name for name in pages() if predictions(name)]
+
+
+@pytest.fixture
+def asked(context, address):
+    """A page with predictions, freshly opened, and for each its element and what it keeps."""
+    names = with_predictions()
+    if not names:
+        pytest.skip("No page of the built book asks for a prediction.")
+    visit = Visit(context, SITE, address, names[0])
+    yield visit, [(visit.page.get_by_role("group", name=label, exact=True), sealed) for label, sealed in predictions(names[0])]
+    visit.page.close()
+
+
+def test_no_prediction_shows_its_answer_before_it_is_asked(asked):
+    visit, questions = asked
+    for element, sealed in questions:
+        options = element.locator("input[type=radio]").count()
+        text = element.inner_text()
+        assert options or sealed["text"] not in text
+        assert element.locator(".tk-readout").inner_text() == ""
+        assert not element.locator(".tk-right").count()
+
+
+def test_skipping_opens_the_answer_and_moves_the_focus_there(asked):
+    visit, questions = asked
+    element, sealed = questions[0]
+    element.get_by_role("button", name="Skip, show me").press("Enter")
+    readout = element.locator(".tk-readout")
+    assert sealed["text"] in readout.inner_text() and "{guess}" not in readout.inner_text()
+    assert "You said" not in readout.inner_text()
+    assert readout.evaluate("node => node === document.activeElement")
+    assert readout.get_attribute("aria-live") == "polite"
+
+
+def test_committing_shows_the_guess_beside_the_answer(asked):
+    visit, questions = asked
+    element, sealed = next(((e, s) for e, s in questions if e.locator("input[type=range]").count()), questions[0])
+    control = element.locator("input").first
+    control.focus()
+    visit.page.keyboard.press("ArrowRight" if control.get_attribute("type") == "range" else "Space")
+    guess = control.get_attribute("aria-valuetext")
+    element.get_by_role("button", name="This is my guess").press("Enter")
+    text = element.locator(".tk-readout").inner_text()
+    assert sealed["text"] in text and ("You said" in text or "what you said" in text)
+    assert guess is None or guess in text
+    assert not element.locator("input:enabled").count() and not element.locator("button").count()
+
+
+def test_other_predictions_stay_closed(asked):
+    visit, questions = asked
+    questions[0][0].get_by_role("button", name="Skip, show me").press("Enter")
+    assert all(element.locator(".tk-readout").inner_text() == "" for element, _ in questions[1:])
+
+
+def test_a_reload_asks_afresh(asked):
+    visit, questions = asked
+    questions[0][0].get_by_role("button", name="Skip, show me").press("Enter")
+    visit.load()
+    assert questions[0][0].locator(".tk-readout").inner_text() == ""
+
+
+def test_instruments_follow_the_theme(asked):
+    visit, questions = asked
+    for theme in ("dark", "light"):
+        visit.page.emulate_media(color_scheme=theme)
+        visit.page.wait_for_function(
+            "theme => [...document.querySelectorAll('.tk-instrument')].every(i => i.dataset.tkTheme === theme)", arg=theme)
+
+
+def test_without_javascript_the_question_is_there_and_the_answer_is_folded(browser):
+    names = with_predictions()
+    if not names:
+        pytest.skip("No page of the built book asks for a prediction.")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((SITE / names[0]).as_uri())
+    for _, sealed in predictions(names[0]):
+        answer = page.locator(".tk-fallback details", has_text=sealed["text"]).first
+        assert answer.count() and not answer.locator("p").first.is_visible()
+    context.close()
