@@ -22,8 +22,7 @@ setup: $(READY) ## Make .venv and install what the book needs, at pinned version
 
 # Runs again when the list of packages changes, and never otherwise.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
-	  "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) $(TOOLS)/check_python.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[book,test]'
 	$(BIN)/python $(TOOLS)/warm_up.py

@@ -6,11 +6,13 @@ needs lies beside the page, and a page that is opened from a USB stick works lik
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
 from vendor import vendor
 
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 
 CORRECTIONS = [(re.compile(pattern), replacement) for pattern, replacement in (
@@ -47,11 +49,18 @@ def add_files(app, config):
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
 
 
-def fold_cells(app, document, source):
-    """Fold the cells of a notebook that are tagged `solution`, and name every fold for what it hides."""
+def prepare_notebook(app, document, source):
+    """Change what is read of a notebook, and not the notebook itself, before its page is made."""
     if not app.env.doc2path(document).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
+    fold_cells(notebook)
+    refresh_widgets(notebook)
+    source[0] = json.dumps(notebook)
+
+
+def fold_cells(notebook):
+    """Fold the cells that are tagged `solution`, and name every fold for what it hides."""
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
         for tag, (fold, show, hide) in FOLDED.items():
@@ -60,7 +69,20 @@ def fold_cells(app, document, source):
                 cell["metadata"]["mystnb"] = {**prompts, **cell["metadata"].get("mystnb", {})}
                 cell["metadata"]["tags"] = sorted({*tags, fold})
                 break
-    source[0] = json.dumps(notebook)
+
+
+def refresh_widgets(notebook):
+    """Give each stored widget the script and the style that its class has now.
+
+    A widget's data is compared when the notebook is verified, by the digest in its repr. Its JavaScript
+    is not data: after a change of it the pages follow, without running any notebook again.
+    """
+    models = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    for model in models.values():
+        module, _, name = model["state"].get("_anywidget_id", "").rpartition(".")
+        if module.startswith("toykit."):
+            widget = getattr(import_module(module), name)
+            model["state"].update(_esm=str(widget._esm), _css=str(widget._css))
 
 
 def finish_site(app, error):
@@ -131,7 +153,7 @@ def setup(app):
     # Jupyter Book sets this for sphinx_comments, which the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", add_files)
-    app.connect("source-read", fold_cells)
+    app.connect("source-read", prepare_notebook)
     app.connect("missing-reference", keep_type_in_words)
     app.connect("autodoc-process-docstring", keep_plain_text)
     app.connect("autodoc-skip-member", skip_tuple_fields)

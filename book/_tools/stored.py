@@ -75,14 +75,15 @@ def shows_something(source):
         return False
     last = statements[-1]
     if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
-        if not isinstance(last.value, ast.Constant) and called(last.value) not in SILENT_CALLS:
+        if not isinstance(last.value, ast.Constant) and not silent(last.value):
             return True
-    return any(called(node) in SHOWING_CALLS and not quiet_call(node) for node in run_now(statements))
+    return any(called(node) in SHOWING_CALLS and not silent(node) for node in run_now(statements))
 
 
-def quiet_call(node):
-    """Tell whether a call of a showing function writes elsewhere, as print(..., file=f) does."""
-    return any(keyword.arg == "file" for keyword in node.keywords)
+def silent(node):
+    """Tell whether an expression leaves no output: a call that returns nothing, or prints elsewhere."""
+    elsewhere = isinstance(node, ast.Call) and any(keyword.arg == "file" for keyword in node.keywords)
+    return called(node) in SILENT_CALLS or called(node) == "print" and elsewhere
 
 
 def run_now(statements):

@@ -1,0 +1,148 @@
+"""`toykit doctor`: what it finds on machines of every kind, and what it says."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from toykit import cli, doctor
+
+PROJECT = """
+[project]
+dependencies = ["numpy>=2.0"]
+[project.optional-dependencies]
+book = [
+    "coremltools==9.0; sys_platform == 'darwin'",
+    "torch==2.13.0",
+]
+test = ["pytest>=8"]
+"""
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A folder with a list of packages, as a clone of the book has."""
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "constraints.txt").write_text("# pins\ncoremltools==9.0\nnumpy==2.4.6\ntorch==2.13.0\nzipp==4.1.2\n")
+    return tmp_path
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Say which packages are installed: a dict that a test may change."""
+    versions = {"numpy": "2.4.6", "torch": "2.13.0+cpu", "coremltools": "9.0"}
+
+    def version(name):
+        if name not in versions:
+            raise metadata.PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    return versions
+
+
+def status(findings):
+    return {finding.name: finding.status for finding in findings}
+
+
+def test_a_complete_machine_has_nothing_to_fix(book, installed):
+    assert status(doctor.packages(book)) == {"numpy": "ok", "coremltools": "ok", "torch": "ok"}
+
+
+def test_a_missing_package_is_to_be_fixed(book, installed):
+    del installed["torch"]
+    missing = [finding for finding in doctor.packages(book) if finding.name == "torch"][0]
+    assert (missing.status, missing.found, missing.advice) == ("problem", "not installed", "Run: make setup")
+
+
+def test_another_version_is_worth_a_note(book, installed):
+    installed["numpy"] = "2.1.0"
+    other = [finding for finding in doctor.packages(book) if finding.name == "numpy"][0]
+    assert other.status == "note"
+    assert "the book was made with 2.4.6" in other.found
+    assert "pip install 'numpy==2.4.6'" in other.advice
+
+
+def test_coremltools_is_not_missed_where_it_cannot_be(book, installed, monkeypatch):
+    del installed["coremltools"]
+    assert status(doctor.packages(book)).get("coremltools") in ("problem", None)
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Windows")
+    assert "coremltools" not in status(doctor.packages(book))
+    assert "WSL" in doctor.system().advice
+
+
+def test_a_toykit_without_its_book_says_so(tmp_path):
+    (finding,) = doctor.packages(tmp_path)
+    assert finding.status == "note" and "folder of the book" in finding.advice
+
+
+@pytest.mark.parametrize("version, expected", [
+    ((3, 9, 6), "problem"), ((3, 10, 1), "problem"), ((3, 11, 0), "ok"), ((3, 13, 9), "ok"), ((3, 14, 0), "problem"),
+])
+def test_pythons(version, expected):
+    finding = doctor.python(version)
+    assert finding.status == expected
+    assert bool(finding.advice) == (expected == "problem")
+
+
+@pytest.mark.parametrize("name, machine, expected", [
+    ("Darwin", "arm64", "ok"), ("Darwin", "x86_64", "ok"), ("Linux", "x86_64", "ok"),
+    ("Linux", "aarch64", "note"), ("Windows", "AMD64", "note"),
+])
+def test_systems(name, machine, expected):
+    assert doctor.system(name, machine).status == expected
+
+
+def test_memory_and_disk(tmp_path, monkeypatch):
+    assert doctor.memory(16e9).status == "ok"
+    assert doctor.memory(2e9).status == "note"
+    assert doctor.disk(tmp_path, 50e9).status == "ok"
+    assert doctor.disk(tmp_path, 1e8).status == "problem"
+    monkeypatch.delattr(doctor.os, "sysconf")
+    assert doctor.memory().found == "size unknown"
+
+
+def test_a_browser_is_found_by_name_or_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.delenv("TOYKIT_BROWSER", raising=False)
+    monkeypatch.setattr(doctor, "MAC_BROWSERS", ())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.find_browser() is None
+    assert "install Chromium or Chrome" in doctor.browser().advice
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert doctor.find_browser() == str(program)
+    monkeypatch.setenv("TOYKIT_BROWSER", str(tmp_path / "nowhere"))
+    assert doctor.find_browser() is None
+
+
+@pytest.mark.parametrize("bad, code", [(0, 0), (1, 1)])
+def test_the_status_tells_scripts_what_the_text_tells_people(monkeypatch, capsys, bad, code):
+    findings = [doctor.Finding("Python", "ok", "3.12.1"), doctor.Finding("torch", "note", "2.12", "maybe")]
+    findings += [doctor.Finding("numpy", "problem", "not installed", "Run: make setup")] * bad
+    monkeypatch.setattr(doctor, "examine", lambda: findings)
+    assert cli.main(["doctor"]) == code
+    text = capsys.readouterr().out
+    assert ("FIX   numpy" in text) == bool(bad)
+    assert ("1 thing to fix" if bad else "Everything that the book needs is here.") in text
+    assert cli.main(["doctor", "--json"]) == code
+    data = json.loads(capsys.readouterr().out)
+    assert data["ok"] is (not bad)
+    assert data["findings"][0] == {"name": "Python", "status": "ok", "found": "3.12.1", "advice": ""}
+
+
+def test_the_command_runs_here():
+    result = subprocess.run([sys.executable, "-m", "toykit.cli", "doctor", "--json"], capture_output=True, text=True)
+    assert result.returncode in (0, 1)
+    assert {"Python", "System", "numpy", "Memory", "Disk", "Browser"} <= {
+        finding["name"] for finding in json.loads(result.stdout)["findings"]}
+
+
+@pytest.mark.parametrize("arguments", [[], ["heal"], ["doctor", "--loud"]])
+def test_a_wrong_command_is_explained(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert "usage: toykit" in capsys.readouterr().err

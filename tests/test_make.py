@@ -1,0 +1,142 @@
+"""The Makefile and the scripts behind it: targets, pinned files, and what is taken out of pages."""
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / "book" / "_tools"
+sys.path.insert(0, str(TOOLS))
+import book_site  # noqa: E402
+import check_python  # noqa: E402
+import common  # noqa: E402
+import constraints  # noqa: E402
+import execute  # noqa: E402
+import vendor  # noqa: E402
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_help_lists_every_target_that_a_reader_calls():
+    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    named = set(re.findall(r"^  make (\S+)", listed.stdout, re.MULTILINE))
+    assert {"book", "serve", "lab", "test", "notebooks", "workshop", "constraints", "bench", "clean", "setup"} <= named
+    phony = set(re.search(r"\.PHONY:((?:.*\\\n)*.*)", MAKEFILE)[1].replace("\\", " ").split())
+    assert named <= phony
+
+
+def test_help_is_what_make_says_by_itself():
+    assert subprocess.run(["make", "-n"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.count("awk") == 1
+
+
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"\$\(TOOLS\)/(\w+\.py)", MAKEFILE))))
+def test_every_script_that_make_calls_exists(script):
+    assert (TOOLS / script).is_file()
+
+
+@pytest.mark.parametrize("version, fits", [((3, 9, 6), False), ((3, 11, 0), True), ((3, 13, 5), True), ((3, 14, 0), False)])
+def test_a_python_that_does_not_fit_is_refused_with_a_sentence(version, fits):
+    said = check_python.complaint(version, "/usr/bin/python3")
+    assert (said is None) == fits
+    assert fits or "Python 3.11, 3.12 or 3.13 is needed, and /usr/bin/python3 is 3." in said
+
+
+def test_an_archive_with_another_digest_is_refused(tmp_path, monkeypatch, capsys):
+    archive = tmp_path / "x.tgz"
+    archive.write_bytes(b"not what npm signed")
+    monkeypatch.setattr(vendor, "npm", lambda: (["true"], {}))
+    monkeypatch.setattr(vendor.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 0, "", ""))
+    with pytest.raises(SystemExit):
+        vendor.fetch("mathjax", "3.2.2", "0" * 86 + "==", tmp_path)
+    assert "not the one this book was made with" in capsys.readouterr().err
+
+
+def test_without_a_network_the_fetching_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(vendor, "npm", lambda: (["false"], {}))
+    with pytest.raises(SystemExit):
+        vendor.fetch("mathjax", "3.2.2", "", tmp_path)
+    assert "needs a network, once" in capsys.readouterr().err
+
+
+def test_only_the_wanted_files_are_unpacked(tmp_path):
+    package = tmp_path / "package"
+    for name in ("dist/a.js", "dist/b.woff2", "dist/c.woff2", "dist/d.ttf"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(name)
+    with tarfile.open(tmp_path / "p.tgz", "w:gz") as tar:
+        tar.add(package, "package")
+    (tmp_path / "out").mkdir()
+    vendor.unpack(tmp_path / "p.tgz", {"dist/a.js": "lib/a.js", "dist/*.woff2": "."}, tmp_path / "out")
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        "b.woff2", "c.woff2", "lib/a.js"]
+    with pytest.raises(SystemExit):
+        vendor.unpack(tmp_path / "p.tgz", {"dist/z.js": "z.js"}, tmp_path / "out")
+
+
+def test_the_folder_of_vendored_files_follows_the_versions(monkeypatch):
+    before = vendor.key()
+    monkeypatch.setitem(vendor.PACKAGES, "requirejs", ("2.3.9", "digest", {}))
+    assert vendor.key() != before
+
+
+def test_solutions_are_folded_and_other_cells_are_not():
+    def cell(*tags):
+        return {"cell_type": "code", "metadata": {"tags": list(tags)}, "source": ""}
+
+    notebook = {"cells": [cell("solution"), cell("exercise"), cell("hide-input"), cell()], "metadata": {}}
+    book_site.fold_cells(notebook)
+    solution, exercise, plotting, plain = (c["metadata"] for c in notebook["cells"])
+    assert solution["tags"] == ["hide-cell", "solution"]
+    assert solution["mystnb"]["code_prompt_show"] == "Show a solution"
+    assert plotting["mystnb"]["code_prompt_show"] == "Show the code"
+    assert exercise == {"tags": ["exercise"]} and plain == {"tags": []}
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("The median of |w| and |x| is", r"The median of \|w\| and \|x\| is"),
+    ("`a | b` stays, |w| does not", r"`a | b` stays, \|w\| does not"),
+    (">>> a |b| c", ">>> a |b| c"),
+])
+def test_bars_in_docstrings_are_magnitudes(text, expected):
+    lines = [text]
+    book_site.keep_plain_text(None, "function", "f", None, None, lines)
+    assert lines == [expected]
+
+
+def test_an_indented_drawing_in_a_docstring_keeps_its_lines():
+    lines = ["Lowest bit first:", "", "    1 0 1", "    0 0 1", "", "Parameters:", "", "- x"]
+    book_site.keep_plain_text(None, "function", "f", None, None, lines)
+    assert lines[0] == "Lowest bit first::" and lines[5] == "Parameters:"
+
+
+def test_pins_keep_their_comment_and_leave_out_what_a_machine_adds():
+    frozen = "torch==2.13.0+cpu\nnumpy==2.5.0\npip==30.0\nnvidia-nccl-cu12==2.2\ntriton==3.0\nBabel==2.18.0\n"
+    old = "# why\nnumpy==2.4.6\nappnope==0.1.4 ; sys_platform == 'darwin'\n"
+    assert constraints.pinned(frozen, old).splitlines() == [
+        "# why", "appnope==0.1.4 ; sys_platform == 'darwin'", "Babel==2.18.0", "numpy==2.5.0", "torch==2.13.0"]
+
+
+def test_the_kernel_computes_with_one_thread():
+    assert {value for name, value in common.kernel_environment().items() if name.endswith("THREADS")} == {"1"}
+
+
+def test_every_public_module_is_in_the_reference():
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api_*.md"))
+    listed = set(re.findall(r"automodule:: toykit\.(\w+)", pages))
+    # Read by the modules that are listed, or on the command line only.
+    inner = {"cli", "options", "stored", "tables", "kmeans_layers", "kmeans_search", "kmeans_vectors"}
+    present = {path.stem for path in (ROOT / "toykit").glob("[a-z]*.py")} | {
+        path.parent.name for path in (ROOT / "toykit").glob("[a-z]*/__init__.py")}
+    assert present - inner == listed
+
+
+def test_the_built_notebooks_name_their_widgets_by_order():
+    # Names by chance would change the file at every run.
+    for path in common.chapters():
+        state = json.loads(path.read_text())["metadata"].get("widgets", {}).get(book_site.WIDGET_STATE, {}).get("state", {})
+        assert set(state) <= {execute.hashlib.sha256(f"widget {n}".encode()).hexdigest()[:32] for n in range(500)}

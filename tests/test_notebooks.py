@@ -1,0 +1,142 @@
+"""Storing outputs, comparing them, and knowing when the comparison no longer counts."""
+
+import base64
+import io
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
+
+TOOLS = Path(__file__).parents[1] / "book" / "_tools"
+sys.path.insert(0, str(TOOLS))
+import compare_images  # noqa: E402
+import execute  # noqa: E402
+import verify  # noqa: E402
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def chapter(tmp_path):
+    """A notebook as an author leaves it: with the names of the author's machine in it."""
+    cells = [
+        new_code_cell("import traitlets, ipywidgets\nprint('a', end='')\nprint('b')"),
+        new_code_cell("ipywidgets.IntSlider(value=3)"),
+        new_code_cell("6 * 7", metadata={"execution": {"iopub.status.busy": "2026-01-01"}}),
+    ]
+    path = tmp_path / "chapter.ipynb"
+    metadata = {"jupytext": {"formats": "ipynb"}, "kernelspec": {"display_name": "mine", "name": "python3"}}
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+    return path
+
+
+def test_running_twice_stores_the_same_bytes(chapter):
+    execute.execute(chapter)
+    first = chapter.read_bytes()
+    execute.execute(chapter)
+    assert chapter.read_bytes() == first
+    notebook = json.loads(first)
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info", "widgets"}
+    assert "version" not in notebook["metadata"]["language_info"]
+    assert [cell["metadata"] for cell in notebook["cells"]] == [{}, {}, {}]
+    assert notebook["cells"][0]["outputs"] == [{"name": "stdout", "output_type": "stream", "text": ["ab\n"]}]
+    # The view and the model still know each other by their new names.
+    view = notebook["cells"][1]["outputs"][0]["data"][execute.WIDGET_VIEW]["model_id"]
+    state = notebook["metadata"]["widgets"][execute.WIDGET_STATE]["state"]
+    assert state[view]["model_name"] == "IntSliderModel"
+    assert state[view]["state"]["layout"].removeprefix("IPY_MODEL_") in state
+
+
+def test_a_failing_cell_leaves_the_file_as_it_was(chapter):
+    notebook = nbformat.read(chapter, 4)
+    notebook.cells.append(new_code_cell("1 / 0"))
+    nbformat.write(notebook, chapter)
+    before = chapter.read_bytes()
+    with pytest.raises(execute.CellExecutionError, match="ZeroDivisionError"):
+        execute.execute(chapter)
+    assert chapter.read_bytes() == before
+    assert list(chapter.parent.iterdir()) == [chapter]
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def figure(height=300, width=400, level=200):
+    pixels = np.full((height, width, 3), 255)
+    pixels[level] = 0  # a line
+    return pixels
+
+
+def test_equal_figures_are_equal():
+    assert compare_images.difference(png(figure()), png(figure())) == ""
+
+
+def test_antialiasing_and_a_rounded_size_are_tolerated():
+    softer = figure()
+    softer[199] = 230
+    assert compare_images.difference(png(figure()), png(softer)) == ""
+    assert compare_images.difference(png(figure(width=400)), png(figure(width=401))) == ""
+
+
+def test_a_line_that_moved_is_a_difference():
+    assert "pixels changed, between (0, 190) and (399, 200)" in compare_images.difference(
+        png(figure()), png(figure(level=190)))
+
+
+def test_another_label_is_a_difference():
+    changed = figure()
+    changed[20:30, 20:26] = 0
+    assert "pixels changed" in compare_images.difference(png(figure()), png(changed))
+
+
+def test_another_size_is_a_difference():
+    assert "was 400 x 300 pixels and is 500 x 300" in compare_images.difference(png(figure()), png(figure(width=500)))
+
+
+def test_a_transparent_figure_is_seen_on_white():
+    clear = np.dstack([figure(), np.where(figure()[..., 0] == 255, 0, 255)])
+    assert compare_images.difference(png(figure()), png(clear)) == ""
+
+
+def test_nbval_fails_on_a_figure_that_is_stale(pytester, monkeypatch):
+    # The whole way: a stored figure that shows other data than its cell draws now.
+    monkeypatch.setenv("PYTHONPATH", str(TOOLS))
+    # pytester has a home of its own, where matplotlib would list the machine's fonts anew.
+    monkeypatch.setenv("MPLCONFIGDIR", matplotlib.get_cachedir())
+    code = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3], [1, 4, {}])\nplt.show()"
+    path = pytester.path / "figure.ipynb"
+    metadata = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
+    nbformat.write(new_notebook(cells=[new_code_cell(code.format(9))], metadata=metadata), path)
+    execute.execute(path)
+    arguments = ("-p", "compare_images", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", str(path))
+    pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+    path.write_text(path.read_text().replace("[1, 4, 9]", "[1, 4, 8]"))
+    result = pytester.runpytest_subprocess(*arguments)
+    result.assert_outcomes(failed=1)
+    assert "of the figure's pixels changed" in result.stdout.str()
+
+
+def test_a_stamp_counts_only_while_nothing_changes(tmp_path, monkeypatch):
+    for name in ("constraints.txt", "pyproject.toml", "toykit/a.py", "notebooks/01.ipynb", "book/page.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(verify, "ROOT", tmp_path)
+    monkeypatch.setattr(verify, "STAMP", tmp_path / "verified.json")
+    monkeypatch.setattr(verify, "chapters", lambda: [tmp_path / "notebooks/01.ipynb"])
+    assert "have not been verified" in verify.explain_stamp()
+    verify.STAMP.write_text(json.dumps(verify.digests()))
+    assert verify.explain_stamp() == ""
+    (tmp_path / "book/page.md").write_text("prose decides no output")
+    assert verify.explain_stamp() == ""
+    (tmp_path / "toykit/a.py").write_text("another")
+    (tmp_path / "toykit/b.py").write_text("new")
+    assert "toykit/a.py, toykit/b.py" in verify.explain_stamp()

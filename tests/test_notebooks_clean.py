@@ -1,0 +1,145 @@
+"""What is stored in the notebooks is complete, and the same on every computer; and the check that says so works."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+TOOLS = Path(__file__).parents[1] / "book" / "_tools"
+sys.path.insert(0, str(TOOLS))
+import stored  # noqa: E402
+from common import chapters  # noqa: E402
+
+KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+          "language_info": {"name": "python"}}
+PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_a_chapter_is_complete_and_free_of_chance(path):
+    assert stored.problems_in(path) == []
+
+
+def notebook(tmp_path, source, text=None, *, tags=(), data=None, count=1, name="stdout", metadata=None, extra=None):
+    """Write a notebook of one cell, and return its path."""
+    outputs = [new_output("stream", name=name, text=text)] if text is not None else []
+    if data is not None:
+        outputs.append(new_output("display_data", data=data))
+    cell = new_code_cell(source, execution_count=count, outputs=outputs, metadata={"tags": list(tags), **(metadata or {})})
+    made = new_notebook(cells=[cell], metadata={**KERNEL, **(extra or {})})
+    path = tmp_path / "bad.ipynb"
+    path.write_text(json.dumps(made))
+    return path
+
+
+@pytest.mark.parametrize("source", [
+    "1 + 1", "x", "print('a')", "x = 3\nx", "import matplotlib.pyplot as plt\nplt.show()", "for i in range(3):\n    print(i)",
+    "with open(__file__) as f:\n    print(f.name)", "%matplotlib inline\nx", "display(x)", "tk.size.ledger(model)", "a.b[0]",
+])
+def test_a_cell_that_shows_something_must_have_an_output(tmp_path, source):
+    assert stored.shows_something(source)
+    assert any("no stored output" in fault for fault in stored.broken(notebook(tmp_path, source)))
+
+
+@pytest.mark.parametrize("source", [
+    "x = 1", "x;", "def f():\n    print(1)", "import numpy as np", "...", "'a note'", "# only a comment", "tk.plots.use_style()",
+    "rng.seed(0)", "class A:\n    def show(self):\n        print(1)", "if missing:\n    print('install it')",
+    "print('x', file=log)", "f = lambda: print(1)", "assert x == 1",
+])
+def test_a_cell_that_shows_nothing_needs_no_output(tmp_path, source):
+    assert not stored.shows_something(source)
+    assert stored.broken(notebook(tmp_path, source)) == []
+
+
+def test_a_stub_may_have_no_output(tmp_path):
+    assert stored.broken(notebook(tmp_path, "mask", tags=["exercise"])) == []
+
+
+def test_a_cell_that_was_never_run_is_found(tmp_path):
+    # nbval compares such a cell with nothing, and passes.
+    assert "has not been run" in stored.broken(notebook(tmp_path, "x = 1", count=None))[0]
+
+
+def test_an_error_is_found_unless_it_is_the_lesson(tmp_path):
+    error = new_output("error", ename="ValueError", evalue="sparsity must be between 0 and 1", traceback=[])
+    for tags, faults in (((), 1), (("raises-exception",), 0)):
+        path = notebook(tmp_path, "tk.prune(w, sparsity=50)", tags=tags)
+        made = json.loads(path.read_text())
+        made["cells"][0]["outputs"] = [error]
+        path.write_text(json.dumps(made))
+        assert len(stored.broken(path)) == faults
+
+
+def test_a_missing_error_is_found(tmp_path):
+    assert "holds no error" in stored.broken(notebook(tmp_path, "x = 1", tags=["raises-exception"]))[0]
+
+
+CHANCE = {
+    "wrote /home/ada/book/model.mlpackage": "an absolute path",
+    "wrote /Users/ada/x": "an absolute path",
+    "C:\\Users\\ada": "an absolute path",
+    "/tmp/tmpa8f3/weight.bin": "an absolute path",
+    "<Widget at 0x7f2a11c0>": "a memory address",
+    "on adas-laptop.local": "a host name",
+    "started 09:41:07": "a clock time",
+    "error 0.12345678901234": "a number with more than nine decimals",
+    "took 12.5 ms": "a duration",
+    "took 3 s": "a duration",
+    "1.2 seconds": "a duration",
+    "100 loops, 4.31 µs each": "a duration",
+    "Wall time: short": "a duration",
+}
+
+
+@pytest.mark.parametrize("text, what", CHANCE.items(), ids=CHANCE)
+def test_what_differs_between_machines_is_found(tmp_path, text, what):
+    finds = stored.chance(notebook(tmp_path, "print(text)", text))
+    assert any(what in find for find in finds), finds
+    html = stored.chance(notebook(tmp_path, "report", data={"text/html": f"<p style='x'>{text}</p>", "text/plain": "r"}))
+    assert any(what in find for find in html) or "<" in text
+    assert stored.chance(notebook(tmp_path, "print(text)", text, tags=["measured"])) == []
+
+
+@pytest.mark.parametrize("text", [
+    "25,557,032 parameters, 51.1 MB", "0.1234567", "weights/layer1/conv", "int8/int4", "a ratio of 3:2", "16 steps", "3 sizes",
+    "version 9.0", "shape (64, 3, 7, 7)", "<Predict 0a1b2c3d>", "4 minibatches", "https://example.org/home/x",
+])
+def test_ordinary_output_is_left_alone(tmp_path, text):
+    assert stored.chance(notebook(tmp_path, "print(text)", text)) == []
+
+
+def test_published_durations_may_be_compared(tmp_path):
+    assert stored.chance(notebook(tmp_path, "print(text)", "1.38 ms", tags=["cited"])) == []
+    assert stored.chance(notebook(tmp_path, "print(text)", "/home/ada/x", tags=["cited"]))
+
+
+def test_a_warning_is_not_an_output(tmp_path):
+    assert "stored a warning" in stored.chance(notebook(tmp_path, "x = 1", "DeprecationWarning", name="stderr"))[0]
+
+
+def test_the_name_of_this_computer_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored.platform, "node", lambda: "workshop7")
+    assert "name of this computer" in stored.chance(notebook(tmp_path, "print(1)", "run on workshop7"))[0]
+
+
+def test_a_figure_needs_a_text(tmp_path):
+    source = "plt.show()"
+    assert "alternative text" in stored.untidy(notebook(tmp_path, source, data=PNG))[0]
+    described = {"mystnb": {"image": {"alt": "A curve that bends at 70 %"}}}
+    assert stored.untidy(notebook(tmp_path, source, data=PNG, metadata=described)) == []
+
+
+@pytest.mark.parametrize("extra, fault", [
+    ({"jupytext": {"formats": "ipynb,py"}}, "metadata holds jupytext"),
+    ({"kernelspec": {"display_name": "Ada's env", "name": "ada"}}, "the kernel is"),
+    ({"language_info": {"name": "python", "version": "3.11.7"}}, "version of one machine"),
+])
+def test_metadata_of_one_machine_is_found(tmp_path, extra, fault):
+    assert fault in stored.untidy(notebook(tmp_path, "x = 1", extra=extra))[0]
+
+
+def test_a_large_notebook_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "LARGEST", 100)
+    assert "the file takes" in stored.untidy(notebook(tmp_path, "x = 1"))[0]
