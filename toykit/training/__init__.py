@@ -7,7 +7,7 @@ in `toykit.training.common`; one readable file each:
     pruning             gradual magnitude pruning
     quantization        fake quantization, learned step sizes; `observers` for activations
     palettization       differentiable k-means
-    gptq, fisher        with a few samples and no training
+    calibration         with a few samples and no training; the mathematics of `gptq` apart
     hints               from compressed weights to what coremltools converts
 """
 
@@ -15,14 +15,20 @@ from importlib import import_module
 
 # Public name -> the module that defines it.
 _HOME = {
+    "GPTQ": "calibration",
+    "GPTQConfig": "calibration",
     "PalettizationConfig": "palettization",
     "Palettizer": "palettization",
     "Pruner": "pruning",
     "PruningConfig": "pruning",
     "QuantizationConfig": "quantization",
     "Quantizer": "quantization",
+    "SensitiveConfig": "calibration",
+    "SensitivePalettizer": "calibration",
     "StraightThrough": "straight_through",
     "attention_bytes": "palettization",
+    "calibrate": "calibration",
+    "correct_biases": "calibration",
     "dkm_step": "palettization",
     "fake_quantize": "straight_through",
     "magnitude_mask": "pruning",

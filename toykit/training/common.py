@@ -91,9 +91,10 @@ class Method:
             if id(weight) not in stand_ins:
                 stand_ins[id(weight)] = self.stand_in(name, weight.detach())
                 self.layers[name] = layer
-            # `unsafe` skips a trial run of the stand-in, which would count as a training step.
-            parametrize.register_parametrization(layer, "weight", stand_ins[id(weight)], unsafe=True)
-            layer.parametrizations.weight.original = weight
+            if stand_ins[id(weight)] is not None:
+                # `unsafe` skips a trial run of the stand-in, which would count as a training step.
+                parametrize.register_parametrization(layer, "weight", stand_ins[id(weight)], unsafe=True)
+                layer.parametrizations.weight.original = weight
         self.model, self._all_layers = model, layers
         self.begin(layers)
         return model
@@ -174,7 +175,7 @@ class Method:
         return find_layers(model, self.config.skip, self.config.min_size)
 
     def stand_in(self, name, weight):
-        """A module from the weights that train to the weights that run."""
+        """A module from the weights that train to the weights that run, or None: those run until the end."""
         raise NotImplementedError
 
     def compress(self, name, layer, weight):

@@ -89,6 +89,9 @@ class QuantizationConfig:
         for name in ("freeze_ranges_at", "freeze_norms_at"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), range(1, NEVER))
+        if self.freeze_ranges_at is not None and self.freeze_ranges_at < self.quantize_from:
+            raise ValueError(f"freeze_ranges_at must not come before quantize_from, or the ranges never follow what "
+                             f"quantization does; got {self.freeze_ranges_at} and {self.quantize_from}")
 
 
 class LargestStep(nn.Module):
