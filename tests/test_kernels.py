@@ -74,7 +74,7 @@ def test_any_shape_and_batch(m, n, batch, name, seed):
 
 
 def test_batch_in_several_tiles(monkeypatch):
-    monkeypatch.setattr(tk.kernels, "TILE_BYTES", 4 * 70 * 3)  # three rows at a time, then the rest
+    monkeypatch.setattr(tk.kernels, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3))  # three rows at a time, then the rest
     for name, compress in FORMATS.items():
         compressed = compress(sample((11, 50)))
         x = sample((50, 5), 3, np.float32)

@@ -212,7 +212,8 @@ def test_fits_refuse_too_few_and_mixed_rows():
 
 # ---------------------------------------------------------------- measuring
 def test_measure_orders_and_repeats():
-    found = latency.measure({"long": lambda: time.sleep(0.02), "short": lambda: None}, rounds=3, at_least=0.001)
+    functions = {"long": lambda: time.sleep(0.02), "short": lambda: None}
+    found = latency.measure(functions, rounds=3, at_least=0.001)
     assert found["long"].median > found["short"].median
     assert found["long"].median >= 0.02
     assert len(found["short"].times) == 3 and found["short"].spread >= 0

@@ -22,8 +22,10 @@ def made(form, n, rng):
     kind, _, number = form.partition(" ")
     if form in ("int8", "int4"):
         bits = int(form[3:])
-        eight = bits == 8
-        codes = rng.integers(-127, 128, (n, n), np.int8) if eight else rng.integers(0, 256, n * n // 2, np.uint8)
+        if bits == 8:
+            codes = rng.integers(-127, 128, (n, n), np.int8)
+        else:
+            codes = rng.integers(0, 256, n * n // 2, np.uint8)
         return tk.Quantized(codes, np.full((n, 1), 0.01, np.float16), None, (n, n), bits, True)
     if kind == "table":
         bits = int(number)

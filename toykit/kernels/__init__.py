@@ -21,7 +21,9 @@ import numpy as np
 from .._optional import require
 from ..compressed import Compressed, check_weights
 
-TILE_BYTES = 2**19  # weights decompressed at once in a product with many vectors: stays in the cache
+# Bytes of the weights that are decompressed at once in a product with many vectors: at least, at most.
+# Few enough to stay in the cache; but each tile's dense product reads all of x, so not far fewer than x.
+TILE_BYTES = 2**19, 2**22
 
 
 class AheadOfTime:
@@ -103,7 +105,8 @@ class JustInTime:
         if x.ndim == 1:
             self._format.product(x, y)
             return y
-        rows = max(1, TILE_BYTES // (4 * len(x)))
+        least, most = TILE_BYTES
+        rows = max(1, min(max(4 * x.nbytes, least), most) // (4 * len(x)))
         tile = np.empty((min(rows, len(y)), len(x)), np.float32)
         for start in range(0, len(y), rows):
             out = tile[: len(y) - start]
