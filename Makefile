@@ -13,7 +13,7 @@ OPEN   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
-        workshop screenshots bench data constraints clean
+        widgets workshop screenshots bench data constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ test-site: setup ## Test the built book in a browser
 
 notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
 	$(BIN)/python $(TOOLS)/execute.py $(NB)
+
+widgets: setup ## Bring the JavaScript of stored widgets up to date, without running anything
+	$(BIN)/python $(TOOLS)/widgets.py
 
 workshop: setup ## Make the learner's copies of the notebooks, without solutions
 	$(BIN)/python $(TOOLS)/workshop.py

@@ -1,8 +1,11 @@
 """The Python side of the instruments: data, texts, fallbacks. The browser side is in tests/site."""
 
+import ast
 import json
 import math
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,11 @@ from toykit import plots
 from toykit.widgets import grid, markup
 from toykit.widgets.base import Instrument, canonical, table
 from toykit.widgets.sizes import TECHNIQUES as SIZES_TECHNIQUES
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_tools"))
+from common import chapters  # noqa: E402
+from stored import code_cells, read, syntax_tree  # noqa: E402
+from widgets import refresh, stale  # noqa: E402
 
 
 def ask(**options):
@@ -93,7 +101,7 @@ class TestPredict:
         assert opened(ask())["text"] == "28.8 MB"
         assert opened(ask(digits=2))["text"] == "28.78 MB"
         assert opened(tk.widgets.predict("?", 25_557_032, min=1e5, max=1e9, step=1, log=True))["text"] == "25,557,032"
-        assert opened(tk.widgets.predict("?", -3, min=-10, max=10, step=1, unit="%"))["text"] == "−3%"
+        assert opened(tk.widgets.predict("?", -3, min=-10, max=10, step=1, unit="%"))["text"] == "−3 %"
 
     def test_answer_and_guess_in_the_text(self):
         sealed = opened(ask(reveal="{answer}! You said {guess}. *Why?*", low="Only {guess}.", near="Yes."))
@@ -300,3 +308,34 @@ class TestExplore:
         explorer.bits = 8
         with pytest.raises(traitlets.TraitError, match="mode must be one of symmetric, affine; got 'linear'"):
             explorer.mode = "linear"
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+class TestChapters:
+    def test_stored_widgets_run_the_present_javascript(self, path):
+        assert not stale(read(path)), "run: make widgets"
+
+    def test_predictions_fold_their_text_and_compute_their_answer(self, path):
+        for number, source, tags, _ in code_cells(read(path)):
+            calls = [node for node in ast.walk(syntax_tree(source))
+                     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("widgets.predict")]
+            for call in calls:
+                assert "hide-input" in tags, f"cell {number} shows the reveal above the question: tag it hide-input"
+                given = {k.arg: k.value for k in call.keywords}
+                answer = call.args[1] if len(call.args) > 1 else given["answer"]
+                literal = isinstance(answer, ast.Constant) and not isinstance(answer.value, str)
+                assert not literal, f"cell {number} predicts {ast.unparse(answer)}: compute it"
+
+
+def test_old_javascript_in_a_notebook_is_found_and_renewed(tmp_path):
+    widget = ask()
+    state = {key: value for key, value in widget.get_state().items() if isinstance(value, (str, int, float, bool))}
+    old = state | {"_esm": "export default {}"}
+    path = tmp_path / "a.ipynb"
+    notebook = {"cells": [], "metadata": {"widgets": {"application/vnd.jupyter.widget-state+json": {
+        "state": {"x": {"state": old}, "y": {"state": {"_model_name": "LayoutModel"}}}}}}}
+    path.write_text(json.dumps(notebook))
+    assert stale(read(path)) == ["Prediction"]
+    assert refresh(path) == ["Prediction"] and refresh(path) == []
+    renewed = read(path)["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
+    assert renewed["x"]["state"] == state and renewed["y"] == {"state": {"_model_name": "LayoutModel"}}

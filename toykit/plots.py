@@ -18,7 +18,7 @@ COLORS = {
     "pruning": "#0067a5",
     "quantization": "#c24a00",
     "palettization": "#00775a",
-    "joint": "#94449c",
+    "joint": "#782070",
 }
 COLORS["float"] = COLORS["dense"]
 INK, PAPER, FAINT = "#1f2328", "#ffffff", "#d5d9de"

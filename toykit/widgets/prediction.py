@@ -130,7 +130,7 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
             raise ValueError(f"step must be more than 0; got {step}.")
         decimals = _decimals(step)
         digits = decimals if digits is None else digits
-        unit = f" {unit}" if unit and not unit.startswith(("%", "\u00d7")) else unit
+        unit = f" {unit}" if unit else ""
         scale = {"min": low_end, "max": high_end, "step": step, "unit": unit, "log": bool(log),
                  "digits": decimals}
         text = f"{answer:,.{digits}f}{unit}".replace("-", "\u2212")
