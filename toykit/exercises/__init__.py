@@ -12,7 +12,7 @@ from .framework import Case, Exercise, Hint, Report
 
 __all__ = ["Case", "Exercise", "Hint", "Report", "check"]
 
-CHAPTERS = ("size", "pruning", "quantization", "accuracy")
+CHAPTERS = ("size", "pruning", "quantization", "palettization", "accuracy", "speed")
 
 
 class _Check:

@@ -7,7 +7,15 @@
 from importlib import import_module
 
 # Public name -> the module that defines it.
-_HOME = {"accuracy_explorer": "accuracy", "predict": "prediction", "size_explorer": "sizes", "explore": "weights"}
+_HOME = {
+    "accuracy_explorer": "accuracy",
+    "explore": "weights",
+    "latency_explorer": "latency",
+    "lloyd": "clusters",
+    "predict": "prediction",
+    "roofline_explorer": "roofline",
+    "size_explorer": "sizes",
+}
 
 __all__ = sorted(_HOME)
 
