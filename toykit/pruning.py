@@ -135,14 +135,13 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     if n_m is not None:
         kept = _largest_in_groups(magnitude, n_m, 1 if dim is None else dim)
     elif threshold is not None:
-        kept = magnitude > _check_threshold(threshold, weights.dtype)
+        kept = _above(magnitude, _check_threshold(threshold, weights.dtype))
     else:
         share = check_fraction("sparsity", sparsity, "the share of weights to zero")
         if block_size is not None:
             kept = _largest_blocks(magnitude, share, block_size, 0 if dim is None else dim)
         else:
-            kept = magnitude > _percentile(magnitude, share)
-    kept &= weights != 0
+            kept = _above(magnitude, _percentile(magnitude, share))
     values = weights.ravel().compress(kept.ravel())
     return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
 
@@ -174,10 +173,24 @@ def _in_order(magnitude, ranks):
     """The values that would be at these places if the magnitudes were sorted."""
     if magnitude.dtype != np.float16:
         return np.partition(magnitude.ravel(), ranks)[ranks]
-    # float16 has only 32,768 patterns without a sign, and read as whole numbers they are in the
-    # order of their values. So count each pattern; where the running total passes the rank, we are.
-    running = np.cumsum(np.bincount(magnitude.ravel().view(np.uint16)))
-    return np.searchsorted(running, ranks, side="right").astype(np.uint16).view(np.float16)
+    # There are only 32,768 of them: count each. Where the running total passes the rank, we are.
+    patterns = _comparable(magnitude).ravel()
+    counts = np.zeros(2**15, np.int64)
+    for start in range(0, patterns.size, 2**18):  # in parts, for bincount takes 8 bytes a number
+        counts += np.bincount(patterns[start : start + 2**18], minlength=2**15)
+    return np.searchsorted(np.cumsum(counts), ranks, side="right").astype(np.uint16).view(np.float16)
+
+
+def _above(magnitude, threshold):
+    return _comparable(magnitude) > _comparable(threshold)
+
+
+def _comparable(magnitude):
+    """The same order in numbers that are quick to compare.
+
+    Without a sign, float16 numbers are in the order of their bit patterns, read as whole numbers.
+    """
+    return magnitude.view(np.uint16) if magnitude.dtype == np.float16 else magnitude
 
 
 def _largest_blocks(magnitude, share, block_size, dim):
@@ -192,7 +205,7 @@ def _largest_blocks(magnitude, share, block_size, dim):
         if not 64 * np.finfo(magnitude.dtype).smallest_subnormal <= threshold**2 < np.inf:
             norms = _block_norms(_squares(magnitude.astype(np.float64)), block_size, dim)
             threshold = _percentile(norms, share)
-    return norms > threshold
+    return _above(norms, threshold) & (magnitude != 0)
 
 
 def _squares(magnitude):
@@ -200,7 +213,7 @@ def _squares(magnitude):
         return magnitude * magnitude
     # Again only 32,768 cases: square each once and look it up, for float16 arithmetic is slow.
     every = np.arange(2**15, dtype=np.uint16).view(np.float16)
-    return (every * every).take(magnitude.view(np.uint16))
+    return (every * every).take(_comparable(magnitude))
 
 
 def _block_norms(squares, block_size, dim):
@@ -225,8 +238,8 @@ def _largest_in_groups(magnitude, n_m, dim):
     m = check_int("m of n_m", m, range(1, length // 2 + 1))
     n = check_int("n of n_m", n, range(1, m + 1))
 
-    rows = np.moveaxis(magnitude, dim, -1)
-    padded = np.zeros((*rows.shape[:-1], -(length // -m) * m), magnitude.dtype)
+    rows = np.moveaxis(_comparable(magnitude), dim, -1)
+    padded = np.zeros((*rows.shape[:-1], -(length // -m) * m), rows.dtype)
     padded[..., :length] = rows
     members = np.ascontiguousarray(padded.reshape(-1, m).T)  # one row for each place in the group
     # A weight's place in the order of its group is the number of members that go before it.
@@ -237,7 +250,7 @@ def _largest_in_groups(magnitude, n_m, dim):
             before[later] += earlier_first
             before[earlier] += ~earlier_first
     kept = (before >= n).T.reshape(padded.shape)[..., :length]
-    return np.ascontiguousarray(np.moveaxis(kept, -1, dim))
+    return np.moveaxis(kept, -1, dim) & (magnitude != 0)
 
 
 def _check_dim(name, magnitude, dim, shortest):

@@ -248,10 +248,16 @@ def _extremes(blocks):
     within = tuple(range(1, blocks.ndim, 2))
     one_per_block = [1 if axis in within else n for axis, n in enumerate(blocks.shape)]
     low, high = np.full(one_per_block, np.inf, np.float32), np.full(one_per_block, -np.inf, np.float32)
+    short = blocks.size // low.size < 256
     for slab, its_scales in _slabs(blocks):
         weights = blocks[slab].astype(np.float32)  # exact, and quicker to compare than float16
-        np.minimum(low[its_scales], weights.min(within, keepdims=True), out=low[its_scales])
-        np.maximum(high[its_scales], weights.max(within, keepdims=True), out=high[its_scales])
+        if short:  # NumPy compares long rows quickly and many short ones slowly: lay the blocks side by side
+            between = tuple(range(0, blocks.ndim, 2))
+            weights = np.ascontiguousarray(weights.transpose(within + between))
+        over = tuple(range(len(within))) if short else within
+        its_low, its_high = low[its_scales], high[its_scales]
+        np.minimum(its_low, weights.min(over).reshape(its_low.shape), out=its_low)
+        np.maximum(its_high, weights.max(over).reshape(its_high.shape), out=its_high)
     return low.astype(blocks.dtype), high.astype(blocks.dtype)
 
 
