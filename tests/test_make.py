@@ -138,5 +138,5 @@ def test_every_public_module_is_in_the_reference():
 def test_the_built_notebooks_name_their_widgets_by_order():
     # Names by chance would change the file at every run.
     for path in common.chapters():
-        state = json.loads(path.read_text())["metadata"].get("widgets", {}).get(book_site.WIDGET_STATE, {}).get("state", {})
+        state = json.loads(path.read_text())["metadata"].get("widgets", {}).get(execute.WIDGET_STATE, {}).get("state", {})
         assert set(state) <= {execute.hashlib.sha256(f"widget {n}".encode()).hexdigest()[:32] for n in range(500)}

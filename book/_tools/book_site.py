@@ -6,13 +6,11 @@ needs lies beside the page, and a page that is opened from a USB stick works lik
 
 import json
 import re
-from importlib import import_module
 from pathlib import Path
 
 from docutils import nodes
 from vendor import vendor
 
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 
 CORRECTIONS = [(re.compile(pattern), replacement) for pattern, replacement in (
@@ -55,7 +53,6 @@ def prepare_notebook(app, document, source):
         return
     notebook = json.loads(source[0])
     fold_cells(notebook)
-    refresh_widgets(notebook)
     source[0] = json.dumps(notebook)
 
 
@@ -69,20 +66,6 @@ def fold_cells(notebook):
                 cell["metadata"]["mystnb"] = {**prompts, **cell["metadata"].get("mystnb", {})}
                 cell["metadata"]["tags"] = sorted({*tags, fold})
                 break
-
-
-def refresh_widgets(notebook):
-    """Give each stored widget the script and the style that its class has now.
-
-    A widget's data is compared when the notebook is verified, by the digest in its repr. Its JavaScript
-    is not data: after a change of it the pages follow, without running any notebook again.
-    """
-    models = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    for model in models.values():
-        module, _, name = model["state"].get("_anywidget_id", "").rpartition(".")
-        if module.startswith("toykit."):
-            widget = getattr(import_module(module), name)
-            model["state"].update(_esm=str(widget._esm), _css=str(widget._css))
 
 
 def finish_site(app, error):
