@@ -6,6 +6,7 @@ and can be replaced without running anything, because it computes nothing that i
 """
 
 import json
+import os
 from importlib import import_module
 
 from common import chapters, say
@@ -36,7 +37,10 @@ def refresh(path):
     if names:
         for state, cls in instruments(notebook):
             state.update({key: str(getattr(cls, key)) for key in CODE})
-        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+        temporary = path.with_suffix(".ipynb.tmp")
+        text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
+        temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
     return names
 
 

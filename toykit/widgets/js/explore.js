@@ -97,6 +97,7 @@ export default tk.instrument("explore", (view) => {
     context.stroke();
   }
 
+  view.root.prepend(html("p", { class: "tk-title" }, view.get("label")));
   const maps = [
     view.canvas({ label: "The weights as they were", height: tall, draw: heat(() => original) }),
     view.canvas({ label: "The weights after compression", height: tall, draw: heat(() => frames.subarray(row * rows * columns, (row + 1) * rows * columns)) }),

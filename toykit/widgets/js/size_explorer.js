@@ -61,7 +61,7 @@ export default tk.instrument("size_explorer", (view) => {
     big.replaceChildren(html("strong", {}, `${mb(totals[row])}`), ` (${number(totals[row] / 2 ** 20, 2)} MiB), `,
       factor >= 1 ? `${number(factor, 2)} times smaller` : `${number(1 / factor, 2)} times larger`, ` than ${mb(beforeTotal)}.`);
     const share = 100 * besidesTotals[row] / totals[row];
-    small.textContent = `${tk.bytes(besidesTotals[row])} of it (${number(share, share < 1 ? 2 : 0)} %, dark) hold no weights: ${named[technique.name]}.`
+    small.textContent = `${tk.bytes(besidesTotals[row])} of it (${number(share, share < 1 ? 2 : 0)} %, the end of the bar) hold no weights: ${named[technique.name]}.`
       + (notes[row] ? ` ${notes[row]}.` : "");
     picture.setAttribute("aria-label", `Bars, one a layer, and the whole model: ${mb(totals[row])} where it was ${mb(beforeTotal)}`);
   }
