@@ -188,3 +188,14 @@ def test_bad_input():
         tk.kernels.Int8Int8(tk.quantize(np.ones((1, 2**17 + 1), np.float16), bits=8))
     with pytest.raises(ValueError, match="one vector"):
         tk.kernels.Int8Int8(tk.quantize(sample((4, 6)), bits=8))(np.ones((6, 2)))
+
+
+@pytest.mark.parametrize("kind", ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse"))
+def test_random_weights_are_what_they_say(kind):
+    compressed = tk.kernels.random_weights(kind, (40, 64), seed=3)
+    x = sample(64, 1, np.float32)
+    assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
+    if "sparse" in kind:
+        assert compressed.sparsity == pytest.approx(int(kind[:2]) / 100, abs=0.03)
+    else:
+        assert compressed.bits == int(kind[-1])

@@ -17,25 +17,6 @@ pytest.importorskip("numba")
 FORMS = ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
 
 
-def made(form, n, rng):
-    """Compressed weights of random codes: quicker to make than to compress, and as fast to multiply."""
-    kind, _, number = form.partition(" ")
-    if form in ("int8", "int4"):
-        bits = int(form[3:])
-        if bits == 8:
-            codes = rng.integers(-127, 128, (n, n), np.int8)
-        else:
-            codes = rng.integers(0, 256, n * n // 2, np.uint8)
-        return tk.Quantized(codes, np.full((n, 1), 0.01, np.float16), None, (n, n), bits, True)
-    if kind == "table":
-        bits = int(number)
-        codes = rng.integers(0, 256, n * n * bits // 8, np.uint8)
-        return tk.Palettized(codes, rng.standard_normal((1, 1, 2**bits, 1)).astype(np.float16), (n, n), bits)
-    kept = rng.random(n * n, np.float32) > int(kind) / 100
-    values = rng.standard_normal(np.count_nonzero(kept), np.float32).astype(np.float16)
-    return tk.Sparse(values, np.packbits(kept, bitorder="little"), (n, n))
-
-
 @pytest.mark.parametrize("side", (1024, 4096, "beyond the cache"))
 def test_just_in_time_against_dense(side):
     torch = pytest.importorskip("torch")
@@ -50,8 +31,8 @@ def test_just_in_time_against_dense(side):
         "torch": lambda: dense_torch @ x_torch,
         "numba": lambda: tk.kernels.dense_product(dense, x),
     }
-    kernels = {form: tk.kernels.JustInTime(made(form, n, rng)) for form in FORMS}
-    kernels["int8-int8"] = tk.kernels.Int8Int8(made("int8", n, rng))
+    kernels = {form: tk.kernels.JustInTime(tk.kernels.random_weights(form, (n, n))) for form in FORMS}
+    kernels["int8-int8"] = tk.kernels.Int8Int8(tk.kernels.random_weights("int8", (n, n)))
     calls = rivals | {form: lambda kernel=kernel: kernel(x) for form, kernel in kernels.items()}
     found = tk.latency.measure(calls, rounds=7)
     best = min(found[name].median for name in rivals)
@@ -68,7 +49,7 @@ def test_just_in_time_against_dense(side):
 def test_batches(form):
     rng = np.random.default_rng(0)
     n = 4096
-    just_in_time = tk.kernels.JustInTime(made(form, n, rng))
+    just_in_time = tk.kernels.JustInTime(tk.kernels.random_weights(form, (n, n)))
     dense = rng.standard_normal((n, n), np.float32)
     ratios = []
     for batch in (4, 16, 64, 256):

@@ -188,3 +188,42 @@ def _check_input(x, n):
             f"x must be a vector of {n} numbers or an array of shape ({n}, batch), got shape {x.shape}"
         )
     return x
+
+
+def random_weights(kind, shape, seed=0):
+    """Compressed weights of random codes, for timing: as fast to multiply as any, and quick to make.
+
+    Parameters
+    ----------
+    kind : str
+        "int8", "int4", "table 4" (or 2, 1: bits), "90 % sparse" (or any other share).
+    shape : (m, n)
+        Rows of a whole number of bytes.
+    seed : int
+
+    Returns
+    -------
+    Quantized, Palettized or Sparse
+
+    Examples
+    --------
+    >>> random_weights("table 2", (64, 64))
+    Palettized(64x64, a table of 4 values, 2.0 bits a weight)
+    """
+    from .. import Palettized, Quantized, Sparse
+
+    rng = np.random.default_rng(seed)
+    size = shape[0] * shape[1]
+    first, _, rest = kind.partition(" ")
+    if rest == "% sparse":
+        kept = rng.random(size, np.float32) >= float(first) / 100
+        values = rng.standard_normal(np.count_nonzero(kept), np.float32).astype(np.float16)
+        return Sparse(values, np.packbits(kept, bitorder="little"), tuple(shape))
+    bits = int(rest or first.removeprefix("int"))
+    codes = rng.integers(0, 256, size * bits // 8, np.uint8)
+    if first == "table":
+        table = rng.standard_normal((1, 1, 2**bits, 1)).astype(np.float16)
+        return Palettized(codes, table, tuple(shape), bits)
+    if bits == 8:
+        codes = codes.view(np.int8).reshape(shape)
+    return Quantized(codes, np.full((shape[0], 1), 0.01, np.float16), None, tuple(shape), bits, True)

@@ -1,0 +1,101 @@
+"""`latency_explorer`: what Apple measured, what a roofline makes of it, and what a null model does.
+
+Published points come from a table, the models from `toykit.latency.fitting`. Nothing else is shown,
+so nothing can be read off that neither was published nor is called modelled.
+"""
+
+import math
+
+import traitlets
+
+from ..latency import fit, fit_null, read_published
+from .base import Instrument, table
+
+COLORS = {"none": "float", "palettization": "palettization", "pruning": "pruning", "quantization": "quantization"}
+WORDS = {"none": "float16", "palettization": "palettization", "pruning": "pruning", "quantization": "quantization"}
+
+
+class LatencyExplorer(Instrument, js="latency"):
+    """The widget; its choices are traits, set by its controls or from Python."""
+
+    series = traitlets.List().tag(sync=True)
+    chosen = traitlets.Int(0).tag(sync=True)
+    technique = traitlets.Unicode("all").tag(sync=True)
+    model = traitlets.Unicode("roofline").tag(sync=True)
+
+    @traitlets.validate("chosen")
+    def _check_chosen(self, proposal):
+        if not 0 <= proposal["value"] < max(1, len(self.series)):
+            raise traitlets.TraitError(f"chosen must be from 0 to {len(self.series) - 1}; got {proposal['value']}")
+        return proposal["value"]
+
+    @traitlets.validate("technique", "model")
+    def _check_word(self, proposal):
+        name = proposal["trait"].name
+        allowed = ("all", *WORDS) if name == "technique" else ("roofline", "null", "none")
+        if proposal["value"] not in allowed:
+            raise traitlets.TraitError(f"{name} must be one of {', '.join(allowed)}; got {proposal['value']!r}")
+        return proposal["value"]
+
+    def _digested(self):
+        # Modelled values come out of a search: to the digits shown they are the same everywhere.
+        def rounded(one):
+            models = [{name: [_shown(v) for v in pair] for name, pair in row["models"].items()} for row in one["rows"]]
+            errors = {name: [f"{error:.3f}" for error in found[:2]] for name, found in one["errors"].items()}
+            return one | {"errors": errors, "rows": [row | {"models": m} for row, m in zip(one["rows"], models)]}
+
+        return self._data() | {"series": [rounded(one) for one in self.series]}
+
+    def fallback(self):
+        rows = [(one["name"], row["config"], f"{row['ms']:.2f}",
+                 *(f"{row['models'][name][1]:.2f}" if name in row["models"] and row["models"][name][1] else "-"
+                   for name in ("roofline", "null")))
+                for one in self.series for row in one["rows"]]
+        return table(self.label, ("Model and device", "Weights", "Published, ms", "Roofline, left out, ms",
+                                  "Null model, left out, ms"), rows)
+
+
+def _shown(value):
+    return None if value is None else f"{value:.2f}"
+
+
+def _series(rows):
+    """One model on one device: its published points, and what each model says with and without them."""
+    null = fit_null(rows)
+    fits = {"null": null}
+    if len(rows) > 6:
+        fits["roofline"] = fit(rows)
+
+    def ms(seconds):
+        return None if math.isnan(seconds) else round(1e3 * float(seconds), 4)
+
+    return {
+        "name": f"{rows[0].model} on an {rows[0].device}",
+        "errors": {name: [round(found.error, 4), round(float(found.left_out_error), 4), found.parameters]
+                   for name, found in fits.items()},
+        "rows": [{"config": row.config, "technique": row.technique, "color": COLORS[row.technique],
+                  "ms": round(1e3 * row.seconds, 4),
+                  "models": {name: [ms(found.predicted[i]), ms(found.left_out[i])] for name, found in fits.items()}}
+                 for i, row in enumerate(rows)],
+    }
+
+
+def latency_explorer(path):
+    """Choose a model and a device, and see its published latencies beside two models of them.
+
+    Parameters
+    ----------
+    path : str or Path
+        A table of published latencies, as `tk.latency.read_published` reads it.
+
+    Returns
+    -------
+    LatencyExplorer
+        `chosen`, `technique` and `model` follow the controls in a live notebook, and may be set.
+    """
+    groups = {}
+    for row in read_published(path):
+        groups.setdefault((row.model, row.device), []).append(row)
+    order = sorted(groups, key=lambda key: (key[0] != "ResNet50", -len(groups[key]), key[1]))
+    order.sort(key=lambda key: "iOS18" not in key[1])
+    return LatencyExplorer(label="Published and modelled latencies", series=[_series(groups[key]) for key in order])
