@@ -9,7 +9,9 @@ ELEMENTS = st.floats(-60000, 60000, width=16, allow_subnormal=True)
 
 
 @st.composite
-def weights(draw, dtypes=("float16", "float32", "float64"), min_dims=1, max_dims=5, max_side=7, elements=ELEMENTS):
+def weights(
+    draw, dtypes=("float16", "float32", "float64"), min_dims=1, max_dims=5, max_side=7, elements=ELEMENTS
+):
     """Arrays of 1 to 5 dimensions in any layout: strided, reversed, transposed, of either byte order."""
     dtype = np.dtype(draw(st.sampled_from(dtypes))).newbyteorder(draw(st.sampled_from("<>")))
     shape = draw(hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, max_side=max_side))

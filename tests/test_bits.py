@@ -64,7 +64,11 @@ def test_the_input_is_not_changed():
 @pytest.mark.parametrize(
     "call, kind, message",
     [
-        (lambda: bits.pack([0, 16], 4), ValueError, "4 bits, unsigned, must be from 0 to 15; these are from 0 to 16"),
+        (
+            lambda: bits.pack([0, 16], 4),
+            ValueError,
+            "4 bits, unsigned, must be from 0 to 15; these are from 0 to 16",
+        ),
         (lambda: bits.pack([-1], 4), ValueError, "must be from 0 to 15; these are from -1 to -1"),
         (lambda: bits.pack([-9, 7], 4, signed=True), ValueError, "signed, must be from -8 to 7"),
         (lambda: bits.pack([2**40], 8), ValueError, "from 0 to 255"),
@@ -72,7 +76,11 @@ def test_the_input_is_not_changed():
         (lambda: bits.pack([0], 0), ValueError, "bits must be a whole number from 1 to 8; got 0"),
         (lambda: bits.pack([0], 9), ValueError, "bits must be a whole number from 1 to 8; got 9"),
         (lambda: bits.pack([0], "4"), TypeError, "bits must be a whole number from 1 to 8, got '4'"),
-        (lambda: bits.unpack(np.zeros(2, np.uint8), 4, 5), ValueError, "5 codes of 4 bits take 3 bytes, got 2"),
+        (
+            lambda: bits.unpack(np.zeros(2, np.uint8), 4, 5),
+            ValueError,
+            "5 codes of 4 bits take 3 bytes, got 2",
+        ),
         (lambda: bits.unpack(np.zeros(2, np.int64), 4, 4), TypeError, "uint8, got int64"),
     ],
 )

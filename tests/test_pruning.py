@@ -127,7 +127,9 @@ def test_blocks_of_tiny_weights_are_kept_at_sparsity_0():
     assert tk.prune(w, sparsity=0, block_size=2).sparsity == 0
 
 
-@given(weights(min_dims=2, max_dims=4, max_side=9, elements=st.sampled_from((0, 1, -1, 2, -2, 3.5))), st.data())
+@given(
+    weights(min_dims=2, max_dims=4, max_side=9, elements=st.sampled_from((0, 1, -1, 2, -2, 3.5))), st.data()
+)
 def test_n_of_m_with_many_ties(w, data):
     dim = data.draw(st.sampled_from([d for d in (0, 1) if w.shape[d] >= 2] or [None]))
     assume(dim is not None)
@@ -189,7 +191,11 @@ W = np.ones((8, 8), np.float32)
 @pytest.mark.parametrize(
     "options, kind, message",
     [
-        ({"sparsity": -0.1}, ValueError, "sparsity must be between 0 and 1, the share of weights to zero; got -0.1"),
+        (
+            {"sparsity": -0.1},
+            ValueError,
+            "sparsity must be between 0 and 1, the share of weights to zero; got -0.1",
+        ),
         ({"sparsity": 1.2}, ValueError, "got 1.2"),
         ({"sparsity": 50}, ValueError, "got 50. For 50 %, pass 0.5"),
         ({"sparsity": "50%"}, TypeError, "got '50%'. For 50 %, pass 0.5"),
@@ -201,8 +207,16 @@ W = np.ones((8, 8), np.float32)
         ({"block_size": 2}, ValueError, "give one of"),
         ({"threshold": 1, "block_size": 2}, ValueError, "block_size goes with sparsity"),
         ({"sparsity": 0.5, "dim": 0}, ValueError, "dim is the axis of block_size or n_m"),
-        ({"sparsity": 0.5, "block_size": 1}, ValueError, "block_size must be a whole number from 2 to 4; got 1"),
-        ({"sparsity": 0.5, "block_size": 5}, ValueError, "block_size must be a whole number from 2 to 4; got 5"),
+        (
+            {"sparsity": 0.5, "block_size": 1},
+            ValueError,
+            "block_size must be a whole number from 2 to 4; got 1",
+        ),
+        (
+            {"sparsity": 0.5, "block_size": 5},
+            ValueError,
+            "block_size must be a whole number from 2 to 4; got 5",
+        ),
         ({"sparsity": 0.5, "block_size": 2, "dim": 2}, ValueError, "dim must be one of 0, 1; got 2"),
         ({"n_m": (3, 2)}, ValueError, "n of n_m must be a whole number from 1 to 2; got 3"),
         ({"n_m": (2, 5)}, ValueError, "m of n_m must be a whole number from 1 to 4; got 5"),
@@ -220,7 +234,11 @@ def test_bad_options_are_named(options, kind, message):
     [
         (W[0], {"sparsity": 0.5, "block_size": 2}, "block_size needs weights of 2 to 5 dimensions, got 1"),
         (W[0], {"n_m": (2, 4)}, "n_m needs weights of 2 to 5 dimensions, got 1"),
-        (W[:3], {"sparsity": 0.5, "block_size": 2}, "block_size needs an axis of at least 4 weights; axis 0 has 3"),
+        (
+            W[:3],
+            {"sparsity": 0.5, "block_size": 2},
+            "block_size needs an axis of at least 4 weights; axis 0 has 3",
+        ),
         (W[:, :1], {"n_m": (1, 2)}, "n_m needs an axis of at least 2 weights; axis 1 has 1"),
     ],
 )

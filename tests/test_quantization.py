@@ -227,7 +227,9 @@ def test_weights_up_to_the_end_of_float16(bits, mode):
 
 def test_a_scale_beyond_float16_is_refused():
     w = np.float16([[65504, -65504]])
-    with pytest.raises(ValueError, match="scale, 131008, does not fit into float16: use more bits, or divide"):
+    with pytest.raises(
+        ValueError, match="scale, 131008, does not fit into float16: use more bits, or divide"
+    ):
         tk.quantize(w, bits=1, mode="affine")
     assert tk.quantize(w.astype(np.float32), bits=1, mode="affine").scale.item() == 131008
 
@@ -253,7 +255,11 @@ W = np.ones((8, 12), np.float32)
             "block_size must divide axis 1, which is 12 long: 1, 2, 3, 4, 6, 12; got 5",
         ),
         ({"granularity": "per_block", "block_size": 0}, ValueError, "from 1 to 12; got 0"),
-        ({"granularity": "per_block", "block_size": (3, 4)}, ValueError, "must divide axis 0, which is 8 long"),
+        (
+            {"granularity": "per_block", "block_size": (3, 4)},
+            ValueError,
+            "must divide axis 0, which is 8 long",
+        ),
         ({"granularity": "per_block", "block_size": (4,)}, ValueError, r"each of the 2 axes; got \(4,\)"),
         ({"granularity": "per_block", "block_size": 2.5}, TypeError, "got 2.5"),
         ({"axis": 2}, ValueError, "axis must be a whole number from -2 to 1; got 2"),

@@ -39,9 +39,7 @@ def require(name, purpose):
         if missing.name != package:
             raise
     requirement = _requirement(_DISTRIBUTION.get(package, package))
-    raise ImportError(
-        f"{purpose}: pip install '{requirement}'{_NOTES.get(package, '')}", name=package
-    )
+    raise ImportError(f"{purpose}: pip install '{requirement}'{_NOTES.get(package, '')}", name=package)
 
 
 def _requirement(distribution):

@@ -170,7 +170,8 @@ def quantize(compressed, bits=8, mode="symmetric", granularity=None, **options):
     Examples
     --------
     >>> import toykit as tk
-    >>> tk.quantize(tk.prune(np.linspace(-1, 1, 256, dtype="float32"), sparsity=0.75), granularity="per_tensor")
+    >>> pruned = tk.prune(np.linspace(-1, 1, 256, dtype="float32"), sparsity=0.75)
+    >>> tk.quantize(pruned, granularity="per_tensor")
     SparseQuantized(256, 75.0 % zero, the rest int8, 3.1 bits a weight)
     """
     if isinstance(compressed, Sparse):

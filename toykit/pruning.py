@@ -125,7 +125,9 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     ways = {"sparsity": sparsity, "threshold": threshold, "n_m": n_m}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
-        raise ValueError(f"give one of sparsity, threshold and n_m; got {' and '.join(given) or 'none of them'}")
+        raise ValueError(
+            f"give one of sparsity, threshold and n_m; got {' and '.join(given) or 'none of them'}"
+        )
     if block_size is not None and sparsity is None:
         raise ValueError("block_size goes with sparsity, the share of blocks to zero")
     if dim is not None and block_size is None and n_m is None:

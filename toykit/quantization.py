@@ -89,9 +89,7 @@ class Quantized(Compressed):
         return f"{sign}{self.bits} {offset}, {self.scale.size} scale{'s' * (self.scale.size > 1)}"
 
 
-def quantize(
-    weights, bits=8, mode="symmetric", granularity=None, block_size=None, axis=0, signed=True
-):
+def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=None, axis=0, signed=True):
     """Store each weight as a whole number of steps.
 
     Parameters
@@ -196,7 +194,9 @@ def quantize(
 
 def _scale_shape(shape, granularity, block_size, axis):
     """How many scales there are along each axis."""
-    granularity = check_choice("granularity", granularity or "per_channel", ("per_tensor", "per_channel", "per_block"))
+    granularity = check_choice(
+        "granularity", granularity or "per_channel", ("per_tensor", "per_channel", "per_block")
+    )
     if granularity != "per_block" and block_size is not None:
         raise ValueError(f"block_size needs granularity='per_block'; got {granularity!r}")
     ndim = len(shape)
@@ -227,7 +227,9 @@ def _scale_shape(shape, granularity, block_size, axis):
 
 def _split(array, scale_shape):
     """The array with each axis split in two: which block, and where in the block."""
-    return array.reshape([n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)])
+    return array.reshape(
+        [n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)]
+    )
 
 
 def _slabs(blocks):

@@ -33,7 +33,12 @@ def resnet50():
 
 
 def prune_duel(name, function, their_options, **our_options):
-    return name, partial(tk.prune, **our_options), partial(getattr(prune_weights, function), **their_options), 3
+    return (
+        name,
+        partial(tk.prune, **our_options),
+        partial(getattr(prune_weights, function), **their_options),
+        3,
+    )
 
 
 def quantize_duel(name, bits, mode, block_sizes, **our_options):
@@ -81,7 +86,10 @@ def on_all(function, arrays):
 
 
 def duels():
-    return [Duel(name, partial(on_all, a, weights), partial(on_all, b, weights), least) for name, a, b, least in TASKS]
+    return [
+        Duel(name, partial(on_all, a, weights), partial(on_all, b, weights), least)
+        for name, a, b, least in TASKS
+    ]
 
 
 def whole_duels():
@@ -109,4 +117,6 @@ def test_both_sides_store_the_same(task):
     if isinstance(c, tk.Sparse):
         assert np.array_equal(c.values, stored.nonzero_data) and np.array_equal(c.mask, stored.mask)
     else:
-        assert np.array_equal(c.integers, stored.data.astype(np.int8)) and np.array_equal(c.scale, stored.scale)
+        assert np.array_equal(c.integers, stored.data.astype(np.int8)) and np.array_equal(
+            c.scale, stored.scale
+        )

@@ -40,7 +40,7 @@ class Case:
 
 @cache
 def arrays():
-    """Labelled weights of ordinary sizes, in float16 and float32: bell-shaped, with ties, dead channels, one sign."""
+    """Labelled weights of ordinary sizes in float16 and float32, with ties, dead channels, or one sign."""
     labelled = []
     for number, shape in enumerate(SHAPES):
         for dtype in ("float16", "float32"):

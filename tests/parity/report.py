@@ -29,7 +29,8 @@ def main():
             chosen = [w for label, w in arrays() if getattr(tests, "usable", any_array)(case, label, w)]
             equal = sum(not differences(case, w) for w in chosen)
             unequal += len(chosen) - equal
-            print(f"| {case.technique} | {case.option} | {equal} of {len(chosen)} | {case.exception or 'none'} |")
+            exception = case.exception or "none"
+            print(f"| {case.technique} | {case.option} | {equal} of {len(chosen)} | {exception} |")
     joint = import_module("tests.parity.test_joint")
     for name in joint.JOINED:
         with TemporaryDirectory() as folder:

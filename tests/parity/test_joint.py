@@ -148,7 +148,9 @@ def test_what_it_decompresses_to(name):
     model = network()
     with quiet():
         weights = cto.get_weights_metadata(model, weight_threshold=2048)
-        whole = cto.get_weights_metadata(cto.decompress_weights(compressed(model, *steps)), weight_threshold=2048)
+        whole = cto.get_weights_metadata(
+            cto.decompress_weights(compressed(model, *steps)), weight_threshold=2048
+        )
     assert len(weights) == len(whole) == 3
     for (label, w), theirs in zip(weights.items(), whole.values()):
         dense = ours(w.val, 1 if "transposed" in label else 0).dense()

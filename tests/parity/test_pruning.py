@@ -105,7 +105,10 @@ def test_random_arrays_and_shares(w, share):
     assert differences(by_magnitude(share), native) == []
 
 
-@given(weights(dtypes=("float16", "float32"), min_dims=2, max_side=12, elements=st.floats(1, 8, width=16)), st.data())
+@given(
+    weights(dtypes=("float16", "float32"), min_dims=2, max_side=12, elements=st.floats(1, 8, width=16)),
+    st.data(),
+)
 def test_random_arrays_in_blocks(w, data):
     dim = data.draw(st.sampled_from([d for d in (0, 1) if w.shape[d] >= 4] or [None]))
     assume(dim is not None)
