@@ -17,7 +17,8 @@ _KINDS = {"b": "booleans", "i": "signed integers", "u": "unsigned integers", "f"
 def show(value, indent=0):
     """Return a value as a learner would type it, shortened if it is long, the same on every machine."""
     if isinstance(value, np.ndarray):
-        with np.printoptions(precision=4, suppress=True, threshold=64, edgeitems=2, linewidth=76, floatmode="maxprec"):
+        with np.printoptions(precision=4, suppress=True, threshold=64, edgeitems=2, linewidth=76,
+                             floatmode="maxprec"):
             text = np.array2string(value, separator=", ", prefix=" " * indent)
         long = f", shape {value.shape}" if value.ndim > 1 or value.size > 64 else ""
         return f"{text}  ({value.dtype}{long})"
@@ -67,7 +68,7 @@ def _compare_numbers(got, expected, tolerance):
     if isinstance(got, (bool, np.bool_)) or not isinstance(got, (numbers.Real, np.number)):
         return f"Your function returned {_kind(got)} instead of a number.", False
     with np.errstate(all="ignore"):
-        close = bool(np.isclose(got, expected, rtol=tolerance, atol=tolerance)) if tolerance else got == expected
+        close = np.isclose(got, expected, rtol=tolerance, atol=tolerance) if tolerance else got == expected
     return (None, True) if close else ("The result is wrong.", True)
 
 

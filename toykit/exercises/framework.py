@@ -135,8 +135,9 @@ class Exercise:
         try:
             inspect.signature(function).bind(*names)
         except TypeError:
+            count = f"{len(names)} argument{'s' * (len(names) > 1)}"
             return self._failed(0, f"Your function cannot be called as {call}.",
-                                hint=f"It gets {len(names)} argument{'s' * (len(names) > 1)}: {', '.join(names)}.")
+                                hint=f"It gets {count}: {', '.join(names)}.")
         except ValueError:  # some built-in functions do not tell their arguments
             pass
         for tried, case in enumerate(self._all_cases()):
@@ -158,7 +159,8 @@ class Exercise:
         return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint)
 
     def _try(self, function, names, case, tried):
-        given = "\n".join(f"{name} = {show(value, indent=len(name) + 3)}" for name, value in zip(names, case.args))
+        given = "\n".join(f"{name} = {show(value, indent=len(name) + 3)}"
+                          for name, value in zip(names, case.args))
         details = [("Input", given + (f"\n({case.about})" if case.about else ""))]
         expected = self.reference(*copy.deepcopy(case.args))
         args = copy.deepcopy(case.args)

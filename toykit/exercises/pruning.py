@@ -19,8 +19,8 @@ def _random_mask_case(rng):
 
 pruning_mask = Exercise(
     name="pruning_mask",
-    task="Return a boolean array that is False for the share sparsity of the weights that are nearest to zero, and "
-         "for those tied with them.",
+    task="Return a boolean array that is False for the share sparsity of the weights that are nearest to "
+         "zero, and for those tied with them.",
     reference=_pruning_mask,
     cases=[
         Case(np.array([1.0, 2.0, 3.0, 10.0]), 0.5, about="the two smallest go"),
@@ -70,13 +70,16 @@ def _random_sparse_case(rng):
 
 sparse_bytes = Exercise(
     name="sparse_bytes",
-    task="Return how many bytes a pruned array takes: its non-zero weights in float16, and one bit for every weight.",
+    task="Return how many bytes a pruned array takes: its non-zero weights in float16, and one bit for every "
+         "weight.",
     reference=_sparse_bytes,
     cases=[
-        Case(np.array([1.0, 0, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]), about="sixteen weights, three of them left"),
+        Case(np.array([1.0, 0, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]),
+             about="sixteen weights, three of them left"),
         Case(np.zeros(16), about="nothing is left but the mask"),
         Case(np.repeat([0, 0.5, 0, -1.0], [9, 1, 5, 2]), about="seventeen bits begin a third byte"),
-        Case(np.array([[1, -2, 3, 0, 0, 0], [0, 4, 0, 5, 0, 6], [0, 7, 0, 8, 0, 9.0]]), about="two dimensions"),
+        Case(np.array([[1, -2, 3, 0, 0, 0], [0, 4, 0, 5, 0, 6], [0, 7, 0, 8, 0, 9.0]]),
+             about="two dimensions"),
     ],
     random=_random_sparse_case,
     hints=[
@@ -112,8 +115,8 @@ def _random_n_m_case(rng):
 
 n_m_mask = Exercise(
     name="n_m_mask",
-    task="Return a boolean array that is False for the n weights nearest to zero in each group of m neighbours in a "
-         "row. m divides the length of a row.",
+    task="Return a boolean array that is False for the n weights nearest to zero in each group of m "
+         "neighbours in a row. m divides the length of a row.",
     reference=_n_m_mask,
     cases=[
         Case(np.array([[1.0, 2.0, 4.0, 3.0]]), 1, 2, about="two pairs"),

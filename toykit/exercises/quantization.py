@@ -12,8 +12,8 @@ def _symmetric_scale(weights, bits):
 
 symmetric_scale = Exercise(
     name="symmetric_scale",
-    task="Return the scale of symmetric quantization: the worth of one step when the largest magnitude gets the "
-         "largest code of that many bits, 127 for 8.",
+    task="Return the scale of symmetric quantization: the worth of one step when the largest magnitude gets "
+         "the largest code of that many bits, 127 for 8.",
     reference=_symmetric_scale,
     cases=[
         Case(np.array([0.5, 127.0, -3.0]), 8, about="one step is worth 1"),
@@ -23,7 +23,7 @@ symmetric_scale = Exercise(
         Case(np.array([2.0, 4.0, 10.0]), 8, about="all positive, and symmetric all the same"),
         Case(np.zeros(3), 8, about="all weights are zero, and so is the scale"),
     ],
-    random=lambda rng: (rng.normal(size=(int(rng.integers(1, 5)), int(rng.integers(1, 9)))) * 10 ** rng.uniform(-3, 3),
+    random=lambda rng: (rng.normal(size=rng.integers(1, 9, 2)) * 10 ** rng.uniform(-3, 3),
                         int(rng.integers(2, 9))),
     hints=[
         Hint("A large negative weight must fit as well: compare magnitudes.",
@@ -33,7 +33,8 @@ symmetric_scale = Exercise(
                                                                   np.abs(w).max()]).any()),
         Hint("-128 is given up so that the codes are symmetric: the largest code is 2**(bits - 1) - 1.",
              lambda got, want, w, b: np.isclose(got, np.abs(w).max() / 2 ** (b - 1))),
-        Hint("The scale is what one step is worth, not how many steps go into a weight: turn the fraction over.",
+        Hint("The scale is what one step is worth, not how many steps go into a weight: "
+             "turn the fraction over.",
              lambda got, want, w, b: np.isclose(got * want, 1)),
         Hint("bits is an argument: 127 is the largest code of 8 bits only.",
              lambda got, want, w, b: b != 8 and np.isclose(got, np.abs(w).max() / 127)),
@@ -64,8 +65,8 @@ def _affine_like(step, clip=True):
 
 quantize_affine = Exercise(
     name="quantize_affine",
-    task="Return int8 codes: how many steps of size scale each weight is, rounded, shifted by zero_point, and kept "
-         "between -128 and 127.",
+    task="Return int8 codes: how many steps of size scale each weight is, rounded, shifted by zero_point, "
+         "and kept between -128 and 127.",
     reference=_quantize_affine,
     cases=[
         Case(np.array([0.0, 1.0, -2.0]), 1.0, 0, about="one step is worth 1"),
@@ -84,7 +85,8 @@ quantize_affine = Exercise(
         Hint("zero_point is in steps, not in the weights' units: divide by scale first, then shift.",
              _affine_like(lambda w, s, z: np.rint((w + z) / s))),
         Hint("Divide by the scale: a weight of three steps gets the code 3.",
-             lambda got, want, w, s, z: s != 1 and _affine_like(lambda w, s, z: np.rint(w * s) + z)(got, want, w, s, z)),
+             lambda got, want, w, s, z: s != 1 and _affine_like(
+                 lambda w, s, z: np.rint(w * s) + z)(got, want, w, s, z)),
         Hint("Clip last: the shift can push a code out of range.",
              _affine_like(lambda w, s, z: np.clip(np.rint(w / s), -128, 127) + z, clip=False)),
         Hint("A code beyond 127 or -128 wraps around in int8. Clip before you convert.",
@@ -103,8 +105,8 @@ quantize_affine = Exercise(
 
 pack_int4 = Exercise(
     name="pack_int4",
-    task="Return a uint8 array with two codes from -8 to 7 in each byte, the first in the low four bits. A last code "
-         "without a partner has zeros above it.",
+    task="Return a uint8 array with two codes from -8 to 7 in each byte, the first in the low four bits. A "
+         "last code without a partner has zeros above it.",
     reference=lambda codes: packing.pack(codes, 4, signed=True),
     cases=[
         Case(np.array([1, 2], np.int8), about="low four bits 0001, high four bits 0010"),
@@ -119,7 +121,8 @@ pack_int4 = Exercise(
     hints=[
         Hint("The first code of a pair goes into the low four bits, the second is shifted up by four.",
              lambda got, want, codes: codes.size % 2 == 0 and np.array_equal(got, (want >> 4) | (want << 4))),
-        Hint("A negative code has ones far above its four bits; cut them off with & 0b1111 before you combine.",
+        Hint("A negative code has ones far above its four bits; cut them off with & 0b1111 before you "
+             "combine.",
              lambda got, want, codes: (codes < 0).any()),
         Hint("With an odd number of codes the last one still needs a byte.",
              lambda got, want, codes: codes.size % 2 and got.size == codes.size // 2, anything=True),

@@ -11,7 +11,8 @@ def _conv_parameters(in_channels, out_channels, kernel_size, bias):
 
 conv_parameters = Exercise(
     name="conv_parameters",
-    task="Return how many parameters a convolution with a square kernel has, its biases included if bias is True.",
+    task="Return how many parameters a convolution with a square kernel has, its biases included if bias is "
+         "True.",
     reference=_conv_parameters,
     cases=[
         Case(2, 3, 1, False, about="one weight for each pair of channels"),
@@ -23,11 +24,13 @@ conv_parameters = Exercise(
     random=lambda rng: (*map(int, rng.integers(1, 300, 2)), int(rng.integers(1, 8)), bool(rng.integers(2))),
     hints=[
         Hint("The kernel is a square: it has kernel_size x kernel_size places.",
-             lambda got, want, i, o, k, b: k > 1 and got in (i * o * k, i * o * k + o, i * o * 2 * k, i * o * 2 * k + o)),
+             lambda got, want, i, o, k, b: k > 1 and got in (i * o * k, i * o * k + o, i * o * 2 * k,
+                                                             i * o * 2 * k + o)),
         Hint("Each filter sees all input channels at once, so it has weights for each of them.",
              lambda got, want, i, o, k, b: i > 1 and got in (o * k * k, o * (k * k + 1))),
         Hint("There is one bias for each output channel: neither for the whole layer, nor for each input.",
-             lambda got, want, i, o, k, b: got in (i * o * k * k + 1, i * (o * k * k + 1), i * o * (k * k + 1))),
+             lambda got, want, i, o, k, b: got in (i * o * k * k + 1, i * (o * k * k + 1),
+                                                   i * o * (k * k + 1))),
         Hint("bias says whether this layer has any: the layers of ResNet-50 have none.",
              lambda got, want, i, o, k, b: not b and got == want + o),
         Hint("Each output channel adds one more parameter when bias is True.",
@@ -48,7 +51,8 @@ def _over(got, want, ratio):
 
 model_size = Exercise(
     name="model_size",
-    task="Return the size of a model's parameters in MB (10**6 bytes) and in MiB (2**20 bytes), as two numbers.",
+    task="Return the size of a model's parameters in MB (10**6 bytes) and in MiB (2**20 bytes), as two "
+         "numbers.",
     reference=_model_size,
     cases=[
         Case(1_000_000, 8, about="a million bytes"),
@@ -88,8 +92,8 @@ def _weight_file_bytes(sizes):
 
 weight_file_bytes = Exercise(
     name="weight_file_bytes",
-    task="Return the bytes of a weight.bin that holds arrays of these sizes: a header of 64, then for each array a "
-         "record of 64 and its data; record and data each start at a multiple of 64.",
+    task="Return the bytes of a weight.bin that holds arrays of these sizes: a header of 64, then for each "
+         "array a record of 64 and its data; record and data each start at a multiple of 64.",
     reference=_weight_file_bytes,
     cases=[
         Case([64, 64], about="two arrays that fill their places"),

@@ -63,9 +63,10 @@ def to_json(techniques):
     """Return the techniques as plain data for JavaScript, each with the number of its first setting."""
     listed, first = [], 0
     for technique in techniques:
-        listed.append({"name": technique.name, "label": technique.label, "color": technique.color, "first": first,
-                       "axes": [{"name": axis.name, "label": axis.label, "values": list(axis.values),
-                                 "words": list(axis.words)} for axis in technique.axes]})
+        axes = [{"name": axis.name, "label": axis.label, "values": list(axis.values), "words": list(axis.words)}
+                for axis in technique.axes]
+        listed.append({"name": technique.name, "label": technique.label, "color": technique.color,
+                       "first": first, "axes": axes})
         first += sum(1 for _ in technique.settings())
     return listed
 

@@ -25,7 +25,8 @@ class Prediction(Instrument, js="predict"):
     scale = traitlets.Dict().tag(sync=True)
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sealed = traitlets.Bytes().tag(sync=True)
-    guess = traitlets.Union([traitlets.Float(), traitlets.Unicode()], allow_none=True, default_value=None).tag(sync=True)
+    guess = traitlets.Union([traitlets.Float(), traitlets.Unicode()], allow_none=True,
+                            default_value=None).tag(sync=True)
     opened = traitlets.Bool(False).tag(sync=True)
 
     def fallback(self):
@@ -146,5 +147,5 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
         "wrong": {option: prose(source) for option, source in (wrong or {}).items()},
         "reveal": prose(reveal), "skipped": prose(markup.without_sentences(reveal, "{guess}")),
     }
-    return Prediction(label=f"Prediction: {markup.plain(question)}", question=markup.inline(question), scale=scale,
-                      options=options or [], sealed=json.dumps(sealed).encode())
+    return Prediction(label=f"Prediction: {markup.plain(question)}", question=markup.inline(question),
+                      scale=scale, options=options or [], sealed=json.dumps(sealed).encode())

@@ -122,7 +122,8 @@ def size_explorer(ledger, technique="prune"):
     """
     large = [i for i, row in enumerate(ledger.rows) if row.parameters > THRESHOLD]
     if not large:
-        raise ValueError(f"the ledger has no weight of more than {THRESHOLD:,} elements: compression leaves it as it is")
+        raise ValueError(f"the ledger has no weight of more than {THRESHOLD:,} elements: "
+                         "compression leaves it as it is")
     # The largest layers have a bar each, in the order of the model; one more bar takes the rest.
     shown = sorted(sorted(large, key=lambda i: -ledger.rows[i].nbytes)[:MOST_BARS])
 
@@ -143,7 +144,8 @@ def size_explorer(ledger, technique="prune"):
             notes.append("" if not left else _left_alone(after, [ledger.rows[i].name for i in left]))
     before = column(lambda i: ledger.rows[i].nbytes, sum(ledger.rest.values()))
     return SizeExplorer(
-        label=f"Size of {ledger.source}, compressed", techniques=grid.to_json(TECHNIQUES), technique=technique,
+        label=f"Size of {ledger.source}, compressed",
+        techniques=grid.to_json(TECHNIQUES), technique=technique,
         layers=[*(ledger.rows[i].name for i in shown), "everything else"],
         before=np.array(before, np.int32).tobytes(), sizes=np.array(sizes, np.int32).tobytes(),
         besides=np.array(besides, np.int32).tobytes(), notes=notes)

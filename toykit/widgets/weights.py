@@ -108,7 +108,8 @@ class Explorer(Instrument, js="explore"):
     level_counts = traitlets.List().tag(sync=True)
     figures = traitlets.List().tag(sync=True)
 
-    @traitlets.validate("technique", "sparsity", "structure", "bits", "mode", "granularity", "table", "tables")
+    @traitlets.validate("technique", "sparsity", "structure", "bits", "mode", "granularity", "table",
+                        "tables")
     def _check(self, proposal):
         return grid.check_setting(self.techniques, proposal["trait"].name, proposal["value"])
 
@@ -123,12 +124,14 @@ class Explorer(Instrument, js="explore"):
             words = [dict(zip(axis.values, axis.words)) for axis in technique.axes]
             for setting in technique.settings():
                 nbytes, snr, _ = self.figures[len(found)]
+                snr = math.inf if snr is None else snr
                 said = ", ".join(w[v] for w, v in zip(words, setting.values()))
-                found.append((technique.label, said, nbytes, 8 * nbytes / size, math.inf if snr is None else snr))
+                found.append((technique.label, said, nbytes, 8 * nbytes / size, snr))
         return found
 
     def fallback(self):
-        rows = [(label, said, f"{nbytes:,}", f"{bits:.2f}", "lossless" if math.isinf(snr) else f"{snr:.1f} dB")
+        rows = [(label, said, f"{nbytes:,}", f"{bits:.2f}",
+                 "lossless" if math.isinf(snr) else f"{snr:.1f} dB")
                 for label, said, nbytes, bits, snr in self.rows()]
         return table(self.label, ["Technique", "Setting", "Bytes", "Bits a weight", "Signal to noise"], rows)
 
@@ -139,8 +142,8 @@ def explore(w, name="a layer", technique="palettize"):
     Parameters
     ----------
     w : array of float, 1 to 5 dimensions, or torch tensor
-        Taken in float16, as Core ML stores weights. Output channels first. The picture shows the first 32 of them, and 32 weights of each; bytes
-        and errors are those of the whole array.
+        Taken in float16, as Core ML stores weights. Output channels first. The picture shows the
+        first 32 of them, and 32 weights of each; bytes and errors are those of the whole array.
     name : str
         What it is, for the headline.
     technique : {"prune", "quantize", "palettize", "joint"}
@@ -171,7 +174,8 @@ def explore(w, name="a layer", technique="palettize"):
     """
     w = compressed.check_weights(w)
     if not np.abs(w).max() <= np.finfo(np.float16).max:
-        raise ValueError(f"w must fit into float16, up to 65,504; its largest magnitude is {np.abs(w).max():.6g}")
+        raise ValueError("w must fit into float16, up to 65,504; "
+                         f"its largest magnitude is {np.abs(w).max():.6g}")
     w = w.astype(np.float16)
     w = w[None] if w.ndim == 1 else w
     techniques = _techniques(w.shape)
@@ -183,7 +187,8 @@ def explore(w, name="a layer", technique="palettize"):
     def picture(weights):
         # A byte a weight: 0 for an exact zero, which a mask leaves blank, and 1 to 255 for the rest.
         part = weights.reshape(w.shape[0], -1)[:rows, :columns].astype(np.float64)
-        return np.where(part == 0, 0, np.rint(np.clip(part / strongest, -1, 1) * 127) + 128).astype(np.uint8).tobytes()
+        steps = np.rint(np.clip(part / strongest, -1, 1) * 127) + 128
+        return np.where(part == 0, 0, steps).astype(np.uint8).tobytes()
 
     frames, levels, figures = [], [], []
     for chosen in techniques:
@@ -199,6 +204,7 @@ def explore(w, name="a layer", technique="palettize"):
     counts, _ = np.histogram(w.astype(np.float64), bins=bins, range=(-limit, limit))
     return Explorer(
         label=f"Weights of {name}, compressed", techniques=grid.to_json(techniques), technique=technique,
-        shape=list(w.shape), excerpt=[rows, columns], limit=limit, original=picture(w), frames=b"".join(frames),
+        shape=list(w.shape), excerpt=[rows, columns], limit=limit, original=picture(w),
+        frames=b"".join(frames),
         histogram=counts.tolist(), levels=np.concatenate(levels).tobytes(),
         level_counts=[len(at) for at in levels], figures=figures)
