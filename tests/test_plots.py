@@ -1,4 +1,4 @@
-"""The figures' style: colours that can be told apart and read, labels at lines, matrices with their numbers."""
+"""The figures' style: colours that can be told apart and read, labels at lines, numbers in matrices."""
 
 import itertools
 
@@ -36,9 +36,12 @@ def lab(rgb):
 # deficiency", 2009, at full severity.
 SEEN_BY = {
     "everyone": np.eye(3),
-    "protanopes": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopes": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritanopes": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protanopes": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+    "deuteranopes": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                     [-0.011820, 0.042940, 0.968881]],
+    "tritanopes": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
 }
 TECHNIQUES = ("dense", "pruning", "quantization", "palettization", "joint")
 
@@ -52,7 +55,7 @@ def test_text_in_each_colour_is_legible_on_white(color):
 @pytest.mark.parametrize("who", SEEN_BY)
 def test_the_techniques_colours_can_be_told_apart(who):
     seen = {name: lab(np.clip(SEEN_BY[who] @ linear(plots.COLORS[name]), 0, 1)) for name in TECHNIQUES}
-    distances = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(TECHNIQUES, 2)}
+    distances = {(a, b): np.linalg.norm(seen[a] - seen[b]) for a, b in itertools.combinations(TECHNIQUES, 2)}
     closest = min(distances, key=distances.get)
     assert distances[closest] >= 10, (closest, distances[closest])  # about 2 is just noticeable
 

@@ -15,7 +15,7 @@ import toykit as tk
 from toykit import plots
 from toykit.widgets import grid, markup
 from toykit.widgets.base import Instrument, canonical, table
-from toykit.widgets.sizes import TECHNIQUES as SIZES_TECHNIQUES
+from toykit.widgets.sizes import TECHNIQUES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_tools"))
 from common import chapters  # noqa: E402
@@ -24,7 +24,8 @@ from widgets import refresh, stale  # noqa: E402
 
 
 def ask(**options):
-    return tk.widgets.predict("How large?", 28.78, **({"min": 10, "max": 51, "step": 0.5, "unit": "MB"} | options))
+    options = {"min": 10, "max": 51, "step": 0.5, "unit": "MB"} | options
+    return tk.widgets.predict("How large?", 28.78, **options)
 
 
 def opened(widget):
@@ -35,8 +36,8 @@ class TestBase:
     def test_one_module_with_everything_inside_and_nothing_from_elsewhere(self):
         for cls in Instrument.__subclasses__():
             assert len(re.findall(r"^export ", cls._esm, re.MULTILINE)) == 1
-            assert not re.search(r"^import |\bfetch\(|https?://(?!www\.w3\.org/2000/svg)|localStorage|sessionStorage",
-                                 cls._esm, re.MULTILINE)
+            assert not re.search(r"^import |\bfetch\(|https?://(?!www\.w3\.org/2000/svg)", cls._esm, re.MULTILINE)
+            assert "localStorage" not in cls._esm and "sessionStorage" not in cls._esm
             assert "@import" not in cls._css and "url(" not in cls._css
 
     def test_css_has_the_colours_of_the_figures(self):
@@ -86,7 +87,8 @@ class TestMarkup:
 class TestPredict:
     def test_nothing_readable_gives_the_answer_away(self):
         widget = ask(reveal="It is {answer}.")
-        state = {name: value for name, value in widget.get_state().items() if name not in ("sealed", "_esm", "_css")}
+        hidden = ("sealed", "_esm", "_css")
+        state = {name: value for name, value in widget.get_state().items() if name not in hidden}
         assert "28.7" not in repr(widget) and "28.8" not in repr(widget)
         assert "28." not in json.dumps(state, default=str)
         before_details, details = widget.fallback().split("<details>")
@@ -95,22 +97,24 @@ class TestPredict:
     def test_repr_is_stable_and_follows_the_data(self):
         assert repr(ask()) == repr(ask()) != repr(ask(reveal="x"))
         assert ask().digest == ask().digest
-        assert repr(tk.widgets.predict("?", 0.1 + 0.2, min=0, max=1)) == repr(tk.widgets.predict("?", 0.3, min=0, max=1))
+        almost, exactly = (tk.widgets.predict("?", answer, min=0, max=1) for answer in (0.1 + 0.2, 0.3))
+        assert repr(almost) == repr(exactly)
 
     def test_answer_is_written_with_the_digits_of_the_step(self):
         assert opened(ask())["text"] == "28.8 MB"
         assert opened(ask(digits=2))["text"] == "28.78 MB"
-        assert opened(tk.widgets.predict("?", 25_557_032, min=1e5, max=1e9, step=1, log=True))["text"] == "25,557,032"
+        many = tk.widgets.predict("?", 25_557_032, min=1e5, max=1e9, step=1, log=True)
+        assert opened(many)["text"] == "25,557,032"
         assert opened(tk.widgets.predict("?", -3, min=-10, max=10, step=1, unit="%"))["text"] == "−3 %"
 
     def test_answer_and_guess_in_the_text(self):
         sealed = opened(ask(reveal="{answer}! You said {guess}. *Why?*", low="Only {guess}.", near="Yes."))
         assert sealed["reveal"] == "<p>28.8 MB! You said {guess}. <em>Why?</em></p>"
-        assert sealed["skipped"] == "<p>28.8 MB! You said {guess}. <em>Why?</em></p>".replace("You said {guess}. ", "")
+        assert sealed["skipped"] == "<p>28.8 MB! <em>Why?</em></p>"
         assert sealed["low"] == "<p>Only {guess}.</p>" and sealed["near"] == "<p>Yes.</p>"
 
     def test_choice(self):
-        widget = tk.widgets.predict("Which?", "b", options=["a", "b"], wrong={"a": "No: {answer}."}, near="Yes.")
+        widget = tk.widgets.predict("Which?", "b", options=["a", "b"], wrong={"a": "No: {answer}."})
         assert opened(widget)["wrong"] == {"a": "<p>No: b.</p>"}
         assert widget.options == ["a", "b"] and widget.scale == {}
         assert "<ul><li>a</li><li>b</li></ul><details>" in widget.fallback()
@@ -153,7 +157,8 @@ class TestPredict:
 
 class TestGrid:
     def test_settings_are_numbered_as_javascript_numbers_them(self):
-        techniques = (grid.Technique("a", "A", "joint", (grid.Axis.bits((1, 2, 4)), grid.Axis.choice("m", "M", x="X", y="Y"))),
+        two = (grid.Axis.bits((1, 2, 4)), grid.Axis.choice("m", "M", x="X", y="Y"))
+        techniques = (grid.Technique("a", "A", "joint", two),
                       grid.Technique("b", "B", "joint", (grid.Axis.share("s", "S", (0.5,)),)))
         settings = [(t.name, s) for t in techniques for s in t.settings()]
         for technique in grid.to_json(techniques):
@@ -180,9 +185,11 @@ class TestSizeExplorer:
         after = small_ledger.after
         assert sizes["Pruning", "50 %"] == after("prune", sparsity=0.5).nbytes
         assert sizes["Quantization", "8 bits, channel"] == after("quantize", bits=8).nbytes
-        assert sizes["Quantization", "4 bits, block of 32"] == after("quantize", bits=4, granularity="per_block").nbytes
+        blocks = after("quantize", bits=4, granularity="per_block")
+        assert sizes["Quantization", "4 bits, block of 32"] == blocks.nbytes
         assert sizes["Palettization", "6 bits, layer"] == after("palettize", bits=6).nbytes
-        assert sizes["Palettization", "2 bits, 16 channels"] == after("palettize", bits=2, group_size=16).nbytes
+        groups = after("palettize", bits=2, group_size=16)
+        assert sizes["Palettization", "2 bits, 16 channels"] == groups.nbytes
         joint = after("joint", prune={"sparsity": 0.7}, palettize={"bits": 4})
         assert sizes["Pruning and palettization", "70 %, 4 bits"] == joint.nbytes
         assert len(sizes) == len(rows)
@@ -192,13 +199,13 @@ class TestSizeExplorer:
         besides = np.frombuffer(widget.besides, np.int32).reshape(-1, len(widget.layers))
         rng = np.random.default_rng(0)
         conv = rng.normal(size=(64, 32, 3, 3)).astype(np.float16)
-        kinds = [(t["name"], s) for t, tech in zip(widget.techniques, SIZES_TECHNIQUES) for s in tech.settings()]
+        kinds = [(technique.name, setting) for technique in TECHNIQUES for setting in technique.settings()]
         at = {(name, *s.values()): row[0] for (name, s), row in zip(kinds, besides)}
         assert at["prune", 0.5] == tk.prune(conv, sparsity=0.5).mask.nbytes
         assert at["quantize", 8, "per_channel"] == tk.quantize(conv, bits=8).scale.nbytes
         assert at["palettize", 4, "layer"] == tk.palettize(conv, bits=4).parts["lut"].nbytes
         joint = tk.palettize(tk.prune(conv, sparsity=0.7), bits=4)
-        assert at["joint", 0.7, 4] == joint.nbytes - joint.parts[next(k for k in joint.parts if "indices" in k)].nbytes
+        assert at["joint", 0.7, 4] == joint.nbytes - joint.indices.nbytes
 
     def test_layers_that_stay_are_named_with_the_reason(self, small_ledger):
         widget = tk.widgets.size_explorer(small_ledger)
@@ -213,7 +220,7 @@ class TestSizeExplorer:
     def test_bad_input(self, small_ledger):
         with pytest.raises(ValueError, match="no weight of more than 2,048 elements"):
             tk.widgets.size_explorer(tk.size.ledger({"bias": np.zeros(10, np.float16)}))
-        with pytest.raises(traitlets.TraitError, match="technique must be one of prune, quantize, palettize, joint; got 'zip'"):
+        with pytest.raises(traitlets.TraitError, match="technique must be one of prune, .*; got 'zip'"):
             tk.widgets.size_explorer(small_ledger, technique="zip")
         widget = tk.widgets.size_explorer(small_ledger)
         with pytest.raises(traitlets.TraitError, match="bits must be one of 4, 8, 1, 2, 3, 6; got 5"):
@@ -241,9 +248,11 @@ class TestExplore:
             ("Pruning", "70 %, single weights"): tk.prune(half, sparsity=0.7),
             ("Pruning", "50 %, blocks of 4 channels"): tk.prune(half, sparsity=0.5, block_size=4),
             ("Quantization", "8 bits, affine, tensor"): tk.quantize(half, 8, "affine", "per_tensor"),
-            ("Quantization", "4 bits, symmetric, block of 10"): tk.quantize(half, 4, granularity="per_block", block_size=10),
+            ("Quantization", "4 bits, symmetric, block of 10"):
+                tk.quantize(half, 4, granularity="per_block", block_size=10),
             ("Palettization", "6 bits, k-means, tensor"): tk.palettize(half, 6),
-            ("Palettization", "2 bits, uniform, 16 channels"): tk.palettize(half, 2, "uniform", group_size=16),
+            ("Palettization", "2 bits, uniform, 16 channels"):
+                tk.palettize(half, 2, "uniform", group_size=16),
             ("Pruning and palettization", "70 %, 4 bits"): tk.palettize(tk.prune(half, sparsity=0.7), 4),
         }.items():
             assert rows[key][0] == c.nbytes, key
@@ -272,7 +281,8 @@ class TestExplore:
         assert np.abs(half).min() < threshold < np.abs(kept).min()
         assert len(of("Palettization", "4 bits, k-means, tensor")) == 16
         first = np.unique(tk.quantize(half, 4).dense()[0])
-        assert of("Quantization", "4 bits, symmetric, channel") == pytest.approx(first, abs=explorer.limit / 32000)
+        shown = of("Quantization", "4 bits, symmetric, channel")
+        assert shown == pytest.approx(first, abs=explorer.limit / 32000)
         assert sum(explorer.histogram) == layer.size
 
     def test_state_is_small_and_repr_is_stable(self, layer, explorer):
@@ -298,7 +308,7 @@ class TestExplore:
     @pytest.mark.parametrize("w, error, words", [
         (np.ones((4, 4), int), TypeError, "int64"),
         (np.array([[1.0, np.nan]]), ValueError, "finite|NaN"),
-        (np.array([[1e6, 1.0]]), ValueError, "fit into float16, up to 65,504; its largest magnitude is 1e\\+06"),
+        (np.array([[1e6, 1.0]]), ValueError, "float16, up to 65,504; its largest magnitude is 1e\\+06"),
     ])
     def test_bad_weights(self, w, error, words):
         with pytest.raises(error, match=words):
@@ -320,7 +330,7 @@ class TestChapters:
             calls = [node for node in ast.walk(syntax_tree(source))
                      if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("widgets.predict")]
             for call in calls:
-                assert "hide-input" in tags, f"cell {number} shows the reveal above the question: tag it hide-input"
+                assert "hide-input" in tags, f"cell {number} tells the answer: tag it hide-input"
                 given = {k.arg: k.value for k in call.keywords}
                 answer = call.args[1] if len(call.args) > 1 else given["answer"]
                 literal = isinstance(answer, ast.Constant) and not isinstance(answer.value, str)
@@ -329,7 +339,7 @@ class TestChapters:
 
 def test_old_javascript_in_a_notebook_is_found_and_renewed(tmp_path):
     widget = ask()
-    state = {key: value for key, value in widget.get_state().items() if isinstance(value, (str, int, float, bool))}
+    state = {key: value for key, value in widget.get_state().items() if isinstance(value, str | bool)}
     old = state | {"_esm": "export default {}"}
     path = tmp_path / "a.ipynb"
     notebook = {"cells": [], "metadata": {"widgets": {"application/vnd.jupyter.widget-state+json": {

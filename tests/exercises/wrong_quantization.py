@@ -1,4 +1,4 @@
-"""Wrong answers that people give to the exercises on quantization, each with a part of the hint it must get."""
+"""Wrong answers that people give to the exercises on quantization, each with a part of its hint."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ WRONG = {
         (lambda w, s, z: codes(w + z, s, 0), "divide by scale first"),
         (lambda w, s, z: codes(w, 1 / s, z), "three steps"),
         (lambda w, s, z: (np.rint(w / s) + z).astype(np.int64).astype(np.int8), "wraps around"),
-        (lambda w, s, z: (np.clip(np.rint(w / s), -128, 127) + z).astype(np.int64).astype(np.int8), "Clip last"),
+        (lambda w, s, z: (np.clip(np.rint(w / s), -128, 127) + z).astype(int).astype(np.int8), "Clip last"),
         (lambda w, s, z: np.clip(w / s + z, -128, 127).astype(np.int8), "cuts off"),
         (lambda w, s, z: np.clip(np.floor(w / s + z), -128, 127).astype(np.int8), "not down"),
         (lambda w, s, z: np.clip(np.floor(w / s + 0.5) + z, -128, 127).astype(np.int8), "even neighbour"),
@@ -53,8 +53,7 @@ WRONG = {
     "pack_int4": [
         (swapped, "low four bits"),
         (unmasked, "cut them off"),
-        (lambda c: swapped(c[: c.size // 2 * 2]) if c.size < 2 else packed(c[: c.size // 2 * 2]).astype(np.uint8),
-         "still needs a byte"),
+        (lambda c: packed(c[: c.size // 2 * 2]).astype(np.uint8), "still needs a byte"),
         (lambda c: c.astype(np.uint8) & 15, "share a byte"),
         (packed, "uint8"),
         (lambda c: [int(b) for b in packed(c)], ""),

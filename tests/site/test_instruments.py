@@ -1,4 +1,4 @@
-"""What the instruments promise beyond answering the keyboard: predictions keep their answer, themes are followed."""
+"""What the instruments promise besides the keyboard: predictions keep their answer, themes are followed."""
 
 import base64
 import json
@@ -35,7 +35,8 @@ def asked(context, address):
     if not names:
         pytest.skip("No page of the built book asks for a prediction.")
     visit = Visit(context, SITE, address, names[0])
-    yield visit, [(visit.page.get_by_role("group", name=label, exact=True), sealed) for label, sealed in predictions(names[0])]
+    yield visit, [(visit.page.get_by_role("group", name=label, exact=True), sealed)
+                  for label, sealed in predictions(names[0])]
     visit.page.close()
 
 
@@ -62,7 +63,8 @@ def test_skipping_opens_the_answer_and_moves_the_focus_there(asked):
 
 def test_committing_shows_the_guess_beside_the_answer(asked):
     visit, questions = asked
-    element, sealed = next(((e, s) for e, s in questions if e.locator("input[type=range]").count()), questions[0])
+    with_slider = [(e, sealed) for e, sealed in questions if e.locator("input[type=range]").count()]
+    element, sealed = (with_slider or questions)[0]
     control = element.locator("input").first
     control.focus()
     visit.page.keyboard.press("ArrowRight" if control.get_attribute("type") == "range" else "Space")
@@ -92,7 +94,8 @@ def test_instruments_follow_the_theme(asked):
     for theme in ("dark", "light"):
         visit.page.emulate_media(color_scheme=theme)
         visit.page.wait_for_function(
-            "theme => [...document.querySelectorAll('.tk-instrument')].every(i => i.dataset.tkTheme === theme)", arg=theme)
+            "theme => [...document.querySelectorAll('.tk-instrument')].every(i => i.dataset.tkTheme === theme)",
+            arg=theme)
 
 
 def test_without_javascript_the_question_is_there_and_the_answer_is_folded(browser):

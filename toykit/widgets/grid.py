@@ -63,7 +63,8 @@ def to_json(techniques):
     """Return the techniques as plain data for JavaScript, each with the number of its first setting."""
     listed, first = [], 0
     for technique in techniques:
-        axes = [{"name": axis.name, "label": axis.label, "values": list(axis.values), "words": list(axis.words)}
+        axes = [{"name": axis.name, "label": axis.label,
+                 "values": list(axis.values), "words": list(axis.words)}
                 for axis in technique.axes]
         listed.append({"name": technique.name, "label": technique.label, "color": technique.color,
                        "first": first, "axes": axes})
