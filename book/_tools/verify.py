@@ -54,7 +54,7 @@ def main():
         use_kernel_environment()
         os.environ["PYTHONPATH"] = str(TOOLS)  # where pytest finds the plugin
         command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider",
-                   "-p", "compare_images", "--durations=10", *paths]
+                   "-p", "compare_images", "--color=no", "-rN", "--durations=5", *paths]
         if len(paths) > 1:
             command += ["-n", "2", "--dist", "loadfile"]
         if subprocess.run(command, cwd=ROOT).returncode:
