@@ -12,7 +12,7 @@ from .framework import Case, Exercise, Hint, Report
 
 __all__ = ["Case", "Exercise", "Hint", "Report", "check"]
 
-CHAPTERS = ("size", "pruning", "quantization", "palettization", "accuracy", "speed")
+CHAPTERS = ("size", "pruning", "quantization", "palettization", "side_by_side", "accuracy", "speed", "training")
 
 
 class _Check:

@@ -32,7 +32,7 @@ from torch import nn
 from .. import palettization
 from ..compressed import check_int
 from ..palettization import BITS
-from .common import NEVER, Method, stand_in_of
+from .common import NEVER, Method, stand_in_of, trained_weight
 
 def attention(vectors, centroids, temperature):
     """How much each vector of weights belongs to each centroid.
@@ -142,7 +142,7 @@ class PalettizationConfig:
     steps: int = 1000
     start: float = 0.5
     end: float = 0.01
-    rounds: int = 2
+    rounds: int = 1
     skip: tuple = ()
     min_size: int = 0
 
@@ -172,6 +172,29 @@ class SoftPalette(nn.Module):
             soft, centroids = dkm_step(vectors, centroids, self.temperature)
         self.centroids = centroids.detach()
         return from_vectors(soft @ centroids, weight.shape)
+
+
+def snapshot(layer, step):
+    """What a prepared layer looks like in the middle of training, for `toykit.widgets.hardening`.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        Of a model that `Palettizer` has prepared.
+    step : int
+
+    Returns
+    -------
+    dict
+        `step`, `temperature`, `centroids` (k, d) and `weights`, the ones that train.
+    """
+    stand_in = stand_in_of(layer)
+    return {
+        "step": step,
+        "temperature": stand_in.temperature,
+        "centroids": stand_in.centroids.numpy().copy(),
+        "weights": trained_weight(layer).detach().numpy().copy(),
+    }
 
 
 class Palettizer(Method):

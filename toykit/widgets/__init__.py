@@ -10,6 +10,7 @@ from importlib import import_module
 _HOME = {
     "accuracy_explorer": "accuracy",
     "explore": "weights",
+    "hardening": "hardening",
     "latency_explorer": "latency",
     "lloyd": "clusters",
     "predict": "prediction",
