@@ -6,13 +6,12 @@ worry, since converting and compressing do not use it. Tracing a torch module wa
 that become constants, which is what tracing means. Each compression draws progress bars. On a page
 all of this hides the one line that matters, so toykit runs these calls inside `quiet()`.
 
-Nothing that went wrong is hidden: exceptions pass, and what the block had printed is shown first.
+Nothing that went wrong is hidden: exceptions pass, and log lines from errors upwards.
 """
 
 import contextlib
 import io
 import logging
-import sys
 import warnings
 
 from ._optional import require
@@ -24,8 +23,6 @@ _LOGGERS = ("coremltools", "torch")
 def quiet():
     """Hold back warnings, log lines below an error, progress bars and prints of a block.
 
-    If the block raises, what it wrote is passed on to standard error before the exception leaves.
-
     Examples
     --------
     >>> with quiet():
@@ -33,19 +30,21 @@ def quiet():
     """
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     levels = [logger.level for logger in loggers]
-    written = io.StringIO()
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), contextlib.redirect_stderr(written), contextlib.redirect_stdout(written):
+        with warnings.catch_warnings(), _redirected(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
-    except BaseException:
-        sys.stderr.write(written.getvalue())
-        raise
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _redirected(target):
+    with contextlib.redirect_stderr(target), contextlib.redirect_stdout(target):
+        yield
 
 
 def coremltools():

@@ -79,7 +79,7 @@ class Package:
                     f"the model is of type {kind}, not an ML program; convert it anew with convert_to='mlprogram'"
                 )
             self.program_bytes = model["mlProgram"]
-            self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self._blob)
+            self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
         except PackageError as error:
             raise PackageError(f"{self.path}: {error}") from error
 
@@ -96,7 +96,7 @@ class Package:
         operations = sum(1 for _ in self.program.walk())
         return f"Package({self.path.name!r}, {operations} operations, {self.nbytes:,} bytes)"
 
-    def _blob(self, name, offset):
+    def find_blob(self, name, offset):
         """The array that the program refers to as `name` and `offset`."""
         if name not in self.weight_files:
             if not name.startswith(_MODEL_PATH):

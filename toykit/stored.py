@@ -1,0 +1,319 @@
+"""What a compressed weight is made of, before it is compressed.
+
+From the shape of a weight and the options of a technique follow the arrays that will be stored: how
+many codes of how many bits, how many scales, how large a table. Only three things depend on the
+weights' values: how many are left after pruning, how many bits "unique" needs, and whether two
+weights happen to share a table. With the values these are counted; with shapes alone the first is
+estimated, as if no two weights were equal.
+
+The names of the arrays are those of `Compressed.parts`. Not here: compressing.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .pruning import prune
+from .quantization import quantize
+
+BITS = {"float16": 16, "float32": 32, "float64": 64} | {
+    f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
+}
+_SHARED = 100  # elements; Core ML stores equal tables of at least this many only once
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stored array.
+
+    Attributes
+    ----------
+    dtype : str
+        Element type, such as "float16" or "uint4".
+    shape : tuple of int
+    content : bytes or None
+        Where the values are known without compressing: arrays of equal content can be stored once.
+    """
+
+    dtype: str
+    shape: tuple
+    content: bytes | None = None
+
+    @property
+    def count(self):
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self):
+        """Bytes of the elements, the last byte filled up."""
+        return -(-self.count * BITS[self.dtype] // 8)
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight that may be compressed.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : str
+    values : callable () -> array, or None
+        None where only the shape is known.
+    output_axis, input_axis : int or None
+        None where they differ between the operations that use the weight.
+    groups : int
+        Of a grouped convolution.
+    structured : bool
+        Whether blocks and n:m patterns can be pruned: Core ML does so in convolutions and linear layers.
+    """
+
+    shape: tuple
+    dtype: str
+    values: object = None
+    output_axis: int | None = 0
+    input_axis: int | None = 1
+    groups: int = 1
+    structured: bool = True
+
+    @property
+    def size(self):
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How a weight will be stored.
+
+    Attributes
+    ----------
+    parts : dict of str to Part
+        Empty where the weight stays as it is.
+    exact : bool
+        False where a number was estimated because the values are unknown.
+    declined : tuple of str
+        For each technique that leaves the weight as it is, why.
+    """
+
+    parts: dict = field(default_factory=dict)
+    exact: bool = True
+    declined: tuple = ()
+
+
+class Declined(Exception):
+    """A weight cannot take the options, and stays as it is."""
+
+
+def predict(weight, steps, smallest=1):
+    """How a weight will be stored.
+
+    Parameters
+    ----------
+    weight : Weight
+    steps : list of (technique, options)
+        From `toykit.options.steps`.
+    smallest : int
+        Elements that an array needs in order to be compressed a second time. Core ML takes 10: smaller
+        ones lie in the program, not in the weight file.
+
+    Returns
+    -------
+    Stored
+
+    Raises
+    ------
+    ValueError
+        If an option needs the weights' values and they are unknown.
+
+    Examples
+    --------
+    >>> weight = Weight((64, 32, 3, 3), "float16")
+    >>> stored = predict(weight, [("quantize", dict(bits=8, granularity="per_channel", mode="symmetric",
+    ...                                             signed=True, block_size=None, weight_threshold=0))])
+    >>> {name: (part.dtype, part.shape) for name, part in stored.parts.items()}
+    {'codes': ('int8', (64, 32, 3, 3)), 'scale': ('float16', (64, 1, 1, 1))}
+    """
+    stored = Stored()
+    for technique, options in steps:
+        try:
+            if weight.size <= options["weight_threshold"]:
+                raise Declined(f"{weight.size:,} elements are not more than {options['weight_threshold']:,}")
+            if len(weight.shape) < 2:
+                raise Declined("a vector is not compressed")
+            if technique == "prune":
+                weight, stored = _prune(weight, options)
+            elif technique == "quantize":
+                stored = _quantize(weight, options, stored, smallest)
+            else:
+                stored = _palettize(weight, options, stored, smallest)
+        except Declined as reason:
+            stored = replace(stored, declined=(*stored.declined, f"{technique}: {reason}"))
+    return stored
+
+
+def _prune(weight, options):
+    structured = options["block_size"] is not None or options["n_m"] is not None
+    if structured:
+        if not weight.structured:
+            raise Declined("blocks and n:m are for convolutions and linear layers")
+        length = options["block_size"] or options["n_m"][1]
+        if length > weight.shape[options["dim"]] / 2:
+            raise Declined(f"{length} is more than half of {weight.shape[options['dim']]} channels")
+    if weight.values is None:
+        kept, exact = _estimated_survivors(weight, options), False
+    else:
+        names = ("sparsity", "threshold", "block_size", "n_m", "dim")
+        pruned = prune(weight.values(), **{name: options[name] for name in names})
+        kept, exact = pruned.values.size, True
+        weight = replace(weight, values=pruned.dense)
+    if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
+        raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
+    parts = {
+        "values": Part(weight.dtype, (kept,)),
+        "mask": Part("uint1", weight.shape, b"zeros" if kept == 0 else None),
+    }
+    return weight, Stored(parts, exact)
+
+
+def _estimated_survivors(weight, options):
+    """Weights left if no two are equal and none is zero."""
+    if options["threshold"] is not None:
+        raise ValueError("threshold needs the weights' values; shapes alone are enough for sparsity and n_m")
+    size = weight.size
+    if options["n_m"] is not None:
+        n, m = options["n_m"]
+        length = weight.shape[options["dim"]]
+        # The last group is filled up with zeros, which are the first to go.
+        last = length % m
+        zeroed = length // m * n + (max(0, n - (m - last)) if last else 0)
+        return size // length * (length - zeroed)
+    share = options["sparsity"]
+    if share in (0, 1):
+        return size if share == 0 else 0
+    # The threshold lies at or above the weight of this rank, and everything up to it goes.
+    zeroed = math.floor((size - 1) * share) + 1
+    block = options["block_size"] or 1
+    return max(0, size - math.ceil(zeroed / block) * block)
+
+
+def _scale_shape(weight, options):
+    """How many scales there are along each axis."""
+    rank = len(weight.shape)
+    if isinstance(options["block_size"], tuple):
+        if len(options["block_size"]) != rank:
+            raise ValueError(f"block_size {options['block_size']} has {len(options['block_size'])} sizes, "
+                             f"and a weight of shape {weight.shape} {rank} axes")
+        blocks = list(options["block_size"])
+    else:
+        if weight.output_axis is None or weight.input_axis is None:
+            raise Declined("the operations that use it disagree on which axis is which")
+        blocks = [0] * rank
+        if options["granularity"] != "per_tensor":
+            if weight.input_axis < rank and options["granularity"] == "per_block":
+                blocks[weight.input_axis] = options["block_size"]
+            blocks[weight.output_axis] = 1
+    for axis, block in enumerate(blocks):
+        if block and weight.shape[axis] % block:
+            raise Declined(f"blocks of {block} do not divide {weight.shape[axis]} on axis {axis}")
+    return tuple(size // block if block else 1 for size, block in zip(weight.shape, blocks, strict=True))
+
+
+def _quantize(weight, options, stored, smallest):
+    dtype = f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+    parts = dict(stored.parts)
+    if "lut" in parts:  # quantize the table, with one scale
+        lut = parts["lut"]
+        if lut.count < smallest:
+            raise Declined(f"a table of {lut.count} entries lies in the program")
+        codes = None
+        if lut.content is not None:
+            names = ("bits", "mode", "signed")
+            table = np.frombuffer(lut.content, lut.dtype).reshape(1, -1)
+            codes = quantize(table, granularity="per_tensor", **{name: options[name] for name in names}).codes
+        parts["lut"] = Part(dtype, lut.shape, None if codes is None else codes.tobytes())
+        prefix, target, scale_shape = "lut_", lut, (1,) * len(lut.shape)
+    else:
+        prefix, target, scale_shape = "", weight, _scale_shape(weight, options)
+        values = parts.pop("values", None)
+        if values is not None and values.count < smallest:
+            raise Declined(f"{values.count} weights that are left lie in the program")
+        parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
+    parts[f"{prefix}scale"] = Part(target.dtype, scale_shape)
+    if options["mode"] == "affine":
+        parts[f"{prefix}zero_point"] = Part(dtype, scale_shape)
+    elif not options["signed"]:  # the middle of the codes stands for 0, in every block
+        parts[f"{prefix}zero_point"] = Part(dtype, scale_shape, b"middle")
+    return replace(stored, parts=parts)
+
+
+def _palettize(weight, options, stored, smallest):
+    axis = weight.output_axis if options["axis"] is None else options["axis"]
+    if axis is None or weight.input_axis is None:
+        raise Declined("the operations that use it disagree on which axis is which")
+    channels = weight.shape[axis]
+    group = options["group_size"] or channels
+    vector = options["cluster_dim"]
+    if channels % group:
+        raise Declined(f"groups of {group} do not divide {channels} channels")
+    if group % vector or (channels // weight.groups if axis == 0 else channels) % vector:
+        raise Declined(f"vectors of {vector} do not divide the channels")
+    values = stored.parts.get("values")
+    if values is not None and values.count < smallest:
+        raise Declined(f"{values.count} weights that are left lie in the program")
+
+    bits, tables = options["bits"], None
+    if options["mode"] == "unique":
+        bits, tables = _unique(weight, axis, group, vector)
+    elif options["mode"] == "uniform" and weight.values is not None and channels // group << bits >= _SHARED:
+        if not options["per_channel_scale"]:
+            tables = _evenly_spaced(weight, axis, group, bits)
+    one_for_each = [1] * len(weight.shape)
+    one_for_each[axis] = channels // group
+    lut = Part(weight.dtype, (*one_for_each, 1 << bits, vector), tables)
+    if values is None:
+        codes = list(weight.shape)
+        codes[axis] //= vector
+    else:
+        codes = values.shape
+    parts = {"indices": Part(f"uint{bits}", tuple(codes)), "lut": lut}
+    if options["per_channel_scale"]:
+        across = list(weight.shape)
+        across[axis] = 1
+        parts["scale"] = Part(weight.dtype, tuple(across))
+    if values is not None:
+        parts = {"mask": stored.parts["mask"], **parts}
+    return replace(stored, parts=parts)
+
+
+def _groups(weight, axis, group):
+    """The weights in groups of channels: (groups, ...) with the channels of a group next."""
+    values = np.swapaxes(weight.values(), 0, axis)
+    return values.reshape(values.shape[0] // group, group, *values.shape[1:])
+
+
+def _evenly_spaced(weight, axis, group, bits):
+    """The tables of "uniform", as bytes: weights with the same extremes have the same table."""
+    values = _groups(weight, axis, group)
+    within = tuple(range(1, values.ndim))
+    low, high = values.min(axis=within, keepdims=True), values.max(axis=within, keepdims=True)
+    step = (high - low) / ((1 << bits) - 1)
+    tables = np.arange(1 << bits) * step.reshape(-1, 1).astype(np.float64) + low.reshape(-1, 1)
+    return tables.astype(values.dtype).tobytes()
+
+
+def _unique(weight, axis, group, vector):
+    """The fewest bits that count the distinct values of every group, and the tables of these values."""
+    if weight.values is None:
+        raise ValueError("mode='unique' needs the weights' values; it finds the bits by counting them")
+    found = []
+    for values in _groups(weight, axis, group):
+        vectors = np.swapaxes(values, -1, 0).reshape(-1, vector)
+        found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
+    largest = max(map(len, found))
+    bits = next((bits for bits in (1, 2, 3, 4, 6, 8) if largest <= 1 << bits), None)
+    if bits is None:
+        raise Declined(f"{largest:,} distinct values do not fit a table of 256")
+    tables = np.zeros((len(found), 1 << bits, vector), weight.dtype)
+    for table, entries in zip(tables, found, strict=True):
+        table[: len(entries)] = entries
+    return bits, tables.tobytes()
