@@ -135,6 +135,10 @@ def test_every_public_module_is_in_the_reference():
     assert present - inner == listed
 
 
+def test_every_chapter_is_in_the_table_of_contents():
+    assert sorted(common.shown()) == common.chapters()
+
+
 def test_the_built_notebooks_name_their_widgets_by_order():
     # Names by chance would change the file at every run.
     for path in common.chapters():

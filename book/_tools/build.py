@@ -14,14 +14,15 @@ import time
 import webbrowser
 from pathlib import Path
 
-from common import BUILD, HTML, ROOT, chapters, fail, say
+from common import BUILD, HTML, ROOT, fail, say, shown
 from stored import broken
 from verify import explain_stamp
 
 
 def check_stored_outputs():
     """Stop if a notebook holds an error, or lacks an output that it should have."""
-    problems = [f"  {path.name}, {problem}" for path in chapters() for problem in broken(path)]
+    problems = [f"  {path.name}, {problem}" for path in shown() if path.is_file()
+                for problem in broken(path)]
     if problems:
         fail("The notebooks cannot be shown as they are:\n" + "\n".join(problems))
 

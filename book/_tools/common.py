@@ -1,6 +1,7 @@
 """What the build scripts share: where things are, and the environment that notebooks run in."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,12 @@ TOOLS = ROOT / "book" / "_tools"
 def chapters():
     """Return the paths of all notebooks of the book, sorted."""
     return sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def shown():
+    """Return the paths of the notebooks that the table of contents names, in its order."""
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    return [NOTEBOOKS / f"{name}.ipynb" for name in re.findall(r"file: notebooks/([\w-]+)", toc)]
 
 
 def kernel_environment():
