@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compressed import check_fraction
 
-# Cents above 10 Hz of the 360 answers: 20 cents apart from C1, 32.70 Hz, to B7, 1975.5 Hz.
+# Cents above 10 Hz of the 360 answers: 20 cents apart, from 31.70 Hz to 2005.5 Hz.
 BIN_CENTS = 1997.3794084376191 + 20 * np.arange(360)
 
 

@@ -22,7 +22,7 @@ from ..compressed import check_int
 RATE = 16_000  # samples a second
 FRAME = 1024  # samples, 64 ms
 
-# Hz. CREPE answers from 32.7 to 1975.5 Hz; the outermost semitones are left out.
+# Hz. CREPE answers from 31.7 to 2005.5 Hz; what is near the ends is left out.
 REGISTERS = {"low": (40.0, 130.0), "middle": (130.0, 520.0), "high": (520.0, 1760.0)}
 
 

@@ -1,7 +1,7 @@
 """CREPE: a pitch tracker with 22 million trained parameters, the book's real network.
 
 It hears 64 ms of sound, 1024 samples at 16 kHz, and answers with 360 numbers: how sure it is of
-each of 360 pitches, 20 cents apart (a semitone is 100 cents), from 32.7 Hz to 1975.5 Hz. In
+each of 360 pitches, 20 cents apart (a semitone is 100 cents), from 31.7 Hz to 2005.5 Hz. In
 float16 it takes 44.5 MB, the size of the talk's ResNet-50, and unlike a randomly initialised
 network it can be asked whether it still works.
 

@@ -89,9 +89,10 @@ export default tk.instrument("accuracy", (view) => {
       nodes.push(svg("text", { x, y: height - 4, "text-anchor": anchor, class: "tk-soft" }, number(value, value ? 3 : 0))));
     const says = "Histogram of the layer\u2019s weights, counts on a logarithmic scale; the line is the trained layer";
     histogram.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
-    weightsHead.textContent = `${layers[view.get("layer")].name.replace(".weight", "")}: some weights as trained, after, and how often`;
+    weightsHead.textContent = `${layers[view.get("layer")].name.replace(".weight", "")}: weights as trained, after, and counted`;
   }
 
+  const C1 = 440 / 2 ** (45 / 12); // the lowest C that CREPE can answer
   const cents = (hertz) => 1200 * Math.log2(hertz / 10);
   const keys = ["C", "C\u266f", "D", "D\u266f", "E", "F", "F\u266f", "G", "G\u266f", "A", "A\u266f", "B"];
   function off(here, t) {
@@ -101,14 +102,17 @@ export default tk.instrument("accuracy", (view) => {
   }
 
   function drawAnswer() {
-    const width = Math.max(260, answer.clientWidth), height = 150, left = 4, right = width - 4, top = 22, bottom = height - 20;
+    const width = Math.max(260, answer.clientWidth), height = 150, left = 8, right = width - 4, top = 22, bottom = height - 20;
     const t = view.get("tone"), here = step(), start = (here.row * tones.length + t) * 360, was = t * 360;
     const x = (bin) => left + ((right - left) * bin) / 359, y = (value) => bottom - ((bottom - top) * value) / 255;
     const line = (from) => Array.from({ length: 360 }, (_, bin) => `${x(bin).toFixed(1)},${y(answers[from + bin]).toFixed(1)}`).join(" ");
     const bin = (hertz) => (cents(hertz) - firstCents) / 20, nodes = [];
-    for (let c = 0; c < 6; c++) nodes.push( // CREPE's first answer is C1; an octave is 60 answers
-      svg("line", { x1: x(60 * c), x2: x(60 * c), y1: top, y2: bottom, stroke: "var(--tk-line)", "stroke-width": 0.8 }),
-      svg("text", { x: x(60 * c), y: height - 5, "text-anchor": c ? "middle" : "start", class: "tk-soft" }, `C${c + 1}`));
+    for (let octave = 1; octave < 7; octave++) {
+      const c = x(bin(2 ** (octave - 1) * C1));
+      nodes.push(
+        svg("line", { x1: c, x2: c, y1: top, y2: bottom, stroke: "var(--tk-line)", "stroke-width": 0.8 }),
+        svg("text", { x: c, y: height - 5, "text-anchor": "middle", class: "tk-soft" }, `C${octave}`));
+    }
     const truth = x(bin(tones[t].hertz));
     nodes.push(
       svg("line", { x1: truth, x2: truth, y1: top - 6, y2: bottom, stroke: "var(--tk-ink)", "stroke-dasharray": "4 3", "stroke-width": 1.2 }),
@@ -132,7 +136,7 @@ export default tk.instrument("accuracy", (view) => {
   view.undo.push(() => player && player.close());
 
   const name = (hertz) => {
-    const semitone = Math.round((cents(hertz) - firstCents) / 100);
+    const semitone = Math.round(12 * Math.log2(hertz / C1));
     return `${keys[((semitone % 12) + 12) % 12]}${1 + Math.floor(semitone / 12)}`;
   };
 
