@@ -128,7 +128,7 @@ def test_compiled_without_a_place_for_the_cache(monkeypatch):
         return lambda function: (function, options)
 
     monkeypatch.setattr(numba, "njit", njit)
-    function, options = kmeans_search._compiled(len)
+    function, options = kmeans_search.compiled(len)
     assert function is len and options == {"nogil": True}
 
 

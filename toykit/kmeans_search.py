@@ -23,7 +23,7 @@ Proceedings of the IRE 1951.
 import numpy as np
 
 
-def _compiled(function):
+def compiled(function):
     """The function as machine code where numba is installed, else as it is."""
     try:
         from numba import njit
@@ -130,7 +130,7 @@ def splice(few, many, k):
     raise AssertionError("two partitions of the same line always nest somewhere")
 
 
-@_compiled
+@compiled
 def _run_cost(sums, start, stop):
     """`toykit.kmeans_layers.RunCosts` for one run."""
     s0 = (sums[stop, 0] - sums[start, 0]) + (sums[stop, 3] - sums[start, 3])
@@ -139,13 +139,13 @@ def _run_cost(sums, start, stop):
     return max(s2 - s1 * s1 / s0, 0.0)
 
 
-@_compiled
+@compiled
 def _beats(sums, best, late, early, stop):
     """Whether the last run before `stop` had better start at `late` than at `early`."""
     return best[late] + _run_cost(sums, late, stop) < best[early] + _run_cost(sums, early, stop)
 
 
-@_compiled
+@compiled
 def cheapest_partition(sums, price):
     """Bounds of the partition that minimizes cost plus `price` for each run, of any number of runs.
 
@@ -217,7 +217,7 @@ def cheapest_partition(sums, price):
     return bounds
 
 
-@_compiled
+@compiled
 def run_means(levels, mass, bounds):
     """The mean of each run, carried along from level to level.
 

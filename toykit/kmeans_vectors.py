@@ -8,19 +8,25 @@ nobody knows how to do that in reasonable time, so three old ideas are used toge
   squared distance to the nearest one drawn before; of several draws the best is kept.
 - **An empty cluster** is restarted at the vector that costs most.
 
+Of very many vectors a sample is enough to find a good start; the last steps are taken with all.
+
 Not here: the exact one-dimensional case, and what is stored (`toykit.palettization`).
 """
+
+from importlib.util import find_spec
 
 import numpy as np
 
 from .compressed import check_int
 from .kmeans import Clusters, check_values
+from .kmeans_search import compiled
 
 CHUNK = 1 << 20  # distances that are held at once
+SAMPLE = 1 << 15  # vectors that are enough to look for a start
 RELOCATIONS = 5  # fruitless attempts in a row after which a start is given up
 
 
-def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, tolerance=1e-4):
+def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=100, tolerance=1e-4):
     """Cluster vectors into at most k clusters.
 
     Parameters
@@ -34,7 +40,8 @@ def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, toler
     starts : int
         Independent starts, of which the best result is kept.
     steps : int
-        Most steps of Lloyd for each start.
+        Most steps of Lloyd for each start. With more than 32,768 vectors these are taken with a sample
+        of as many, and a quarter of them with all.
     tolerance : float
         Stop when the centroids move by less than this share of the vectors' variance in a step.
 
@@ -69,12 +76,23 @@ def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=300, toler
     offset = np.average(points, axis=0, weights=mass)
     points -= offset
     still = tolerance * np.average(np.mean(points**2, axis=1), weights=mass)
-    found = [_improve(points, mass, plus_plus(points, mass, k, rng), steps, still, rng) for _ in range(starts)]
+    found = [_from_a_start(points, mass, k, steps, still, rng) for _ in range(starts)]
     centroids, labels, cost = min(found, key=lambda clusters: clusters.cost)
     order = np.lexsort(centroids.T[::-1])
     rank = np.empty(k, np.int64)
     rank[order] = np.arange(k)
     return Clusters(centroids[order] + offset, rank[labels], cost)
+
+
+def _from_a_start(points, mass, k, steps, still, rng):
+    """k-means++ and its improvement, on a sample if there are very many points; then Lloyd on all."""
+    if len(points) <= SAMPLE:
+        return _improve(points, mass, plus_plus(points, mass, k, rng), steps, still, rng)
+    # Drawn in proportion to its mass, each point of the sample stands for the same.
+    sample = points[rng.choice(len(points), SAMPLE, p=mass / mass.sum())]
+    same = np.ones(SAMPLE)
+    centroids = _improve(sample, same, plus_plus(sample, same, k, rng), steps, still, rng).centroids
+    return _lloyd(points, mass, centroids, max(1, steps // 4), still)[0]
 
 
 def _improve(points, mass, centroids, steps, still, rng):
@@ -120,19 +138,36 @@ def _relocate(points, mass, clusters, rng):
 
 
 def nearest_vector(centroids, points):
-    """The first of the nearest centroids for each point, and its squared distance.
-
-    |p - c|**2 = |p|**2 - 2 p.c + |c|**2, where |p|**2 is the same for all c: what is compared is one
-    matrix product. The distance to the winner is then computed from the difference itself.
-    """
+    """The first of the nearest centroids for each point, and its squared distance."""
     points = points.astype(np.float64, copy=False)
+    if find_spec("numba"):
+        return _nearest_by_loop(np.ascontiguousarray(centroids), np.ascontiguousarray(points))
     labels = np.empty(len(points), np.int64)
+    # |p - c|**2 = |p|**2 - 2 p.c + |c|**2, where |p|**2 is the same for all c: what is compared is one
+    # matrix product. The distance to the winner is then computed from the difference itself.
     half = np.sum(centroids**2, axis=1) / 2
     rows = max(1, CHUNK // len(centroids))
     for first in range(0, len(points), rows):
         part = slice(first, first + rows)
         labels[part] = np.argmin(half - points[part] @ centroids.T, axis=1)
     return labels, np.sum((points - centroids[labels]) ** 2, axis=1)
+
+
+@compiled
+def _nearest_by_loop(centroids, points):
+    labels = np.empty(points.shape[0], np.int64)
+    least = np.empty(points.shape[0])
+    for i in range(points.shape[0]):
+        best = np.inf
+        for j in range(centroids.shape[0]):
+            distance = 0.0
+            for d in range(points.shape[1]):
+                distance += (points[i, d] - centroids[j, d]) ** 2
+            if distance < best:
+                best = distance
+                labels[i] = j
+        least[i] = best
+    return labels, least
 
 
 def plus_plus(points, mass, k, rng):

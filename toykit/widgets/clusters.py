@@ -83,13 +83,14 @@ def lloyd(values, k=8, name="a layer", steps=150):
     k = compressed.check_int("k", k, range(2, 65))
     steps = compressed.check_int("steps", steps, range(1, 1000))
     low, high = float(values.min()), float(values.max())
-    best = kmeans.exact(values, k)
+    levels, mass, _ = kmeans.distinct(values)
+    best = kmeans.exact(levels, k, mass)
     if len(best.centroids) < k or best.cost == 0:
         raise ValueError(f"values must have more than k = {k} distinct values for something to be lost")
     starts, positions = [], []
     for start, label in STARTS.items():
         first = np.linspace(low, low + (high - low) / 4, k) if start == "left" else start
-        history = kmeans.lloyd(values, k, start=first, steps=steps)
+        history = kmeans.lloyd(levels, k, mass, start=first, steps=steps)
         # In percent above the least cost; nothing is below it but rounding.
         excess = [round(max(0.0, 100 * (step.cost / best.cost - 1)), 3) for step in history]
         starts.append({"name": start, "label": label, "first": sum(map(len, positions)), "excess": excess})
