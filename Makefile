@@ -13,7 +13,7 @@ OPEN   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
-        widgets workshop screenshots bench data constraints clean
+        widgets workshop screenshots bench data data-training constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,10 @@ bench: setup ## Run the benchmarks and print their ratios
 # Cells of these files are measured again by the tests; all of them take twenty minutes of one core, and a stopped run resumes.
 data: setup ## Measure again what chapter 6 reads from notebooks/data
 	$(BIN)/python $(TOOLS)/data_crepe.py
+
+data-training: setup ## Measure again what chapters 7 and 8 read: delete the files first
+	$(BIN)/python $(TOOLS)/data_calibration.py
+	$(BIN)/python $(TOOLS)/data_training.py
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
 	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)

@@ -14,6 +14,8 @@ References: Jacob et al., CVPR 2018, for moving averages. Migacz, "8-bit inferen
 choosing a range that clips.
 """
 
+import warnings
+
 import numpy as np
 import torch
 from torch import nn
@@ -148,7 +150,10 @@ class ActivationQuantizer(nn.Module):
     def forward(self, x):
         if self.exported:
             # The pair of operations that coremltools turns into Core ML's quantize and dequantize.
-            return torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8).dequantize()
+            # torch announces that they will go one day; coremltools 9 knows no others.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
+                return torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8).dequantize()
         if self.observer is not None and (self.training or self.always):
             self.observer.see(x.detach())
             if not self.observer.waits:
