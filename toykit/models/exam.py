@@ -43,7 +43,7 @@ class PitchExam:
         self.sets = sets
         digest = hashlib.sha256()
         for tones in sets.values():
-            digest.update(np.round(tones.frames, 3).tobytes())  # the same on every computer
+            digest.update(np.round(tones.frames, 3).tobytes())  # these very tones
         self.name = f"pitch exam v1 {' '.join(sets)} {digest.hexdigest()[:16]}"
         trained = Listener(with_weights({}))
         self._features = {name: trained.begin(tones.frames) for name, tones in sets.items()}
@@ -65,12 +65,23 @@ class PitchExam:
             mean over tones of the squared distance between the 360 answers and the trained
             network's, which needs no right answers and notices a change before a score does.
         """
-        listener, scores = Listener(with_weights(weights)), {}
+        return self.score(self.answers(weights))
+
+    def answers(self, weights):
+        """What the network with these weights answers, (n, 360) for each set."""
+        listener = Listener(with_weights(weights))
         # Where layers 1 and 2 are as trained, what they make of the tones is known already.
         known = all(np.array_equal(weights.get(name, own), own) for name, own in self._first_layers.items())
-        for name, tones in self.sets.items():
-            answers = listener.finish(self._features[name] if known else listener.begin(tones.frames))
-            changed = np.mean(np.sum((answers.astype(np.float64) - self.trained[name]) ** 2, axis=1))
-            found = pitch.scores(pitch.decode(answers), tones.hertz) | {"changed": changed}
+        return {
+            name: listener.finish(self._features[name] if known else listener.begin(tones.frames))
+            for name, tones in self.sets.items()
+        }
+
+    def score(self, answers):
+        """The scores that answers get, as `__call__` returns them."""
+        scores = {}
+        for name, mine in answers.items():
+            changed = np.mean(np.sum((mine.astype(np.float64) - self.trained[name]) ** 2, axis=1))
+            found = pitch.scores(pitch.decode(mine), self.sets[name].hertz) | {"changed": changed}
             scores |= {f"{name}_{score}": float(value) for score, value in found.items()}
         return scores
