@@ -21,13 +21,13 @@ export default tk.instrument("latency", (view) => {
     const before = one.rows.find((row) => row.technique === "none"), error = one.errors[model];
     if (width) {
       const longest = Math.max(...one.rows.flatMap((row) => [row.ms, ...Object.values(row.models).flat().filter((v) => v !== null)]));
-      const right = width - 62, across = right / longest, pitch = 40;
+      const right = width - 44, across = right / longest, pitch = 40;
       body.replaceChildren();
       rows.forEach((row, i) => {
         const y = i * pitch;
         body.append(svg("text", { x: 0, y: y + 12 }, row.config),
           svg("rect", { x: 0, y: y + 17, width: row.ms * across, height: 14, fill: `var(--tk-${row.color})` }),
-          svg("text", { x: row.ms * across + 6, y: y + 29, style: "font-weight:700" }, number(row.ms, 2)));
+          svg("text", { x: width, y: y + 29, "text-anchor": "end", style: "font-weight:700" }, number(row.ms, 2)));
         const said = row.models[model];
         if (said && said[1] !== null) {
           const x = said[1] * across;
