@@ -17,9 +17,9 @@ HEAVY = ("torch", "coremltools", "numba", "matplotlib", "ipywidgets", "anywidget
 # an underscore are shared by all.
 LAYERS = [
     ("bits and the common form", {"bits", "compressed", "kmeans", "kmeans_layers", "kmeans_search", "kmeans_vectors"}, {"numpy", "numba"}),
-    ("techniques", {"options", "stored", "tables", "pruning", "quantization", "palettization", "joint"},
+    ("techniques", {"options", "parts", "stored", "tables", "pruning", "quantization", "palettization", "joint"},
      {"numpy"}),
-    ("models as data", {"size", "sweep"}, {"numpy"}),
+    ("models as data", {"ledger_view", "size", "sweep"}, {"numpy"}),
     ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),
     ("torch", {"training", "models", "data"}, None),
     ("Core ML", {"coreml"}, None),

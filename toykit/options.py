@@ -21,7 +21,13 @@ _DEFAULTS = {
         "dim": None,
         "minimum_sparsity": 0.5,
     },
-    "quantize": {"bits": 8, "mode": "symmetric", "granularity": "per_channel", "block_size": None, "signed": True},
+    "quantize": {
+        "bits": 8,
+        "mode": "symmetric",
+        "granularity": "per_channel",
+        "block_size": None,
+        "signed": True,
+    },
     "palettize": {
         "bits": None,
         "mode": "kmeans",
@@ -63,7 +69,7 @@ def steps(technique, options):
     for name, chosen in options.items():
         check_choice("a part of joint compression", name, TECHNIQUES[:3])
         if not isinstance(chosen, dict):
-            raise TypeError(f"{name} must be a dictionary of its options in joint compression; got {chosen!r}")
+            raise TypeError(f"{name} must be a dictionary of its options when it is joined; got {chosen!r}")
     order = list(options)
     if len(order) < 2 or order != sorted(order, key=_JOINT_ORDER.index):
         raise ValueError(
@@ -98,7 +104,8 @@ def _complete(technique, options):
 def _prune(options):
     given = [name for name in ("sparsity", "threshold", "n_m") if options[name] is not None]
     if len(given) != 1:
-        raise ValueError(f"prune takes one of sparsity, threshold and n_m; got {' and '.join(given) or 'none'}")
+        found = " and ".join(given) or "none"
+        raise ValueError(f"prune takes one of sparsity, threshold and n_m; got {found}")
     if given == ["sparsity"]:
         options["sparsity"] = check_fraction("sparsity", options["sparsity"], "the share of weights to zero")
     if given == ["threshold"] and not options["threshold"] >= 0:
@@ -107,9 +114,9 @@ def _prune(options):
         try:
             n, m = map(operator.index, options["n_m"])
         except (TypeError, ValueError):
-            raise TypeError(f"n_m must be two whole numbers, such as (2, 4); got {options['n_m']!r}") from None
+            raise TypeError(f"n_m must be two numbers, such as (2, 4); got {options['n_m']!r}") from None
         if not 1 <= n <= m:
-            raise ValueError(f"n_m = (n, m) zeroes n of each m weights, so 1 <= n <= m; got {options['n_m']!r}")
+            raise ValueError(f"n_m = (n, m) zeroes n of each m weights: 1 <= n <= m; got {options['n_m']!r}")
         options["n_m"] = (n, m)
     if options["block_size"] is not None:
         if given != ["sparsity"]:
@@ -127,7 +134,7 @@ def _prune(options):
 
 
 def _quantize(options):
-    options["bits"] = check_int("bits", options["bits"], (4, 8))
+    options["bits"] = check_int("bits", options["bits"], range(1, 9))
     check_choice("mode", options["mode"], ("symmetric", "affine"))
     check_choice("granularity", options["granularity"], ("per_tensor", "per_channel", "per_block"))
     options["signed"] = bool(options["signed"])
@@ -135,6 +142,9 @@ def _quantize(options):
         options["block_size"] = 32 if options["granularity"] == "per_block" else None
     elif options["granularity"] != "per_block":
         raise ValueError(f"block_size goes with granularity='per_block', not {options['granularity']!r}")
+    elif isinstance(options["block_size"], tuple | list):
+        sizes = tuple(check_int("block_size", size, range(2**63)) for size in options["block_size"])
+        options["block_size"] = sizes
     else:
         options["block_size"] = check_int("block_size", options["block_size"], range(1, 2**63))
     return options
@@ -155,11 +165,11 @@ def _palettize(options):
         options["axis"] = check_int("axis", options["axis"], range(5))
     if options["per_channel_scale"] not in (False, "across"):
         raise ValueError(
-            "per_channel_scale must be False or 'across', the scales that coremltools.optimize.coreml stores; "
+            "per_channel_scale must be False or 'across', as coremltools.optimize.coreml stores it; "
             f"got {options['per_channel_scale']!r}"
         )
     if options["mode"] == "uniform" and options["cluster_dim"] > 1:
-        raise ValueError(f"mode='uniform' has no vectors: cluster_dim must be 1; got {options['cluster_dim']}")
+        raise ValueError(f"mode='uniform' takes cluster_dim=1, no vectors; got {options['cluster_dim']}")
     return options
 
 

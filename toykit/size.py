@@ -13,16 +13,18 @@ when they are needed.
 
 import os
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
 import numpy as np
 
+from . import ledger_view
 from . import options as _options
-from ._optional import require
-from .stored import BITS, Weight, predict
+from .parts import BITS, Part, Stored, Weight
+from .stored import predict
 
 MB, MIB = 10**6, 2**20
+# A stored array -> the form that it makes of a weight.
+_FORMS = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Ledger:
         self.source, self.exact = source, exact
         self.rest, self.declined = dict(rest or {}), dict(declined or {})
         self.nbytes = sum(row.nbytes for row in rows) + sum(self.rest.values())
-        self.rows = tuple(replace(row, share=row.nbytes / self.nbytes if self.nbytes else 0.0) for row in rows)
+        self.rows = tuple(replace(row, share=row.nbytes / max(1, self.nbytes)) for row in rows)
         self.parameters = sum(row.parameters for row in rows)
         self._predict = predict
 
@@ -123,7 +125,9 @@ class Ledger:
         Ledger('2 arrays after palettize', 2 weights, 2,049,000 parameters, 1.03 MB)
         """
         if self._predict is None:
-            raise ValueError(f"{self.source!r} is a prediction or a summary; call after() on a model's own ledger")
+            raise ValueError(
+                f"{self.source!r} is a prediction or a summary; call after() on a model's own ledger"
+            )
         return self._predict(technique, options)
 
     def group(self, depth=1):
@@ -141,29 +145,15 @@ class Ledger:
         return Ledger(rows, self.source, self.rest, exact=self.exact, declined=self.declined)
 
     def to_markdown(self, limit=None):
-        """The ledger as a Markdown table: the largest `limit` rows, or all, and the total."""
-        lines = ["| weight | operation | shape | type | parameters | bytes | share |", "|---|---|---|---|--:|--:|--:|"]
-        for cells in self._cells(limit):
-            lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join(lines)
+        """The ledger as a Markdown table: the largest `limit` rows, or all, the rest, and the total."""
+        return ledger_view.markdown(self, limit)
 
     def plot(self, axes=None, limit=20):
-        """Draw the rows as bars, the largest `limit` of them one by one. Returns the matplotlib axes."""
-        plt = require("matplotlib.pyplot", "Ledger.plot needs matplotlib to draw")
-        from . import plots
+        """Draw the largest `limit` rows and the rest as bars. Returns the matplotlib axes."""
+        return ledger_view.bars(self, axes, limit)
 
-        rows, others = self._largest(limit)
-        labels = [row.name for row in rows] + [name for name, _ in others]
-        values = [row.nbytes / MB for row in rows] + [count / MB for _, count in others]
-        if axes is None:
-            axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(labels)), layout="constrained")[1]
-        places = np.arange(len(labels))
-        axes.barh(places, values, color=plots.COLORS["dense"])
-        axes.set_yticks(places, labels)
-        axes.invert_yaxis()
-        axes.set_xlabel("MB")
-        axes.set_title(f"{self.source}: {self.mb:.2f} MB")
-        return axes
+    def _repr_html_(self):
+        return ledger_view.html(self)
 
     def __repr__(self):
         about = "" if self.exact else "about "
@@ -171,35 +161,6 @@ class Ledger:
             f"Ledger({self.source!r}, {len(self.rows)} weights, {self.parameters:,} parameters, "
             f"{about}{self.mb:.2f} MB)"
         )
-
-    def _repr_html_(self):
-        head = "".join(f"<th>{cell}</th>" for cell in ("weight", "operation", "shape", "type", "parameters", "bytes", "share"))
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell).replace('**', '')}</td>" for cell in cells) + "</tr>"
-            for cells in self._cells(limit=20)
-        )
-        return f"<table><caption>{escape(repr(self))}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _largest(self, limit):
-        """The largest rows in the order of the model, and (name, bytes) of what is summed up."""
-        largest = sorted(self.rows, key=lambda row: -row.nbytes)[:limit]
-        kept = {id(row) for row in largest}
-        others = [row for row in self.rows if id(row) not in kept]
-        summed = [(f"{len(others)} smaller ones", sum(row.nbytes for row in others))] if others else []
-        return [row for row in self.rows if id(row) in kept], [*summed, *self.rest.items()]
-
-    def _cells(self, limit):
-        """Texts of the table's lines."""
-        rows, others = self._largest(limit)
-        for row in rows:
-            shape = " x ".join(map(str, row.shape))
-            kind = f"{row.dtype} {row.form}".strip()
-            yield row.name, row.op, shape, kind, f"{row.parameters:,}", f"{row.nbytes:,}", f"{row.share:.1%}"
-        for name, count in others:
-            yield name, "", "", "", "", f"{count:,}", f"{count / self.nbytes if self.nbytes else 0:.1%}"
-        about = "" if self.exact else "about "
-        total = f"**{about}{self.mb:.2f} MB = {self.mib:.2f} MiB**"
-        yield "**all**", "", "", total, f"**{self.parameters:,}**", f"**{self.nbytes:,}**", "100.0%"
 
 
 def ledger(source, dtype=None):
@@ -257,7 +218,7 @@ def ledger(source, dtype=None):
             f"MLModel; got {kind.__name__}"
         )
     if dtype is not None:
-        raise ValueError("dtype is for modules and dictionaries; a package stores its weights in the types it has")
+        raise ValueError("dtype is for modules and dictionaries; a package has the types it is stored in")
     from .coreml import layout
 
     return layout.ledger(source)
@@ -267,7 +228,7 @@ def _tensor(name, array):
     """(name, operation, Weight) of an array."""
     array = np.asanyarray(array)
     if array.dtype.name not in BITS:
-        raise TypeError(f"{name!r} has type {array.dtype}, which is no type of weights; known are {', '.join(BITS)}")
+        raise TypeError(f"{name!r} holds {array.dtype}, which weights cannot be; they are {', '.join(BITS)}")
     return name, "", Weight(array.shape, array.dtype.name, lambda: array)
 
 
@@ -282,13 +243,14 @@ def _from_tensors(tensors, source, dtype):
 
     def after(technique, options):
         steps = _options.steps(technique, options)
-        stored = [predict(weight, steps) if weight.dtype.startswith("float") else None for *_, weight in tensors]
-        return Ledger(
-            [_row(*tensor, parts.parts if parts else None) for tensor, parts in zip(tensors, stored, strict=True)],
-            f"{source} after {technique}",
-            exact=all(parts.exact for parts in stored if parts),
-            declined={name: p.declined for (name, *_), p in zip(tensors, stored, strict=True) if p and p.declined},
-        )
+        compressed, exact, declined = [], True, {}
+        for name, op, weight in tensors:
+            stored = predict(weight, steps) if weight.dtype.startswith("float") else Stored()
+            compressed.append(_row(name, op, weight, stored.parts))
+            exact &= stored.exact
+            if stored.declined:
+                declined[name] = stored.declined
+        return Ledger(compressed, f"{source} after {technique}", exact=exact, declined=declined)
 
     return Ledger(rows, source, predict=after)
 
@@ -299,14 +261,13 @@ def _in_type(weight, dtype):
     return replace(weight, dtype=dtype, values=values)
 
 
-def _row(name, op, weight, parts=None):
-    if not parts:
-        return Row(name, op, weight.shape, weight.dtype, weight.size, -(-weight.size * BITS[weight.dtype] // 8))
-    forms = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
-    form = "+".join(dict.fromkeys(forms[part] for part in ("mask", "indices", "scale", "lut_scale") if part in parts))
-    codes = next(parts[part] for part in ("codes", "indices", "values") if part in parts)
-    nbytes = sum(part.nbytes for part in parts.values())
-    return Row(name, op, weight.shape, codes.dtype, weight.size, nbytes, form)
+def _row(name, op, weight, parts=()):
+    nbytes, dtype, form = Part(weight.dtype, weight.shape).nbytes, weight.dtype, ""
+    if parts:
+        nbytes = sum(part.nbytes for part in parts.values())
+        dtype = next(parts[codes].dtype for codes in ("codes", "indices", "values") if codes in parts)
+        form = "+".join(dict.fromkeys(word for part, word in _FORMS.items() if part in parts))
+    return Row(name, op, weight.shape, dtype, weight.size, nbytes, form)
 
 
 def _sum(name, rows):

@@ -10,99 +10,13 @@ The names of the arrays are those of `Compressed.parts`. Not here: compressing.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
+from .parts import Declined, Part, Stored, Weight
 from .pruning import prune
 from .quantization import quantize
-
-BITS = {"float16": 16, "float32": 32, "float64": 64} | {
-    f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
-}
-_SHARED = 100  # elements; Core ML stores equal tables of at least this many only once
-
-
-@dataclass(frozen=True)
-class Part:
-    """One stored array.
-
-    Attributes
-    ----------
-    dtype : str
-        Element type, such as "float16" or "uint4".
-    shape : tuple of int
-    content : bytes or None
-        Where the values are known without compressing: arrays of equal content can be stored once.
-    """
-
-    dtype: str
-    shape: tuple
-    content: bytes | None = None
-
-    @property
-    def count(self):
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self):
-        """Bytes of the elements, the last byte filled up."""
-        return -(-self.count * BITS[self.dtype] // 8)
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A weight that may be compressed.
-
-    Attributes
-    ----------
-    shape : tuple of int
-    dtype : str
-    values : callable () -> array, or None
-        None where only the shape is known.
-    output_axis, input_axis : int or None
-        None where they differ between the operations that use the weight.
-    groups : int
-        Of a grouped convolution.
-    structured : bool
-        Whether blocks and n:m patterns can be pruned: Core ML does so in convolutions and linear layers.
-    """
-
-    shape: tuple
-    dtype: str
-    values: object = None
-    output_axis: int | None = 0
-    input_axis: int | None = 1
-    groups: int = 1
-    structured: bool = True
-
-    @property
-    def size(self):
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """How a weight will be stored.
-
-    Attributes
-    ----------
-    parts : dict of str to Part
-        Empty where the weight stays as it is.
-    exact : bool
-        False where a number was estimated because the values are unknown.
-    declined : tuple of str
-        For each technique that leaves the weight as it is, why.
-    """
-
-    parts: dict = field(default_factory=dict)
-    exact: bool = True
-    declined: tuple = ()
-
-
-class Declined(Exception):
-    """A weight cannot take the options, and stays as it is."""
-
 
 def predict(weight, steps, smallest=1):
     """How a weight will be stored.
@@ -201,8 +115,10 @@ def _scale_shape(weight, options):
     rank = len(weight.shape)
     if isinstance(options["block_size"], tuple):
         if len(options["block_size"]) != rank:
-            raise ValueError(f"block_size {options['block_size']} has {len(options['block_size'])} sizes, "
-                             f"and a weight of shape {weight.shape} {rank} axes")
+            raise ValueError(
+                f"block_size {options['block_size']} has {len(options['block_size'])} sizes, and a weight of "
+                f"shape {weight.shape} has {rank} axes"
+            )
         blocks = list(options["block_size"])
     else:
         if weight.output_axis is None or weight.input_axis is None:
@@ -225,24 +141,28 @@ def _quantize(weight, options, stored, smallest):
         lut = parts["lut"]
         if lut.count < smallest:
             raise Declined(f"a table of {lut.count} entries lies in the program")
-        codes = None
+        contents = {}
         if lut.content is not None:
             names = ("bits", "mode", "signed")
             table = np.frombuffer(lut.content, lut.dtype).reshape(1, -1)
-            codes = quantize(table, granularity="per_tensor", **{name: options[name] for name in names}).codes
-        parts["lut"] = Part(dtype, lut.shape, None if codes is None else codes.tobytes())
-        prefix, target, scale_shape = "lut_", lut, (1,) * len(lut.shape)
-    else:
-        prefix, target, scale_shape = "", weight, _scale_shape(weight, options)
-        values = parts.pop("values", None)
-        if values is not None and values.count < smallest:
-            raise Declined(f"{values.count} weights that are left lie in the program")
-        parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
-    parts[f"{prefix}scale"] = Part(target.dtype, scale_shape)
+            quantized = quantize(table, granularity="per_tensor", **{name: options[name] for name in names})
+            contents = {name: array.tobytes() for name, array in quantized.parts.items()}
+        scale_shape = (1,) * len(lut.shape)
+        parts["lut"] = Part(dtype, lut.shape, contents.get("codes"))
+        parts["lut_scale"] = Part(lut.dtype, scale_shape, contents.get("scale"))
+        if options["mode"] == "affine" or not options["signed"]:
+            parts["lut_zero_point"] = Part(dtype, scale_shape, contents.get("zero_point"))
+        return replace(stored, parts=parts)
+    scale_shape = _scale_shape(weight, options)
+    values = parts.pop("values", None)
+    if values is not None and values.count < smallest:
+        raise Declined(f"{values.count} weights that are left lie in the program")
+    parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
+    parts["scale"] = Part(weight.dtype, scale_shape)
     if options["mode"] == "affine":
-        parts[f"{prefix}zero_point"] = Part(dtype, scale_shape)
+        parts["zero_point"] = Part(dtype, scale_shape)
     elif not options["signed"]:  # the middle of the codes stands for 0, in every block
-        parts[f"{prefix}zero_point"] = Part(dtype, scale_shape, b"middle")
+        parts["zero_point"] = Part(dtype, scale_shape, b"middle")
     return replace(stored, parts=parts)
 
 
@@ -262,11 +182,12 @@ def _palettize(weight, options, stored, smallest):
         raise Declined(f"{values.count} weights that are left lie in the program")
 
     bits, tables = options["bits"], None
+    if options["per_channel_scale"] and weight.values is not None:
+        weight = replace(weight, values=_scaled(weight, axis))
     if options["mode"] == "unique":
         bits, tables = _unique(weight, axis, group, vector)
-    elif options["mode"] == "uniform" and weight.values is not None and channels // group << bits >= _SHARED:
-        if not options["per_channel_scale"]:
-            tables = _evenly_spaced(weight, axis, group, bits)
+    elif options["mode"] == "uniform" and weight.values is not None:
+        tables = _evenly_spaced(weight, axis, group, bits)
     one_for_each = [1] * len(weight.shape)
     one_for_each[axis] = channels // group
     lut = Part(weight.dtype, (*one_for_each, 1 << bits, vector), tables)
@@ -283,6 +204,17 @@ def _palettize(weight, options, stored, smallest):
     if values is not None:
         parts = {"mask": stored.parts["mask"], **parts}
     return replace(stored, parts=parts)
+
+
+def _scaled(weight, axis):
+    """The weights divided by the largest magnitude across the channels, as the tables are made of them."""
+
+    def values():
+        dense = weight.values()
+        scale = np.abs(dense).max(axis=axis, keepdims=True)
+        return dense / np.where(scale == 0, np.ones_like(scale), scale)
+
+    return values
 
 
 def _groups(weight, axis, group):

@@ -87,9 +87,8 @@ class Encoder(nn.Module):
         x = x + self.positions
         for i, layer in enumerate(self.attention):
             y = self.norms[2 * i](x)
-            query, key, value = (
-                layer[name](y).unflatten(2, (self.heads, -1)).transpose(1, 2) for name in ("query", "key", "value")
-            )
+            parts = (layer[name](y) for name in ("query", "key", "value"))
+            query, key, value = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
             scores = torch.softmax(query @ key.transpose(2, 3) / 4, -1)
             x = x + layer["out"]((scores @ value).transpose(1, 2).flatten(2))
             x = x + self.narrow[i](nn.functional.gelu(self.wide[i](self.norms[2 * i + 1](x))))

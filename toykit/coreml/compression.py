@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import options as _options
 from .._quiet import coremltools, quiet
+from .conversion import as_package
 from .package import Package
 
 
@@ -51,12 +52,17 @@ def compress(package, technique, **options):
     ct = coremltools()
     import coremltools.optimize.coreml as cto
 
-    calls = {"prune": cto.prune_weights, "quantize": cto.linear_quantize_weights, "palettize": cto.palettize_weights}
-    mlmodel = package
-    if isinstance(package, Package | str | Path):
-        package = package if isinstance(package, Package) else Package(package)
-        with quiet():
-            mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
+    calls = {
+        "prune": cto.prune_weights,
+        "quantize": cto.linear_quantize_weights,
+        "palettize": cto.palettize_weights,
+    }
+    if isinstance(package, str | Path):
+        package = Package(package)
+    elif not isinstance(package, Package):
+        package = as_package(package)
+    with quiet():
+        mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
     for number, (name, chosen) in enumerate(steps):
         with quiet():
             config = cto.OptimizationConfig(global_config=_CONFIG[name](cto, chosen))

@@ -68,13 +68,14 @@ def read_description(message):
         {feature.get("name", ""): _feature(feature) for feature in message.get(part, [])}
         for part in ("input", "output", "state")
     ]
+    functions = message.get("functions", [])
     return Description(
         *features,
         metadata=message.get("metadata", {}),
         predicted_feature=message.get("predictedFeatureName", ""),
         predicted_probabilities=message.get("predictedProbabilitiesName", ""),
         default_function=message.get("defaultFunctionName", "") or "main",
-        functions={part.get("name", ""): read_description(part) for part in message.get("functions", [])} or None,
+        functions={part.get("name", ""): read_description(part) for part in functions} or None,
     )
 
 
@@ -86,8 +87,10 @@ def _feature(message):
     kind, details = key.removesuffix("Type"), content.get(key, {})
     if kind == "image":
         return Feature(name, kind, **_image(details), **common)
-    if kind in ("multiArray", "state"):
-        return Feature(name, kind, **_array(details if kind == "multiArray" else details.get("arrayType", {})), **common)
+    if kind == "multiArray":
+        return Feature(name, kind, **_array(details), **common)
+    if kind == "state":
+        return Feature(name, kind, **_array(details.get("arrayType", {})), **common)
     return Feature(name, kind, **common)
 
 
@@ -105,10 +108,14 @@ def _array(message):
 def _image(message):
     ranges = message.get("imageSizeRange")
     sizes = message.get("enumeratedSizes", {}).get("sizes")
+    if ranges is not None:
+        ranges = tuple(_range(ranges.get(axis, {})) for axis in ("heightRange", "widthRange"))
+    if sizes is not None:
+        sizes = tuple((size.get("height", 0), size.get("width", 0)) for size in sizes)
     return {
         "shape": (message.get("height", 0), message.get("width", 0)),
-        "ranges": None if ranges is None else tuple(_range(ranges.get(f"{axis}Range", {})) for axis in ("height", "width")),
-        "shapes": None if sizes is None else tuple((size.get("height", 0), size.get("width", 0)) for size in sizes),
+        "ranges": ranges,
+        "shapes": sizes,
         "color": COLOR_SPACES.get(message.get("colorSpace", 0), ""),
     }
 

@@ -9,10 +9,10 @@ or three of them stand in a row. iOS 16 and 17 know three operators and pack bit
 orders them. The operations are messages, as `protobuf.decode` returns them.
 """
 
-from ..stored import Part
+from ..parts import Part
 from .schema import DTYPES
 
-IOS18 = 9  # version of the specification
+IOS17, IOS18 = 8, 9  # versions of the specification
 IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
 STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
 SUFFIXES = ("_sparsified", "_quantized", "_palettized_pcs", "_palettized")
@@ -45,6 +45,23 @@ def text(string):
     return {"type": tensor_type("string", ()), "immediateValue": {"tensor": tensor}}
 
 
+def operation(op, name, inputs, *kinds):
+    """An "Operation" message. An input is a name or a "Value"; `kinds` are the types of the outputs."""
+    names = [name] if len(kinds) == 1 else [f"{name}_{number}" for number in range(len(kinds))]
+    bound = {
+        parameter: {"arguments": [{"name": value} if isinstance(value, str) else {"value": value}]}
+        for parameter, value in inputs.items()
+    }
+    outputs = [{"name": output, "type": kind} for output, kind in zip(names, kinds, strict=True)]
+    return {"type": op, "inputs": bound, "outputs": outputs, "attributes": {"name": text(name)}}
+
+
+def constant(name, value):
+    """A "const" operation."""
+    outputs = [{"name": name, "type": value["type"]}]
+    return {"type": "const", "outputs": outputs, "attributes": {"name": text(name), "val": value}}
+
+
 def check(steps, spec_version):
     """Raise if a package of this version cannot hold what the steps store."""
     for technique, options in steps:
@@ -68,7 +85,7 @@ def check(steps, spec_version):
         )
 
 
-def write(name, kind, parts, spec_version, store):
+def write(name, kind, parts, spec_version, store, tables):
     """The operations that stand for a compressed constant.
 
     Parameters
@@ -81,6 +98,8 @@ def write(name, kind, parts, spec_version, store):
     spec_version : int
     store : callable (Part) -> dict
         Gives the part a place, in the order of the calls, and returns the "Value" message.
+    tables : dict
+        Quantized tables that were written before, so that equal ones are written once; changed here.
 
     Returns
     -------
@@ -94,21 +113,9 @@ def write(name, kind, parts, spec_version, store):
 
     def add(op, name, inputs, *outputs):
         """One operation. An input is a part, a message, or the name of an earlier result."""
-        bound = {}
-        for parameter, value in inputs.items():
-            if isinstance(value, Part):
-                value = store(value)
-            bound[parameter] = {"arguments": [{"name": value} if isinstance(value, str) else {"value": value}]}
-        names = [name] if len(outputs) == 1 else [f"{name}_{number}" for number in range(len(outputs))]
-        operations.append(
-            {
-                "type": op,
-                "inputs": bound,
-                "outputs": [{"name": out, "type": kind} for out, kind in zip(names, outputs, strict=True)],
-                "attributes": {"name": text(name)},
-            }
-        )
-        return names
+        inputs = {key: store(value) if isinstance(value, Part) else value for key, value in inputs.items()}
+        operations.append(operation(op, name, inputs, *outputs))
+        return [output["name"] for output in operations[-1]["outputs"]]
 
     def scaled(prefix=""):
         """The inputs that scale: an offset is there only if it is not 0."""
@@ -120,16 +127,22 @@ def write(name, kind, parts, spec_version, store):
         lut = parts["lut"]
         if "lut_scale" not in parts:
             return lut
+        inputs = {"data": lut, **scaled("lut_")}
+        # Weights whose quantized tables are equal, values and scale, share the operation, too.
+        key = tuple((part.dtype, part.shape, part.content) for part in inputs.values())
+        if lut.content is not None and key in tables:
+            return tables[key]
         dense = tensor_type(parts["lut_scale"].dtype, lut.shape)
-        return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", {"data": lut, **scaled("lut_")}, dense)[0]
+        tables[key] = add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", inputs, dense)[0]
+        return tables[key]
 
     if "mask" in parts:
         name = f"{name}_sparsified"
         mask, values = parts["mask"], parts.get("values")
         if values is None:
-            float_type = parts["scale" if "codes" in parts else "lut_scale" if "lut_scale" in parts else "lut"].dtype
+            floats = next(parts[key] for key in ("scale", "lut_scale", "lut") if key in parts).dtype
             survivors = parts["codes" if "codes" in parts else "indices"]
-            kinds = tensor_type("uint1", mask.shape), tensor_type(float_type, survivors.shape)
+            kinds = tensor_type("uint1", mask.shape), tensor_type(floats, survivors.shape)
             if "codes" in parts:
                 shared = store(mask)  # two operations refer to it, and it is stored once
                 inputs = {"data_mask": shared, "nonzero_data": survivors, **scaled()}
@@ -167,7 +180,7 @@ def _write_scaled_palette(name, kind, parts, add):
     names = f"{name}_palettized", f"{name}_palettized_pcs"
     repeated = tuple(map(max, (*scale.shape, 1, 1), lut.shape))
     if all(size % tables == 0 for size, tables in zip(repeated, lut.shape, strict=True)):
-        tables = Part(lut.dtype, repeated)
+        tables = Part(lut.dtype, repeated, lut.content)
         inputs = {"data": tables, "scale": Part(scale.dtype, (*scale.shape, 1, 1))}
         scaled = add("constexpr_blockwise_shift_scale", names[0], inputs, tensor_type(lut.dtype, repeated))
         add("constexpr_lut_to_dense", names[1], {"indices": parts["indices"], "lut": scaled[0]}, kind)
@@ -209,3 +222,41 @@ def _write_ios16(name, kind, parts, store):
         }
     output = [{"name": name, "type": kind}]
     return [{"type": op, "outputs": output, "attributes": {"name": text(name), **attributes}}], name
+
+
+def guard(indices, kind, step):
+    """What coremltools puts before a `gather` each time it compresses a package for iOS 17 or later.
+
+    The operator does not take negative indices, so the length of the axis is added to them: even if an
+    earlier conversion or compression did so already. Nothing is stored, but the program grows.
+
+    Parameters
+    ----------
+    indices : str
+    kind : dict
+        Their type, a "ValueType" message.
+    step : int
+        Number of the compression, from 1.
+
+    Returns
+    -------
+    list of dict
+        Operations, of which the last gives the new indices.
+    """
+    shape, added = _shape(kind), []
+    whole = tensor_type("int32", shape)
+    if DTYPES[kind["tensorType"]["dataType"]][0] != "int32":
+        added.append(constant("cast_0_dtype_0", text("int32")))
+        added.append(operation("cast", "cast_0", {"x": indices, "dtype": "cast_0_dtype_0"}, whole))
+        indices = "cast_0"
+    names = ("greater_equal_0_y_0", "slice_by_index_0", "greater_equal_0", "add_0", "select_0")
+    zero, size, test, moved, chosen = (f"{name}_{step}" for name in names)
+    number = Part("int32", ())
+    return [
+        *added,
+        constant(zero, immediate(number)),
+        operation("greater_equal", test, {"x": indices, "y": zero}, tensor_type("bool", shape)),
+        constant(size, immediate(number, [2**14])),
+        operation("add", moved, {"x": indices, "y": size}, whole),
+        operation("select", chosen, {"cond": test, "a": indices, "b": moved}, whole),
+    ]

@@ -15,7 +15,8 @@ Not here: packages of several functions, and constants that two functions share.
 
 from .. import options as _options
 from ..size import Ledger
-from ..stored import Weight, predict
+from ..parts import Weight
+from ..stored import predict
 from . import forms, protobuf, weightbin
 from .rows import places_of, read_rows, references, shape_of, walk
 from .schema import DTYPES
@@ -70,6 +71,7 @@ def _after(package, technique, options):
         for block in function["block_specializations"].values():
             compressor.function(block)
     rows = read_rows(program, lambda place: compressor.stored[place["offset"]])
+    program.pop("attributes", None)  # coremltools notes what it converted, and forgets it when it compresses
 
     files = dict(package.files)
     for path in files:
@@ -91,6 +93,11 @@ def _field_size(length):
     return 2 + max(1, -(-length.bit_length() // 7)) + length
 
 
+def _element(kind):
+    """Element type of a "ValueType" message of a tensor."""
+    return DTYPES[kind["tensorType"]["dataType"]][0]
+
+
 class _Compressor:
     """Rewrites a function in place, and gives every array its place in a new weight file.
 
@@ -109,12 +116,13 @@ class _Compressor:
         self.package, self.steps = package, steps
         self.end, self.stored = weightbin.ALIGNMENT, {}
         self.exact, self.declined = True, {}
-        self._shared, self._moved, self._renamed = {}, {}, {}
+        self._shared, self._tables, self._moved, self._renamed = {}, {}, {}, {}
         self._file = next(iter(package.weight_files), "@model_path/weights/weight.bin")
 
     def function(self, block):
-        self._uses, self._constants = {}, {}
+        self._uses, self._constants, self._kinds = {}, {}, {}
         for operation in walk(block):
+            self._kinds |= {output["name"]: output["type"] for output in operation.get("outputs", [])}
             for parameter, name in references(operation):
                 self._uses.setdefault(name, []).append((operation, parameter))
             if operation["type"] == "const":
@@ -134,7 +142,7 @@ class _Compressor:
             replacement = self._compress(operation) if operation["type"] == "const" else None
             if replacement is None:
                 self._move(operation)
-                replacement = [operation]
+                replacement = [*self._guards(operation), operation]
             operations += replacement
         block["operations"] = operations
 
@@ -143,8 +151,7 @@ class _Compressor:
         output = operation["outputs"][0]
         place = operation["attributes"]["val"].get("blobFileValue")
         uses = self._uses.get(output["name"], [])
-        dtype = DTYPES[output["type"].get("tensorType", {}).get("dataType", 0)][0] if place else ""
-        if dtype not in _FLOATS or not uses:
+        if place is None or not uses or (dtype := _element(output["type"])) not in _FLOATS:
             return None
         blob, shape = self.package.find_blob(place["fileName"], place["offset"]), shape_of(output["type"])
         weight = Weight(shape, dtype, lambda: blob.array(shape), *self._axes(uses, len(shape)))
@@ -157,9 +164,24 @@ class _Compressor:
         if not stored.parts:
             return None
         version = self.package.spec_version
-        operations, name = forms.write(output["name"], output["type"], stored.parts, version, self._store)
+        operations, name = forms.write(
+            output["name"], output["type"], stored.parts, version, self._store, self._tables
+        )
         self._renamed[output["name"]] = name
         return operations
+
+    def _guards(self, operation):
+        """What is put before an operation that gathers, once for each compression."""
+        if operation["type"] not in ("gather", "gather_nd") or self.package.spec_version < forms.IOS17:
+            return []
+        binding = operation["inputs"]["indices"]["arguments"][0]
+        kind, guards = self._kinds.get(binding.get("name")), []
+        if kind is None or binding["name"] in self._constants or _element(kind).startswith("u"):
+            return []
+        for step in range(len(self.steps)):
+            guards += forms.guard(binding["name"], kind, step + 1)
+            binding["name"], kind = guards[-1]["outputs"][0]["name"], guards[-1]["outputs"][0]["type"]
+        return guards
 
     def _axes(self, uses, rank):
         """Output and input axis of a weight, groups, and whether it can be pruned in patterns.
@@ -172,14 +194,17 @@ class _Compressor:
             if kind == "conv_transpose":
                 pair = (1, 0)
             elif kind == "matmul":
-                pair = (-1, -2) if (parameter == "y") != self._scalar(operation, f"transpose_{parameter}") else (-2, -1)
-                pair = tuple(axis + rank for axis in pair)
+                # y is (inputs, outputs) unless transposed; x, which comes first, the other way round.
+                transposed = bool(self._scalar(operation, f"transpose_{parameter}"))
+                last_is_output = (parameter == "y") != transposed
+                pair = (rank - 1, rank - 2) if last_is_output else (rank - 2, rank - 1)
             axes.add(pair)
             if kind in ("conv", "conv_transpose"):
                 groups = max(groups, self._scalar(operation, "groups") or 1)
             structured &= kind in ("conv", "linear") and parameter == "weight"
-        output, inputs = (next(iter(found)) if len(found) == 1 else None for found in map(set, zip(*axes, strict=True)))
-        return output, inputs, groups, structured
+        outputs, inputs = map(set, zip(*axes, strict=True))
+        agreed = (axis.pop() if len(axis) == 1 else None for axis in (outputs, inputs))
+        return *agreed, groups, structured
 
     def _scalar(self, operation, parameter):
         """A number or truth value that an operation is given; False if it is not given."""

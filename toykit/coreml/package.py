@@ -76,7 +76,7 @@ class Package:
             if "mlProgram" not in model:
                 kind = next((name for name in MODEL_KINDS.values() if name in model), "that is unknown")
                 raise PackageError(
-                    f"the model is of type {kind}, not an ML program; convert it anew with convert_to='mlprogram'"
+                    f"the model is of type {kind}, not an ML program; convert it with convert_to='mlprogram'"
                 )
             self.program_bytes = model["mlProgram"]
             self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
@@ -153,7 +153,7 @@ def _model_path(package):
 def _map(file):
     size = file.stat().st_size
     if not 0 < size < _LARGEST_MODEL_FILE:
-        raise PackageError(f"{file.name} has {size:,} bytes; a model file has at least one and less than 2 GiB")
+        raise PackageError(f"{file.name} has {size:,} bytes; a model file has 1 to 2**31 - 1")
     with file.open("rb") as opened:
         return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -213,8 +213,9 @@ class _Reader:
             return Type("tensor", DTYPES[code][0], tuple(map(_size, sizes)))
         for key, parts in _COMPOUND.items():
             if key in message:
-                content = message[key]
-                inner = content.get("types", []) if parts is None else [content.get(part, {}) for part in parts]
+                inner = message[key].get("types", [])
+                if parts is not None:
+                    inner = [message[key].get(part, {}) for part in parts]
                 return Type(key.removesuffix("Type"), items=tuple(map(self.type, inner)))
         raise PackageError("a value has no type")
 
@@ -224,7 +225,7 @@ class _Reader:
             place = message["blobFileValue"]
             blob = self.find_blob(place.get("fileName", ""), place.get("offset", 0))
             if blob.dtype != kind.dtype and (blob.dtype, kind.dtype) != ("uint8", "bool"):
-                raise PackageError(f"a constant of type {kind} lies in a blob of {blob.dtype} at {blob.offset}")
+                raise PackageError(f"a constant of type {kind} lies in a blob of {blob.dtype}")
             return Value(kind, blob=_fits(blob, blob.count, kind))
         content = message.get("immediateValue", {})
         if "tensor" in content:

@@ -121,9 +121,8 @@ def _records(buffer):
         else:
             raise PackageError(f"field {number} has wire type {wire}, which Core ML does not use")
         if length > len(buffer) - position:
-            raise PackageError(
-                f"field {number} claims {length} bytes and {len(buffer) - position} are left: the file is cut short"
-            )
+            left = len(buffer) - position
+            raise PackageError(f"field {number} claims {length} bytes, {left} are left: the file is cut short")
         yield number, wire, buffer[position : position + length]
         position += length
 

@@ -43,7 +43,9 @@ def values_of(operation):
     """Constants that an operation holds: parameter -> "Value" message."""
     values = dict(operation.get("attributes", {}))
     for parameter, argument in operation.get("inputs", {}).items():
-        values |= {parameter: binding["value"] for binding in argument.get("arguments", []) if "value" in binding}
+        for binding in argument.get("arguments", []):
+            if "value" in binding:
+                values[parameter] = binding["value"]
     return values
 
 

@@ -158,7 +158,7 @@ class WeightFile:
         self._bytes = np.memmap(self.path, np.uint8, mode="r")
         self.count, version = struct.unpack_from("<II", self._bytes)
         if version != 2:
-            raise PackageError(f"{self.path} claims version {version} of the weight format; toykit reads version 2")
+            raise PackageError(f"{self.path} claims version {version} of the format; toykit reads version 2")
 
     def blob(self, offset):
         """The array whose record is at `offset`.
@@ -170,10 +170,10 @@ class WeightFile:
         """
         where = f"{self.path}, record at {offset}"
         if not 0 <= offset <= self.nbytes - ALIGNMENT or offset % ALIGNMENT:
-            raise PackageError(f"{where}: not a place in a file of {self.nbytes} bytes (multiples of {ALIGNMENT})")
+            raise PackageError(f"{where}: not a multiple of {ALIGNMENT} inside a file of {self.nbytes} bytes")
         sentinel, code, stored, start, unused = struct.unpack_from("<IIQQQ", self._bytes, offset)
         if sentinel != SENTINEL:
-            raise PackageError(f"{where}: starts with {sentinel:#x}, not {SENTINEL:#x}: no array is stored here")
+            raise PackageError(f"{where}: starts with {sentinel:#x}, not {SENTINEL:#x}: no array lies here")
         if code not in STORED:
             raise PackageError(f"{where}: element type {code} is unknown; known are {sorted(STORED)}")
         if start + stored > self.nbytes:
@@ -182,7 +182,7 @@ class WeightFile:
             )
         dtype = STORED[code]
         if start % ALIGNMENT or unused >= 8 or unused > stored * 8 or (stored * 8 - unused) % BITS[dtype]:
-            raise PackageError(f"{where}: {stored} bytes with {unused} unused bits from {start} hold no whole {dtype}s")
+            raise PackageError(f"{where}: {stored} bytes less {unused} bits, at {start}, are no whole {dtype}s")
         packed = np.asarray(self._bytes[start : start + stored])
         return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed)
 

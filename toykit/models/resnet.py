@@ -91,7 +91,8 @@ def resnet50(seed=0, classes=1000, device=None):
     >>> sum(p.numel() for p in model.parameters())
     25557032
     """
-    with torch.device(device or "cpu"):
+    # Layers draw weights of their own when they are made; those are replaced, and the state given back.
+    with torch.random.fork_rng(devices=[]), torch.device(device or "cpu"):
         model = ResNet50(classes).eval()
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():

@@ -4,7 +4,7 @@ Works on the `meta` device too, where shapes exist without weights. Torch itself
 has a module has it.
 """
 
-from ..stored import Weight
+from ..parts import Weight
 
 
 def named_tensors(module):
@@ -16,7 +16,7 @@ def named_tensors(module):
 
     Returns
     -------
-    list of (str, str, toykit.stored.Weight)
+    list of (str, str, toykit.parts.Weight)
         Buffers, such as the running mean of a batch norm, are not parameters and not listed.
     """
     layers = dict(module.named_modules())
