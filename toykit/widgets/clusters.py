@@ -43,10 +43,13 @@ class Lloyd(Instrument, js="lloyd"):
 
     def fallback(self):
         rows = [
-            (start["label"], len(start["excess"]) - 1, f"{start['excess'][0]:.1f} %", f"{start['excess'][-1]:.2f} %")
+            (
+                start["label"],
+                f"{'' if start['rests'] else 'more than '}{len(start['excess']) - 1}",
+                f"{start['excess'][0]:.1f} %", f"{start['excess'][-1]:.2f} %")
             for start in self.starts
         ]
-        header = ["Centroids start", "Steps until they rest", "Error above the least, at first", "at rest"]
+        header = ["Centroids start", "Steps until they rest", "Error above the least, at first", "in the last step shown"]
         return table(self.label, header, rows)
 
 
@@ -93,7 +96,10 @@ def lloyd(values, k=8, name="a layer", steps=150):
         history = kmeans.lloyd(levels, k, mass, start=first, steps=steps)
         # In percent above the least cost; nothing is below it but rounding.
         excess = [round(max(0.0, 100 * (step.cost / best.cost - 1)), 3) for step in history]
-        starts.append({"name": start, "label": label, "first": sum(map(len, positions)), "excess": excess})
+        rests = len(history) < steps
+        starts.append(
+            {"name": start, "label": label, "first": sum(map(len, positions)), "excess": excess, "rests": rests}
+        )
         positions.append(np.stack([step.centroids for step in history]))
     along = (np.concatenate(positions) - low) / (high - low)
     counts, _ = np.histogram(values.astype(np.float64), bins=BINS, range=(low, high))

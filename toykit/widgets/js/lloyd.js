@@ -91,7 +91,7 @@ export default tk.instrument("lloyd", (view) => {
     view.canvas({ label: "Squared error above the least possible, step by step", height: 120, draw: drawError }),
   ];
   const captions = [
-    "Weights (square root of the count), coloured by the centroid that is nearest. Black: the centroids of this step. Orange: the best there are.",
+    "Weights (square root of the count), coloured by the centroid that is nearest. Upper marks: the centroids of this step. Orange marks: the best there are.",
     "Squared error above the least possible, on a logarithmic scale, for the three starts",
   ];
   view.stage.append(...pictures.map(({ node }, i) => html("figure", {}, node, html("figcaption", {}, captions[i]))));
@@ -109,7 +109,7 @@ export default tk.instrument("lloyd", (view) => {
   const run = () => {
     if (step() === last()) view.set("step", 0);
     play.textContent = "Pause";
-    timer = setInterval(() => (step() < last() ? view.set("step", step() + 1) : pause()), 140);
+    timer = setInterval(() => (step() < last() ? view.set("step", step() + 1) : pause()), 90);
     if (step() < last()) view.set("step", step() + 1);
   };
   view.undo.push(() => clearInterval(timer));
@@ -122,9 +122,10 @@ export default tk.instrument("lloyd", (view) => {
   view.readout.append(headline);
   function say() {
     const excess = chosen().excess[step()], rest = step() === last();
-    const amount = excess < 0.005 ? "no more than the least possible" : `${number(excess, excess < 10 ? 2 : 0)} % above the least possible`;
+    const amount = excess < 0.05 ? "within 0.05 % of the least possible" : `${number(excess, excess < 10 ? 2 : 0)} % above the least possible`;
     headline.replaceChildren(html("strong", {}, `Step ${step()}: ${amount}.`),
-      rest ? (excess < 0.005 ? " The centroids rest at the optimum." : " The centroids rest, and not at the optimum.") : "");
+      !rest ? "" : !chosen().rests ? " They still move; no further steps are shown."
+        : excess < 0.05 ? " The centroids rest." : " The centroids rest, and not where they should.");
   }
   function update() {
     pictures.forEach(({ paint }) => paint());
