@@ -55,12 +55,12 @@ export default tk.instrument("lloyd", (view) => {
   const top = Math.max(...starts.flatMap((start) => start.excess), 1), floor = 0.1;
   function drawError(context, width, height) {
     context.clearRect(0, 0, width, height);
-    const left = 46, base = height - 18;
+    const left = 60, base = height - 18;
     const x = (s) => left + (s / most) * (width - left - 10);
     const y = (excess) => 6 + (Math.log(top / Math.max(floor, excess)) / Math.log(top / floor)) * (base - 8);
     context.font = "11px system-ui, sans-serif";
     for (const tick of [0.1, 1, 10, 100, 1000, 10000]) {
-      if (tick > top) break;
+      if (tick > top || y(tick) < 8) break;
       context.fillStyle = view.color("line");
       context.fillRect(left, y(tick), width - left, 0.5);
       context.fillStyle = view.color("soft");
