@@ -39,10 +39,16 @@ ONE_LAYER = [
     *sweep.grid("palettize", bits=(1, 2, 3, 4, 6, 8), mode="kmeans"),
     *sweep.grid("prune", sparsity=(0.5, 0.7, 0.8, 0.9)),
     *sweep.grid("quantize", bits=(4, 8), granularity="per_tensor"),
+    *(
+        {"technique": "joint", "prune": {"sparsity": sparsity}, "palettize": {"bits": bits}}
+        for sparsity in (0.5, 0.7, 0.8)
+        for bits in (2, 3)
+    ),
 ]
 PARTS = ("layers", "whole", "mixed", "explorer")
-# Budgets of the mixed recipes, in bits a weight over the seven layers.
-BUDGETS = (1.5, 1.65, 1.8, 2.25, 2.5, 3.0)
+# Budgets of the mixed recipes, in bits a weight over the seven layers: of palettes alone, and of palettes
+# and pruned palettes.
+BUDGETS = {"palettes": (1.65, 1.8, 2.25, 2.5, 3.0), "pruned palettes": (1.5, 1.75, 2.0, 2.25, 2.5, 3.0)}
 
 
 def full_exam():
@@ -56,11 +62,14 @@ def tune_exam():
 
 
 def recipes(weights, rows):
-    """For each budget, the least damage there is: palette bits for each layer."""
-    palettes = sweep.Rows(row for row in rows if row["technique"] == "palettize")
-    options = sweep.candidates(palettes, "tune_changed", keep=("technique", "bits", "mode"))
-    size = sum(weights[name].size for name in options)
-    return [sweep.choose(options, max_bytes=bits * size / 8) for bits in BUDGETS]
+    """For each budget, the least damage there is: (kind, bits a weight, choice)."""
+    size = sum(weights[name].size for name in set(rows.column("layer")))
+    for kind, budgets in BUDGETS.items():
+        techniques = ("palettize",) if kind == "palettes" else ("palettize", "joint")
+        kept = sweep.Rows(row for row in rows if row["technique"] in techniques)
+        options = sweep.candidates(kept, "tune_changed", keep=("technique", "bits", "mode", "prune", "palettize"))
+        for bits in budgets:
+            yield kind, bits, sweep.choose(options, max_bytes=bits * size / 8)
 
 
 def explorer_tones():
@@ -96,12 +105,12 @@ def main():
         rows = sweep.run(weights, WHOLE, full, metric_name=full.name, **how)
         sweep.write(DATA / "crepe_whole.csv", rows, WHOLE)
     if "mixed" in wanted:
-        chosen = recipes(weights, one_layer)
-        settings = [choice.settings for choice in chosen]
+        chosen = list(recipes(weights, one_layer))
+        settings = [choice.settings for _, _, choice in chosen]
         rows = sweep.run(weights, settings, full, metric_name=full.name, **how)
-        for row, bits, choice in zip(rows, BUDGETS, chosen, strict=True):
-            row |= {"budget_bits": bits, "predicted_damage": choice.damage}
-        sweep.write(DATA / "crepe_mixed.csv", rows, settings, ("budget_bits", "predicted_damage"))
+        for row, (kind, bits, choice) in zip(rows, chosen, strict=True):
+            row |= {"kind": kind, "budget_bits": bits, "predicted_damage": choice.damage}
+        sweep.write(DATA / "crepe_mixed.csv", rows, settings, ("kind", "budget_bits", "predicted_damage"))
     if "explorer" in wanted:
         from toykit.widgets.accuracy import explorer_data
 

@@ -21,17 +21,19 @@ class Small(torch.nn.Module):
         self.first = torch.nn.Conv1d(16, 64, 5)
         self.second = torch.nn.Conv1d(64, 64, 3)
         self.third = torch.nn.Conv1d(64, 48, 3)
+        self.fourth = torch.nn.Conv1d(48, 48, 3)
         self.head = torch.nn.Linear(48, 96)
 
     def forward(self, x):
         x = torch.relu(self.second(torch.relu(self.first(x))))
-        return self.head(torch.relu(self.third(x)).mean(-1))
+        return self.head(torch.relu(self.fourth(torch.relu(self.third(x)))).mean(-1))
 
 
 RECIPE = {
     "first.weight": {"technique": "palettize", "bits": 2, "mode": "uniform"},
     "second.weight": {"technique": "prune", "sparsity": 0.7},
     "third.weight": {"technique": "quantize", "bits": 8, "granularity": "per_channel"},
+    "fourth.weight": {"technique": "joint", "prune": {"sparsity": 0.6}, "palettize": {"bits": 4, "mode": "uniform"}},
     "head.weight": {"technique": "float16"},
 }
 
@@ -51,7 +53,7 @@ def test_each_layer_is_stored_as_predicted(model, package, tmp_path):
     stored = tk.coreml.Package(tk.coreml.save(tk.coreml.compress_layers(package, RECIPE), tmp_path / "a.mlpackage"))
     found = Counter(blob.nbytes for blob in stored.weight_blobs)
     predicted = sweep.apply(model, RECIPE)
-    assert list(predicted.stored) == ["first.weight", "second.weight", "third.weight"]
+    assert list(predicted.stored) == ["first.weight", "second.weight", "third.weight", "fourth.weight"]
     # Arrays of fewer than ten elements, such as a table of four, are written into the program instead.
     parts = Counter(p.nbytes for c in predicted.stored.values() for p in c.parts.values() if p.size >= 10)
     assert parts - found == Counter()
@@ -60,19 +62,23 @@ def test_each_layer_is_stored_as_predicted(model, package, tmp_path):
 
 def test_configurations_name_the_constants(package):
     found = tk.coreml.configurations(package, RECIPE)
-    assert sorted(found) == ["palettize", "prune", "quantize"]
-    assert list(found["palettize"].op_name_configs) == ["first_weight_to_fp16"]
+    assert [(technique, joint, list(config.op_name_configs)) for technique, joint, config in found] == [
+        ("palettize", False, ["first_weight_to_fp16"]),
+        ("prune", False, ["second_weight_to_fp16", "fourth_weight_to_fp16"]),
+        ("quantize", False, ["third_weight_to_fp16"]),
+        ("palettize", True, ["fourth_weight_to_fp16_sparsified"]),
+    ]
 
 
 def test_only_float16_leaves_the_package_alone(package):
-    assert tk.coreml.configurations(package, {"head.weight": {"technique": "float16"}}) == {}
+    assert tk.coreml.configurations(package, {"head.weight": {"technique": "float16"}}) == []
 
 
 @pytest.mark.parametrize(
     "settings, message",
     [
         ({"fifth.weight": {"technique": "palettize", "bits": 2}}, "no constant for layer 'fifth.weight'"),
-        ({"head.weight": {"technique": "joint", "prune": {"sparsity": 0.5}, "palettize": {"bits": 2}}}, "joint"),
+        ({"head.weight": {"technique": "joint", "palettize": {"bits": 2}, "quantize": {"bits": 8, "granularity": "per_tensor"}}}, "pruning and one more"),
         ({"head.weight": {"technique": "palettize", "bits": 5}}, "bits"),
     ],
 )

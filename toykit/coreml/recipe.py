@@ -3,7 +3,8 @@
 `toykit.sweep.choose` finds settings by the names of a torch module's tensors, `conv1.weight`. In a
 converted package the same tensor is a constant called `conv1_weight_to_fp16`, and coremltools takes
 an `OptimizationConfig` whose `op_name_configs` name such constants. One configuration holds one
-technique; a recipe that mixes techniques is applied one technique after the other.
+technique, so a recipe is applied in a few passes: first one for each technique, then a second one
+over what was pruned, which by then is called `conv1_weight_to_fp16_sparsified`.
 """
 
 import re
@@ -26,34 +27,40 @@ def configurations(mlmodel, settings):
 
     Returns
     -------
-    dict of str to coremltools.optimize.coreml.OptimizationConfig
-        For each technique that the recipe uses, what to pass to `prune_weights`,
-        `linear_quantize_weights` or `palettize_weights`.
+    list of (str, bool, coremltools.optimize.coreml.OptimizationConfig)
+        For each pass the technique ("prune", "quantize" or "palettize"), whether it works on what an
+        earlier pass pruned (`joint_compression=`), and the configuration.
 
     Raises
     ------
     ImportError
         Where coremltools is missing.
     ValueError
-        If a layer is not a constant of the package, or its setting is joint compression.
+        If a layer is not a constant of the package, or its setting joins techniques in another way
+        than pruning and one more.
     """
     coremltools()
     import coremltools.optimize.coreml as cto
 
     constants = constant_names(mlmodel)
-    named = {}
+    passes = {}
     for layer, setting in settings.items():
         if setting["technique"] == "float16":
             continue
-        if setting["technique"] == "joint":
-            raise ValueError(f"{layer}: joint compression of single layers has no one configuration")
         chosen = {name: value for name, value in setting.items() if name != "technique"}
-        ((technique, complete),) = _options.steps(setting["technique"], chosen)
+        steps = _options.steps(setting["technique"], chosen)
+        if len(steps) > 2 or len(steps) == 2 and steps[0][0] != "prune":
+            raise ValueError(f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}")
         key = _plain(layer)
         if key not in constants:
             raise ValueError(f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}")
-        named.setdefault(technique, {})[constants[key]] = _CONFIG[technique](cto, complete)
-    return {technique: cto.OptimizationConfig(op_name_configs=configs) for technique, configs in named.items()}
+        for number, (technique, complete) in enumerate(steps):
+            name = constants[key] + "_sparsified" * number
+            passes.setdefault((number > 0, technique), {})[name] = _CONFIG[technique](cto, complete)
+    return [
+        (technique, joint, cto.OptimizationConfig(op_name_configs=passes[joint, technique]))
+        for joint, technique in sorted(passes)
+    ]
 
 
 def compress_layers(mlmodel, settings):
@@ -68,12 +75,13 @@ def compress_layers(mlmodel, settings):
     -------
     coremltools.models.MLModel
     """
+    coremltools()
     import coremltools.optimize.coreml as cto
 
     calls = {"prune": cto.prune_weights, "quantize": cto.linear_quantize_weights, "palettize": cto.palettize_weights}
-    for technique, config in configurations(mlmodel, settings).items():
+    for technique, joint, config in configurations(mlmodel, settings):
         with quiet():
-            mlmodel = calls[technique](mlmodel, config)
+            mlmodel = calls[technique](mlmodel, config, joint_compression=joint)
     return mlmodel
 
 
