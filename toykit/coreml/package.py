@@ -21,6 +21,7 @@ from .schema import MODEL_KINDS
 from .weightbin import WeightFile
 
 _LARGEST_MODEL_FILE = 2**31  # the protobuf library reads no message beyond 2 GiB
+_LARGEST_PROGRAM = 2**26  # weights lie outside the program; those of the largest networks have a few MB
 _LARGEST_MANIFEST = 2**24
 _MODEL_PATH = "@model_path/"
 
@@ -76,9 +77,11 @@ class Package:
             if "mlProgram" not in model:
                 kind = next((name for name in MODEL_KINDS.values() if name in model), "that is unknown")
                 raise PackageError(
-                    f"the model is of type {kind}, not an ML program; convert it with convert_to='mlprogram'"
+                    f"the model is of type {kind}, not an ML program; convert with convert_to='mlprogram'"
                 )
             self.program_bytes = model["mlProgram"]
+            if len(self.program_bytes) > _LARGEST_PROGRAM:
+                raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
             self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
         except PackageError as error:
             raise PackageError(f"{self.path}: {error}") from error

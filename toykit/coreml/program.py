@@ -272,7 +272,7 @@ def _tensor(message, kind):
         packed, count = np.frombuffer(values, np.uint8), math.prod(size or 0 for size in kind.shape)
         if packed.size != nbytes(count, kind.dtype):
             raise PackageError(f"a constant of type {kind} has {packed.size} bytes")
-        return elements(packed, kind.dtype, count)
+        return _fits(elements(packed, kind.dtype, count), count, kind)
     try:
         return _fits(np.array(values, dtype=kind.dtype), len(values), kind)
     except (OverflowError, TypeError) as error:

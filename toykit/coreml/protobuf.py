@@ -68,7 +68,11 @@ def decode(buffer, message, depth=0):
             values = _packed(value, kind) if wire == _BYTES and kind in _WIRE else None
             if values is None:
                 values = [_value(value, wire, kind, f"{message}.{name}", depth)]
-            result[name] = values if name not in result else [*result[name], *values]
+            if name not in result:
+                result[name] = values
+            else:  # grow a list: copying it for every field would take the square of the time
+                result[name] = result[name] if isinstance(result[name], list) else list(result[name])
+                result[name].extend(values)
         elif label == "single":
             result[name] = _value(value, wire, kind, f"{message}.{name}", depth)
     return result
@@ -122,7 +126,7 @@ def _records(buffer):
             raise PackageError(f"field {number} has wire type {wire}, which Core ML does not use")
         if length > len(buffer) - position:
             left = len(buffer) - position
-            raise PackageError(f"field {number} claims {length} bytes, {left} are left: the file is cut short")
+            raise PackageError(f"field {number} claims {length} bytes, {left} are left: it is cut short")
         yield number, wire, buffer[position : position + length]
         position += length
 
@@ -166,13 +170,13 @@ def _map_entry(value, wire, kind, where, depth):
     """A map is stored as messages of two fields: 1 is the key, always text here, and 2 the value."""
     if wire != _BYTES:
         raise PackageError(f"{where} has wire type {wire}, not that of a map")
-    key, item = "", b""
+    key, item = "", None
     for number, inner, content in _records(value):
         if number == 1:
             key = _value(content, inner, "string", where, depth)
         elif number == 2:
-            item = content if inner == _BYTES else None
-    return key, _value(item, _BYTES if item is not None else inner, kind, f"{where}[{key!r}]", depth)
+            item = _value(content, inner, kind, where, depth)
+    return key, _value(b"", _BYTES, kind, where, depth) if item is None else item
 
 
 def _packed(value, kind):

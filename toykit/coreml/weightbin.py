@@ -182,7 +182,7 @@ class WeightFile:
             )
         dtype = STORED[code]
         if start % ALIGNMENT or unused >= 8 or unused > stored * 8 or (stored * 8 - unused) % BITS[dtype]:
-            raise PackageError(f"{where}: {stored} bytes less {unused} bits, at {start}, are no whole {dtype}s")
+            raise PackageError(f"{where}: {stored} bytes less {unused} bits at {start} are no whole {dtype}s")
         packed = np.asarray(self._bytes[start : start + stored])
         return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed)
 
