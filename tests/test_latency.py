@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toykit import latency
-from toykit.latency import Chip, Format, Layer, computer, fitting, measuring, timing
+from toykit.latency import Chip, Format, Layer, computer, measuring, published, timing
 
 PUBLISHED = Path(__file__).parents[1] / "notebooks" / "data" / "apple_published.csv"
 FC = Layer("fc", (1000, 2048), 2_048_000, 2048, 1000)
@@ -159,7 +159,7 @@ def test_every_row_of_the_table_is_understood():
     assert len(rows) == 35
     assert all(0 < row.seconds < 2e-3 for row in rows)
     with pytest.raises(ValueError, match="no known kind"):
-        fitting.read_config("magic")
+        published.read_config("magic")
     with pytest.raises(ValueError, match="no row"):
         latency.read_published(PUBLISHED, model="VGG")
 

@@ -5,7 +5,7 @@ Looked up by `toykit.latency.layers`.
 
 import math
 
-from ..latency.roofline import Layer
+from ..latency.shapes import Layer
 from .package import Package
 from .protobuf import PackageError
 

@@ -134,9 +134,10 @@ class Int8Int8:
                 "Int8Int8 takes signed, symmetric 8-bit weights, as tk.quantize(w, bits=8) gives; "
                 f"got {compressed!r}"
             )
-        if (n := self._rows.codes.shape[1]) > 2**17:  # 2**17 products of 2**7 x 2**7 are 2**31
+        self.shape = compressed.shape[0], compressed.size // compressed.shape[0]
+        if (n := self.shape[1]) > 2**17:  # 2**17 products of 2**7 x 2**7 are 2**31
             raise ValueError(f"a row of {n} weights can overflow a sum of 32 bits; at most {2**17} fit")
-        self.shape, self.nbytes = self._rows.codes.shape, self._rows.nbytes
+        self.nbytes = self._rows.nbytes
 
     def __call__(self, x):
         """W x for a vector of n numbers, float32."""

@@ -41,6 +41,14 @@ def stored_rows(compressed):
 
 
 class _Rows:
+    """What all layouts share.
+
+    Attributes
+    ----------
+    arrays : tuple of array
+        Everything that is kept in memory.
+    """
+
     arrays = ()
 
     @property
@@ -52,16 +60,22 @@ class _Rows:
 
 
 class Int8Rows(_Rows):
-    """8-bit codes: already a byte each."""
+    """8-bit codes: a byte each."""
 
     def __init__(self, quantized):
         rows = quantized.shape[0]
-        self.codes = quantized.codes.reshape(rows, -1)
+        codes = quantized.codes.reshape(rows, -1)
+        short = -codes.shape[1] % LANES
+        self.codes = np.pad(codes, ((0, 0), (0, short))) if short else codes
         self.scale, self.zero = _row_scales(quantized)
+        self.signed = quantized.signed
         self.arrays = self.codes, self.scale, self.zero
 
+    def arrange(self, x):
+        return _filled(x, self.codes.shape[1])
+
     def product(self, x, y):
-        loops.int8_product(self.codes, self.scale, self.zero, x, y)
+        loops.int8_product[self.signed](self.codes, self.scale, self.zero, x, y)
 
     def rows(self, start, out):
         loops.int8_rows(self.codes, self.scale, self.zero, start, out)
@@ -90,8 +104,7 @@ class TableRows(_Rows):
     def arrange(self, x):
         """All that meet the lowest code of a byte, then all that meet the next; zeros at the end."""
         per_byte, count = 8 // self.bits, self.codes.shape[1]
-        filled = np.zeros((per_byte * count, *x.shape[1:]), np.float32)
-        filled[: len(x)] = x
+        filled = _filled(x, per_byte * count)
         by_lane = filled.reshape(count, per_byte, *x.shape[1:]).swapaxes(0, 1)
         return np.ascontiguousarray(by_lane).reshape(filled.shape)
 
@@ -119,15 +132,22 @@ class SparseRows(_Rows):
         self.arrays = self.values, self.mask, self.firsts
 
     def arrange(self, x):
-        filled = np.zeros((16 * self.mask.shape[1], *x.shape[1:]), np.float32)
-        filled[: len(x)] = x
-        return filled
+        return _filled(x, 16 * self.mask.shape[1])
 
     def product(self, x, y):
         loops.sparse_product(self.values, self.firsts, self.mask, x, y)
 
     def rows(self, start, out):
         loops.sparse_rows(self.values, self.firsts, self.mask, start, out)
+
+
+def _filled(x, length):
+    """x with zeros at its end, which meet the codes that rows were filled up with."""
+    if len(x) == length:
+        return x
+    filled = np.zeros((length, *x.shape[1:]), np.float32)
+    filled[: len(x)] = x
+    return filled
 
 
 def _row_bytes(packed, bits, rows, columns, multiple):

@@ -50,6 +50,21 @@ class _Code:
     def all(self, kind, value):
         return ir.Constant(ir.VectorType(kind, LANES), [value] * LANES)
 
+    def repeat(self, number):
+        """One number in every lane."""
+        vector = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+        for lane in range(LANES):
+            vector = self.builder.insert_element(vector, number, ir.Constant(_INT, lane))
+        return vector
+
+    def widen(self, byte, signed):
+        extend = self.builder.sext if signed else self.builder.zext
+        return extend(byte, ir.VectorType(_INT, LANES))
+
+    def to_float(self, number, signed):
+        convert = self.builder.sitofp if signed else self.builder.uitofp
+        return convert(number, ir.VectorType(_FLOAT, LANES))
+
     def shuffle(self, entries, code):
         """entries[code] in every lane. LLVM recognises these picks as one instruction."""
         picked = ir.Constant(entries.type, ir.Undefined)
@@ -99,19 +114,22 @@ class _Code:
         return results
 
 
-def table_rows(bits):
+def rows_product(bits, signed=False):
     """An instruction that multiplies some rows of packed codes of this width by a vector.
 
-    Returns `rows_product(codes, tables, x, sums, count)`. `codes` is a tuple of uint8 arrays (the
+    Returns `product(codes, tables, x, sums, count)`. `codes` is a tuple of uint8 or int8 arrays (the
     rows), `tables` a tuple of as many float32 arrays of 16 entries, and `x` a float32 array of
     `8 // bits` times `count` numbers: first those that meet the lowest code of each byte, then
     those that meet the next. `count`, the bytes of a row, is a multiple of `LANES`. Several rows at
     once read x once for all, and no addition waits for the one before.
+
+    Codes of 8 bits, of which only these may be `signed`, are numbers themselves. Their `tables` have
+    one entry each, which is subtracted: the zero point.
     """
     per_byte = 8 // bits
 
     @intrinsic
-    def rows_product(_typing, codes, tables, x, sums, count):
+    def product(_typing, codes, tables, x, sums, count):
         signature = types.void(codes, tables, x, sums, types.intp)
 
         def generate(context, builder, sig, args):
@@ -123,10 +141,18 @@ def table_rows(bits):
 
             rows, tables = unpack(0), unpack(1)
             x, sums = code.data(sig.args[2], args[2]), code.data(sig.args[3], args[3])
-            tables = [
-                [code.load(table, ir.Constant(_LONG, half), _FLOAT, 4) for half in range(0, 16, LANES)]
-                for table in tables
-            ]
+            if bits == 8:
+                tables = [code.repeat(builder.load(zero)) for zero in tables]
+            else:
+                tables = [
+                    [code.load(table, ir.Constant(_LONG, half), _FLOAT, 4) for half in range(0, 16, LANES)]
+                    for table in tables
+                ]
+
+            def decompress(byte, lane, table):
+                if bits == 8:
+                    return builder.fsub(code.to_float(byte, signed), table, flags=("fast",))
+                return code.look_up(table, builder.lshr(byte, code.all(_INT, lane * bits)))
 
             def body(i, totals):
                 pieces = [
@@ -135,12 +161,11 @@ def table_rows(bits):
                 ]
                 totals = list(totals)
                 for r, row in enumerate(rows):
-                    byte = builder.zext(code.load(row, i, _BYTE, 1), ir.VectorType(_INT, LANES))
+                    byte = code.widen(code.load(row, i, _BYTE, 1), signed)
                     for lane, piece in enumerate(pieces):
-                        shifted = builder.lshr(byte, code.all(_INT, lane * bits))
-                        weights = code.look_up(tables[r], shifted)
                         # Two running totals a row: an addition takes longer than a look-up.
                         t = 2 * r + lane % 2
+                        weights = decompress(byte, lane, tables[r])
                         totals[t] = code.add_product(totals[t], weights, piece)
                 return totals
 
@@ -152,7 +177,7 @@ def table_rows(bits):
 
         return signature, generate
 
-    return rows_product
+    return product
 
 
 @intrinsic

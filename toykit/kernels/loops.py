@@ -36,24 +36,6 @@ def dense_product(weights, x, y):
 
 
 @njit(fastmath=True)
-def int8_product(codes, scale, zero, x, y):
-    """8-bit codes: w = scale (code - zero), so y = scale * sum((code - zero) x)."""
-    m, n = codes.shape
-    for i in range(0, m, 4):
-        i1, i2, i3 = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
-        # The zero point is taken off each code, which is exact; taken off the sum, it would cancel
-        # digits. Numba makes a sum of int32 an int64, so it is done in float32, which is quicker.
-        z, z1, z2, z3 = zero[i], zero[i1], zero[i2], zero[i3]
-        a = b = c = d = np.float32(0)
-        for k in range(n):
-            a += (np.float32(codes[i, k]) - z) * x[k]
-            b += (np.float32(codes[i1, k]) - z1) * x[k]
-            c += (np.float32(codes[i2, k]) - z2) * x[k]
-            d += (np.float32(codes[i3, k]) - z3) * x[k]
-        y[i], y[i1], y[i2], y[i3] = a * scale[i], b * scale[i1], c * scale[i2], d * scale[i3]
-
-
-@njit(fastmath=True)
 def int8_rows(codes, scale, zero, start, out):
     """Rows start, start + 1, ... of the same weights, as many as `out` has."""
     for r in range(len(out)):
@@ -72,8 +54,33 @@ def int8_int8_product(codes, scale, x, x_scale, y):
         y[i] = np.float32(total) * (scale[i] * x_scale)
 
 
+def _int8_product(signed):
+    four_rows = instructions.rows_product(8, signed)
+
+    @njit
+    def product(codes, scale, zero, x, y):
+        m, count = codes.shape
+        sums = np.empty(4, np.float32)
+        for i in range(0, m, 4):
+            i1, i2, i3 = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
+            # The zero point is taken off each code, which is exact; off the sum it would cancel digits.
+            four_rows(
+                (codes[i], codes[i1], codes[i2], codes[i3]),
+                (zero[i : i + 1], zero[i1 : i1 + 1], zero[i2 : i2 + 1], zero[i3 : i3 + 1]),
+                x, sums, count,
+            )  # fmt: skip
+            y[i], y[i1] = sums[0] * scale[i], sums[1] * scale[i1]
+            y[i2], y[i3] = sums[2] * scale[i2], sums[3] * scale[i3]
+
+    return product
+
+
+# w = scale (code - zero), by whether codes are signed.
+int8_product = {signed: _int8_product(signed) for signed in (False, True)}
+
+
 def _table_product(bits):
-    four_rows = instructions.table_rows(bits)
+    four_rows = instructions.rows_product(bits)
 
     @njit
     def product(codes, tables, rows_a_table, x, y):

@@ -12,14 +12,16 @@ A modelled time is not a measured one, and everything here that prints one says 
 Not here: kernels to measure (`toykit.kernels`), and what a device really does (profile it in Xcode).
 """
 
-from .fitting import Fit, fit, fit_null, read_published
 from .computer import Machine, machine
+from .fitting import Fit, fit, fit_null
 from .measuring import Measurement, bandwidth, measure, size_beyond_cache
 from .networks import layers, mobilenet_v2_layers, resnet50_layers
-from .roofline import Chip, Format, Layer, Timing, intensity, timing
+from .published import Published, read_published
+from .roofline import Timing, intensity, timing
+from .shapes import Chip, Format, Layer
 
 __all__ = [
-    "Chip", "Fit", "Format", "Layer", "Machine", "Measurement", "Timing", "bandwidth",
+    "Chip", "Fit", "Format", "Layer", "Machine", "Measurement", "Published", "Timing", "bandwidth",
     "fit", "fit_null", "intensity", "layers", "machine", "measure", "mobilenet_v2_layers",
     "read_published", "resnet50_layers", "size_beyond_cache", "timing",
 ]  # fmt: skip

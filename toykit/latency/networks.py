@@ -7,7 +7,7 @@ and what is left (activations, pooling, additions) is little work that a compile
 from pathlib import Path
 
 from .._optional import require
-from .roofline import Layer
+from .shapes import Layer
 
 
 def layers(source, input_shape=None):

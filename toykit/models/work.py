@@ -7,7 +7,7 @@ import copy
 import math
 
 from .._optional import require
-from ..latency.roofline import Layer
+from ..latency.shapes import Layer
 
 torch = require("torch", "toykit.models needs torch to trace a module")
 nn = torch.nn
