@@ -4,7 +4,7 @@
 ipywidgets is loaded when it is first used.
 """
 
-from importlib import import_module
+from ._lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -41,19 +41,4 @@ _MODULES = (
     "widgets",
 )
 
-__all__ = sorted([*_HOME, *_MODULES])
-
-
-def __getattr__(name):
-    if name in _HOME:
-        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    elif name in _MODULES:
-        value = import_module(f"{__name__}.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = lazy(__name__, _HOME, _MODULES)

@@ -5,18 +5,8 @@ well their pitch was heard; both need NumPy alone. `tk.data.digits1d` generates 
 ever downloaded.
 """
 
-from importlib import import_module
+from .._lazy import lazy
 
 _MODULES = ("digits1d", "pitch", "tones")
 
-__all__ = sorted(_MODULES)
-
-
-def __getattr__(name):
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.{name}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = lazy(__name__, {}, _MODULES)

@@ -5,7 +5,7 @@ needs torch, `import toykit` does not. (A module must not carry the name of a fu
 import of one would hide the other.)
 """
 
-from importlib import import_module
+from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
@@ -22,16 +22,4 @@ _HOME = {
     "with_weights": "fast_pitch",
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -11,7 +11,7 @@ in `toykit.training.common`; one readable file each:
     hints               from compressed weights to what coremltools converts
 """
 
-from importlib import import_module
+from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
@@ -37,16 +37,4 @@ _HOME = {
     "store": "hints",
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = lazy(__name__, _HOME)

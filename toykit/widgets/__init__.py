@@ -4,7 +4,7 @@
 `explore` puts a layer beside its compressed self. They need anywidget; nothing else of toykit does.
 """
 
-from importlib import import_module
+from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
@@ -18,15 +18,4 @@ _HOME = {
     "size_explorer": "sizes",
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    return globals()[name]
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
+__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
