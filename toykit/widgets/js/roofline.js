@@ -80,7 +80,7 @@ export default tk.instrument("roofline", (view) => {
         const flip = px > right - 110;
         mark.text.setAttribute("x", flip ? px - 11 : px + 11);
         mark.text.setAttribute("text-anchor", flip ? "end" : "start");
-        mark.text.setAttribute("y", Math.min(base - 6, py + (up && close ? 32 : 18)));
+        mark.text.setAttribute("y", flip && name === "just" ? py - 12 : Math.min(base - 6, py + (up && close ? 32 : 18)));
         mark.text.textContent = name === "ahead" ? "ahead of time" : "just in time";
       }
       drawBars(m, left, right);
