@@ -65,7 +65,7 @@ def compress(package, technique, **options):
         mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
     for number, (name, chosen) in enumerate(steps):
         with quiet():
-            config = cto.OptimizationConfig(global_config=_CONFIG[name](cto, chosen))
+            config = cto.OptimizationConfig(global_config=CONFIGURE[name](cto, chosen))
             mlmodel = calls[name](mlmodel, config, joint_compression=number > 0)
     return mlmodel
 
@@ -110,4 +110,4 @@ def _palettize(cto, options):
     )
 
 
-_CONFIG = {"prune": _prune, "quantize": _quantize, "palettize": _palettize}
+CONFIGURE = {"prune": _prune, "quantize": _quantize, "palettize": _palettize}

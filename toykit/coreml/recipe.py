@@ -11,7 +11,7 @@ import re
 
 from .. import options as _options
 from .._quiet import coremltools, quiet
-from .compression import _CONFIG
+from .compression import CONFIGURE
 
 
 def configurations(mlmodel, settings):
@@ -56,7 +56,7 @@ def configurations(mlmodel, settings):
             raise ValueError(f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}")
         for number, (technique, complete) in enumerate(steps):
             name = constants[key] + "_sparsified" * number
-            passes.setdefault((number > 0, technique), {})[name] = _CONFIG[technique](cto, complete)
+            passes.setdefault((number > 0, technique), {})[name] = CONFIGURE[technique](cto, complete)
     return [
         (technique, joint, cto.OptimizationConfig(op_name_configs=passes[joint, technique]))
         for joint, technique in sorted(passes)
