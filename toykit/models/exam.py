@@ -4,6 +4,8 @@ A metric for `toykit.sweep`: an object that is called with a dict of weights and
 """
 
 import hashlib
+import threading
+from functools import cached_property
 
 import numpy as np
 
@@ -45,10 +47,23 @@ class PitchExam:
         for tones in sets.values():
             digest.update(np.round(tones.frames, 3).tobytes())  # these very tones
         self.name = f"pitch exam v1 {' '.join(sets)} {digest.hexdigest()[:16]}"
-        trained = Listener(with_weights({}))
-        self._features = {name: trained.begin(tones.frames) for name, tones in sets.items()}
-        self.trained = {name: trained.finish(features) for name, features in self._features.items()}
         self._first_layers = {n: w for n, w in crepe_weights().items() if n.startswith(("conv1", "conv2"))}
+        self._lock = threading.Lock()
+
+    # Computed when first needed, once: a sweep whose answers are all in the cache listens to nothing.
+
+    @property
+    def _features(self):
+        with self._lock:
+            if "_heard" not in vars(self):
+                trained = Listener(with_weights({}))
+                self._heard = {name: trained.begin(tones.frames) for name, tones in self.sets.items()}
+        return self._heard
+
+    @cached_property
+    def trained(self):
+        trained = Listener(with_weights({}))
+        return {name: trained.finish(features) for name, features in self._features.items()}
 
     def __call__(self, weights):
         """The scores of the network with these weights.
