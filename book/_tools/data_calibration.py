@@ -43,9 +43,11 @@ def frames(n, seed):
 @torch.no_grad()
 def output_error(layer, weight, inputs):
     """|(W - Q) X|^2 / |W X|^2 for the dense weight of a layer and another weight."""
-    wanted = layer._conv_forward(inputs, layer.weight, None) if layer.weight.dim() > 2 else inputs @ layer.weight.T
-    lost = layer.weight - weight
-    lost = layer._conv_forward(inputs, lost, None) if layer.weight.dim() > 2 else inputs @ lost.T
+
+    def outputs(weight):
+        return layer._conv_forward(inputs, weight, None) if weight.dim() > 2 else inputs @ weight.T
+
+    wanted, lost = outputs(layer.weight), outputs(layer.weight - weight)
     return (lost.square().sum() / wanted.square().sum()).item()
 
 
@@ -102,7 +104,8 @@ def run(path, bits=BITS):
         rows = []
         for name, layer in find_layers(model).items():
             store(simple.get_submodule(name), nearest(layer.weight, number))
-            errors = [output_error(layer, other.get_submodule(name).weight, inputs[name]) for other in (simple, careful)]
+            quantized = [other.get_submodule(name).weight for other in (simple, careful)]
+            errors = [output_error(layer, weight, inputs[name]) for weight in quantized]
             rows.append((name, number, layer.weight[0].numel(), *(f"{error:.3e}" for error in errors)))
         rows.append(("all", number, "", *(f"{heard(other, *judges):.2f}" for other in (simple, careful))))
         with path.open("a", newline="") as file:

@@ -28,7 +28,14 @@ from torch.nn import functional
 from toykit import models, palettization, pruning
 from toykit._quiet import quiet
 from toykit.data import digits1d
-from toykit.training import PalettizationConfig, Palettizer, Pruner, PruningConfig, QuantizationConfig, Quantizer
+from toykit.training import (
+    PalettizationConfig,
+    Palettizer,
+    Pruner,
+    PruningConfig,
+    QuantizationConfig,
+    Quantizer,
+)
 from toykit.training.common import find_layers
 
 DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data" / "training_digits.csv"

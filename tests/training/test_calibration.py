@@ -20,8 +20,8 @@ from toykit.training import (
     calibrate,
     correct_biases,
 )
-from toykit.training.calibration import input_rows
 from toykit.training.gptq import compensate, inverse_factor, prune_columns, quantize_columns
+from toykit.training.layerwise import input_rows
 
 from .networks import batch, tiny
 

@@ -7,7 +7,9 @@ in `toykit.training.common`; one readable file each:
     pruning             gradual magnitude pruning
     quantization        fake quantization, learned step sizes; `observers` for activations
     palettization       differentiable k-means
-    calibration         with a few samples and no training; the mathematics of `gptq` apart
+    calibration         run a few samples, no training; correct biases
+    layerwise, gptq     GPTQ and SparseGPT: as methods, and their mathematics
+    fisher              k-means weighted with sensitivities
     hints               from compressed weights to what coremltools converts
 """
 
@@ -15,16 +17,16 @@ from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
-    "GPTQ": "calibration",
-    "GPTQConfig": "calibration",
+    "GPTQ": "layerwise",
+    "GPTQConfig": "layerwise",
     "PalettizationConfig": "palettization",
     "Palettizer": "palettization",
     "Pruner": "pruning",
     "PruningConfig": "pruning",
     "QuantizationConfig": "quantization",
     "Quantizer": "quantization",
-    "SensitiveConfig": "calibration",
-    "SensitivePalettizer": "calibration",
+    "SensitiveConfig": "fisher",
+    "SensitivePalettizer": "fisher",
     "StraightThrough": "straight_through",
     "attention_bytes": "palettization",
     "calibrate": "calibration",

@@ -76,7 +76,8 @@ class Method:
             If the model has no layer to compress, or a layer is compressed already.
         """
         if self.model is not None:
-            raise RuntimeError(f"prepare() was called before; make a new {type(self).__name__}() for each model")
+            kind = type(self).__name__
+            raise RuntimeError(f"prepare() was called before; make a new {kind}() for each model")
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
         if not isinstance(config, self.config_type):

@@ -59,7 +59,8 @@ def store(layer, compressed):
     4
     """
     if tuple(layer.weight.shape) != tuple(compressed.shape):
-        raise ValueError(f"the layer's weight is {tuple(layer.weight.shape)}, the compressed one {compressed.shape}")
+        shape = tuple(layer.weight.shape)
+        raise ValueError(f"the layer's weight is {shape}, the compressed one {compressed.shape}")
     if is_stored(layer):
         raise ValueError("the layer is compressed already: start from the model as it was before")
     hints = _hints(compressed)

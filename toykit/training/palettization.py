@@ -152,8 +152,8 @@ class PalettizationConfig:
             check_int(name, getattr(self, name), range(1, NEVER))
         check_int("min_size", self.min_size, range(0, NEVER))
         if not 0 < self.end <= self.start:
-            raise ValueError(f"the temperature must fall and stay positive: 0 < end <= start; got start={self.start}, "
-                             f"end={self.end}")
+            raise ValueError(f"the temperature must fall and stay positive: 0 < end <= start; "
+                             f"got start={self.start}, end={self.end}")
 
 
 class SoftPalette(nn.Module):
@@ -222,7 +222,8 @@ class Palettizer(Method):
     def choose(self, model):
         d = self.config.cluster_dim
         self.unit = {}
-        layers = {name: layer for name, layer in super().choose(model).items() if layer.weight.shape[0] % d == 0}
+        layers = super().choose(model)
+        layers = {name: layer for name, layer in layers.items() if layer.weight.shape[0] % d == 0}
         if not layers:
             raise ValueError(f"the model has no layer to compress: none has a number of output channels that "
                              f"cluster_dim={d} divides")
@@ -250,8 +251,8 @@ class Palettizer(Method):
     def check_complete(self):
         if self.steps < self.config.steps:
             raise RuntimeError(
-                f"the temperature falls for {self.config.steps} steps, but step() was called {self.steps} times and "
-                "assignments are still soft: train on, or lower steps"
+                f"the temperature falls for {self.config.steps} steps, but step() was called {self.steps} "
+                "times and assignments are still soft: train on, or lower steps"
             )
 
     def compress(self, name, layer, weight):

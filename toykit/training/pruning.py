@@ -74,8 +74,8 @@ class PruningConfig:
             check_int(name, getattr(self, name), range(0, NEVER))
         check_int("every", self.every, range(1, NEVER))
         if self.initial > self.sparsity:
-            raise ValueError(f"initial must not exceed sparsity: from {self.initial} the schedule would have to "
-                             f"come back to {self.sparsity}")
+            raise ValueError(f"initial must not exceed sparsity: from {self.initial} the schedule would "
+                             f"have to come back to {self.sparsity}")
         if self.end < self.begin:
             raise ValueError(f"end must not come before begin, or the schedule never reaches sparsity "
                              f"{self.sparsity}; got begin={self.begin}, end={self.end}")
@@ -193,8 +193,8 @@ class Pruner(Method):
     def check_complete(self):
         if self.steps < self.config.end:
             raise RuntimeError(
-                f"the schedule reaches sparsity {self.config.sparsity} at step {self.config.end}, but step() was "
-                f"called {self.steps} times and the sparsity is {self.sparsity:.3g}: train on, or lower end"
+                f"the schedule reaches sparsity {self.config.sparsity} at step {self.config.end}, but step() "
+                f"was called {self.steps} times and the sparsity is {self.sparsity:.3g}: train on, or lower end"
             )
 
     def compress(self, name, layer, weight):

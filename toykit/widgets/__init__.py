@@ -10,7 +10,7 @@ from .._lazy import lazy
 _HOME = {
     "accuracy_explorer": "accuracy",
     "explore": "weights",
-    "hardening": "hardening",
+    "hardening": "attention",
     "latency_explorer": "latency",
     "lloyd": "clusters",
     "predict": "prediction",

@@ -42,14 +42,15 @@ class Hardening(Instrument, js="hardening"):
 
     def _digested(self):
         # Weights that were trained differ from one processor to the next.
-        return {"label": self.label, "runs": [[run["name"], run["clusters"], run["steps"]] for run in self.runs]}
+        return {"label": self.label, "runs": [[r["name"], r["clusters"], r["steps"]] for r in self.runs]}
 
     def fallback(self):
         rows = []
         for run in self.runs:
             for at in (0, len(run["steps"]) // 2, len(run["steps"]) - 1):
                 centroids = ", ".join(f"{c:.3f}" for c in run["centroids"][at])
-                rows.append((f"{run['name']}, step {run['steps'][at]}", f"{run['temperatures'][at]:.2g}", centroids))
+                label, temperature = f"{run['name']}, step {run['steps'][at]}", run["temperatures"][at]
+                rows.append((label, f"{temperature:.2g}", centroids))
         return table(self.label, ["Run", "Temperature", "Centroids"], rows)
 
 

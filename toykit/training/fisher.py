@@ -1,0 +1,92 @@
+"""Sensitivities: palettes in which a weight counts as much as the loss depends on it.
+
+Near a trained optimum the loss grows with the square of a weight's error, times its curvature, and the
+curvature is about the mean of the squared gradient, the diagonal of the Fisher information. So gradients
+of a few labelled samples, squared and added up, can weigh the errors in k-means.
+
+It is an approximation for small errors of one weight at a time. With few bits errors are large and
+everywhere, and it may lead astray: compare with k-means that counts all weights alike.
+
+Reference: Kim et al., "SqueezeLLM: dense-and-sparse quantization", ICML 2024.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from .. import palettization
+from ..compressed import check_int
+from ..palettization import BITS
+from .common import NEVER, Method
+
+
+@dataclass(frozen=True)
+class SensitiveConfig:
+    """How to palettize with sensitivities.
+
+    Parameters
+    ----------
+    bits : {1, 2, 3, 4, 6, 8}
+    skip, min_size
+        As in `PruningConfig`.
+    """
+
+    bits: int = 4
+    skip: tuple = ()
+    min_size: int = 0
+
+    def __post_init__(self):
+        check_int("bits", self.bits, BITS)
+        check_int("min_size", self.min_size, range(0, NEVER))
+
+
+class SensitivePalettizer(Method):
+    """k-means in which a weight counts as much as the loss depends on it.
+
+    After `prepare`, call ``loss.backward()`` and `step` for each *single* sample: the square of a sum
+    is not the sum of squares. `step` takes the gradients and clears them; no optimizer.
+
+    Examples
+    --------
+    >>> sensitive = SensitivePalettizer()
+    >>> model = sensitive.prepare(torch.nn.Sequential(torch.nn.Linear(8, 4)), SensitiveConfig(bits=1))
+    >>> for sample in torch.randn(5, 8):
+    ...     model(sample).square().sum().backward()
+    ...     sensitive.step()
+    >>> len(sensitive.finalize()[0].weight.unique())
+    2
+    """
+
+    config_type = SensitiveConfig
+
+    def stand_in(self, name, weight):
+        return None
+
+    def begin(self, layers):
+        self.model.eval()
+        self.sensitivities = {name: torch.zeros_like(layer.weight) for name, layer in self.layers.items()}
+        for layer in layers.values():
+            layer.weight.requires_grad_()
+
+    def advance(self):
+        for name, layer in self.layers.items():
+            if layer.weight.grad is None:
+                raise RuntimeError(f"{name!r} has no gradient: call loss.backward() before step()")
+            if not torch.isfinite(layer.weight.grad).all():
+                raise FloatingPointError(
+                    f"the gradient of {name!r} is not finite: the loss was NaN or infinite"
+                )
+            self.sensitivities[name] += layer.weight.grad.square()
+        self.model.zero_grad()
+
+    def check_complete(self):
+        if self.steps == 0:
+            raise RuntimeError(
+                "no gradient was seen: call loss.backward() and step() for a few samples first"
+            )
+
+    def compress(self, name, layer, weight):
+        # Only ratios count; the largest as 1 keeps them away from the ends of float32.
+        counts = self.sensitivities[name] / self.sensitivities[name].max().clamp_min(1e-30)
+        weight = weight.detach().half().numpy()
+        return palettization.palettize(weight, self.config.bits, sensitivities=counts.numpy())
