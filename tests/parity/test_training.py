@@ -18,19 +18,22 @@ SPARSE, PALETTE = "constexpr_sparse_to_dense", "constexpr_lut_to_dense"
 AFFINE, BLOCKS = "constexpr_affine_dequantize", "constexpr_blockwise_shift_scale"
 LAYERS = {"conv": "0", "linear": "4"}
 
+# Our name of a part, and its name in Core ML's operation.
+MASK = {"values": "nonzero_data", "mask": "mask"}
+TABLE = {"indices": "indices", "lut": "lut"}
+CODES = {"codes": "data", "scale": "scale"}
+
 TRAINED = {
-    "pruned": (T.Pruner, T.PruningConfig(0.75, end=4), {"values": "nonzero_data", "mask": "mask"}, SPARSE, 16),
-    "palettized 1": (T.Palettizer, T.PalettizationConfig(1, steps=4), {"indices": "indices", "lut": "lut"}, PALETTE, 16),
-    "palettized 2": (T.Palettizer, T.PalettizationConfig(2, steps=4), {"indices": "indices", "lut": "lut"}, PALETTE, 16),
-    "palettized 3": (T.Palettizer, T.PalettizationConfig(3, steps=4), {"indices": "indices", "lut": "lut"}, PALETTE, 18),
-    "palettized 4": (T.Palettizer, T.PalettizationConfig(4, steps=4), {"indices": "indices", "lut": "lut"}, PALETTE, 16),
-    "vectors": (
-        T.Palettizer, T.PalettizationConfig(3, 2, steps=4, skip=("4",)), {"indices": "indices", "lut": "lut"}, PALETTE, 18,
-    ),
-    "W8": (T.Quantizer, T.QuantizationConfig(8, None), {"codes": "data", "scale": "scale"}, AFFINE, 16),
-    "W8A8": (T.Quantizer, T.QuantizationConfig(8), {"codes": "data", "scale": "scale"}, AFFINE, 17),
-    "W4A8": (T.Quantizer, T.QuantizationConfig(4), {"codes": "data", "scale": "scale"}, BLOCKS, 18),
-    "W4A8 learned": (T.Quantizer, T.QuantizationConfig(4, learned=True), {"codes": "data", "scale": "scale"}, BLOCKS, 18),
+    "pruned": (T.Pruner, T.PruningConfig(0.75, end=4), MASK, SPARSE, 16),
+    "palettized 1": (T.Palettizer, T.PalettizationConfig(1, steps=4), TABLE, PALETTE, 16),
+    "palettized 2": (T.Palettizer, T.PalettizationConfig(2, steps=4), TABLE, PALETTE, 16),
+    "palettized 3": (T.Palettizer, T.PalettizationConfig(3, steps=4), TABLE, PALETTE, 18),
+    "palettized 4": (T.Palettizer, T.PalettizationConfig(4, steps=4), TABLE, PALETTE, 16),
+    "vectors": (T.Palettizer, T.PalettizationConfig(3, 2, steps=4, skip=("4",)), TABLE, PALETTE, 18),
+    "W8": (T.Quantizer, T.QuantizationConfig(8, None), CODES, AFFINE, 16),
+    "W8A8": (T.Quantizer, T.QuantizationConfig(8), CODES, AFFINE, 17),
+    "W4A8": (T.Quantizer, T.QuantizationConfig(4), CODES, BLOCKS, 18),
+    "W4A8 learned": (T.Quantizer, T.QuantizationConfig(4, learned=True), CODES, BLOCKS, 18),
 }  # fmt: skip
 
 
@@ -71,9 +74,10 @@ def test_activations_are_quantized_with_our_ranges(tmp_path):
 
     _, model = trained("W8A8")
     package = Package(save(convert(model, batch(1)[0], target="iOS17"), tmp_path / "m.mlpackage"))
-    constants = {op.outputs and next(iter(op.outputs)): op.attributes["val"] for op in package.program.walk() if op.op == "const"}
+    operations = list(package.program.walk())
+    constants = {next(iter(op.outputs)): op.attributes["val"] for op in operations if op.op == "const"}
     found = []
-    for op in package.program.walk():
+    for op in operations:
         if op.op == "quantize":
             (scale,) = op.inputs["scale"]
             scale = constants[scale] if isinstance(scale, str) else scale
@@ -129,7 +133,8 @@ def test_masks_are_coremltools(sparsity):
 
     torch.manual_seed(0)
     weight = torch.randn(16, 8, 3, 3)
-    assert torch.equal(T.magnitude_mask(weight, sparsity), magnitude_ranked_mask(weight, sparsity, 1, "per_scalar"))
+    theirs = magnitude_ranked_mask(weight, sparsity, 1, "per_scalar")
+    assert torch.equal(T.magnitude_mask(weight, sparsity), theirs)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
@@ -141,7 +146,8 @@ def test_gptq_is_coremltools_given_its_scales(bits):
     x = torch.randn(300, 3) @ torch.randn(3, 24) + 0.3 * torch.randn(300, 24)
     layer = nn.Linear(24, 6)
     weight = layer.weight.detach().clone()
-    theirs = GPTQ(layer, ModuleGPTQConfig(weight_dtype=f"uint{bits}", granularity="per_channel", hessian_dampening=0.01))
+    config = ModuleGPTQConfig(weight_dtype=f"uint{bits}", granularity="per_channel", hessian_dampening=0.01)
+    theirs = GPTQ(layer, config)
     theirs.add_batch(x, layer(x))
     theirs.compress()
     scale = theirs._scale[0].reshape(6, 1)

@@ -189,7 +189,8 @@ def test_sensitivities_are_squared_gradients_of_single_samples():
     for i in range(6):
         functional.cross_entropy(prepared(x[i : i + 1]), y[i : i + 1]).backward()
         method.step()
-        (gradient,) = torch.autograd.grad(functional.cross_entropy(model(x[i : i + 1]), y[i : i + 1]), model[4].weight)
+        loss = functional.cross_entropy(model(x[i : i + 1]), y[i : i + 1])
+        (gradient,) = torch.autograd.grad(loss, model[4].weight)
         expected += gradient.square()
     assert torch.allclose(method.sensitivities["4"], expected, rtol=1e-4, atol=1e-9)
     method.finalize()

@@ -67,7 +67,10 @@ def test_the_gradient_is_the_true_one():
     assert torch.autograd.gradcheck(weights, torch.randn(7, 2).double().requires_grad_())
 
 
-@given(d=st.sampled_from([1, 2, 4]), rest=st.lists(st.integers(1, 4), min_size=1, max_size=3), blocks=st.integers(1, 3))
+SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+
+
+@given(d=st.sampled_from([1, 2, 4]), rest=SHAPES, blocks=st.integers(1, 3))
 def test_vectors_and_back(d, rest, blocks):
     weight = torch.randn(d * blocks, *rest)
     vectors = to_vectors(weight, d)

@@ -19,13 +19,17 @@ def _random_ste_case(rng):
 
 ste_backward = Exercise(
     name="ste_backward",
-    task="Return the gradient with respect to x, given the gradient with respect to clip(round(x / scale), low, high) * "
+    task="Return the gradient with respect to x, given the gradient with respect to clip(round(x / scale), "
+         "low, high) * "
          "scale: it passes unchanged where the code is inside low to high, and is 0 where it was clipped.",
     reference=_ste_backward,
     cases=[
-        Case(np.array([0.2, 0.6, -13.0]), 1.0, -8, 7, np.array([1.0, 2.0, -3.0]), about="the last one is clipped"),
-        Case(np.array([9.0, 1.0, -9.0]), 1.0, -8, 7, np.array([1.0, 2.0, 3.0]), about="one code too large, one too small"),
-        Case(np.array([3.0, 4.0]), 0.5, -8, 7, np.array([1.0, 1.0]), about="a scale of 0.5: the codes are 6 and 8"),
+        Case(np.array([0.2, 0.6, -13.0]), 1.0, -8, 7, np.array([1.0, 2.0, -3.0]), about="the last one is "
+                                                                                        "clipped"),
+        Case(np.array([9.0, 1.0, -9.0]), 1.0, -8, 7, np.array([1.0, 2.0, 3.0]), about="one code too large, "
+                                                                                      "one too small"),
+        Case(np.array([3.0, 4.0]), 0.5, -8, 7, np.array([1.0, 1.0]), about="a scale of 0.5: the codes are "
+                                                                           "6 and 8"),
         Case(np.array([7.25, 7.75, -8.25, 1.0]), 1.0, -8, 7, np.array([5.0, 6.0, 7.0, 8.0]),
              about="near the ends: the codes are 7, 8, -8 and 1"),
         Case(np.array([7.0, -8.0]), 1.0, -8, 7, np.array([5.0, 6.0]), about="exactly at the ends"),
@@ -33,17 +37,22 @@ ste_backward = Exercise(
     random=_random_ste_case,
     tolerance=1e-9,
     hints=[
-        Hint("This is the true derivative of rounding, and nothing can learn from it. The straight-through estimator lets "
+        Hint("This is the true derivative of rounding, and nothing can learn from it. The straight-through "
+             "estimator lets "
              "the gradient through where the code is inside.",
              lambda got, want, x, s, lo, hi, g: not got.any() and want.any()),
         Hint("low and high are codes: compare x / scale with them, not x.",
-             lambda got, want, x, s, lo, hi, g: s != 1 and np.array_equal(got, np.where((x >= lo) & (x <= hi), g, 0))),
+             lambda got, want, x, s, lo, hi, g:
+             s != 1 and np.array_equal(got, np.where((x >= lo) & (x <= hi), g, 0))),
         Hint("A clipped weight does not change the output, so it gets no gradient.",
              lambda got, want, x, s, lo, hi, g: np.array_equal(got, g)),
-        Hint("The scale divides on the way in and multiplies on the way out: as a factor of the gradient it cancels.",
-             lambda got, want, x, s, lo, hi, g: s != 1 and (np.allclose(got, want * s) or np.allclose(got, want / s))),
+        Hint("The scale divides on the way in and multiplies on the way out: as a factor of the gradient "
+             "it cancels.",
+             lambda got, want, x, s, lo, hi, g:
+             s != 1 and (np.allclose(got, want * s) or np.allclose(got, want / s))),
         Hint("The first and the last code are inside, and so is what rounds to them.",
-             lambda got, want, x, s, lo, hi, g: np.array_equal(got, np.where((x / s > lo) & (x / s < hi), g, 0))
+             lambda got, want, x, s, lo, hi, g:
+             np.array_equal(got, np.where((x / s > lo) & (x / s < hi), g, 0))
              or np.array_equal(got, np.where((x / s >= lo) & (x / s <= hi), g, 0))),
         Hint("This is which weights get a gradient. Multiply by the gradient that arrives.",
              lambda got, want, x, s, lo, hi, g: np.array_equal(got.astype(float), (want != 0).astype(float))),
@@ -61,12 +70,14 @@ def _pruning_schedule(step, begin, end, target):
 
 def _random_schedule_case(rng):
     begin = int(rng.integers(0, 50))
-    return int(rng.integers(0, 200)), begin, begin + int(rng.integers(10, 120)), float(rng.choice([0.5, 0.75, 0.9]))
+    end = begin + int(rng.integers(10, 120))
+    return int(rng.integers(0, 200)), begin, end, float(rng.choice([0.5, 0.75, 0.9]))
 
 
 pruning_schedule = Exercise(
     name="pruning_schedule",
-    task="Return the sparsity after a step: 0 until begin, target from end on, and between them the cubic schedule that "
+    task="Return the sparsity after a step: 0 until begin, target from end on, and between them the cubic "
+         "schedule that "
          "prunes much at first and little at last.",
     reference=_pruning_schedule,
     cases=[
@@ -108,7 +119,8 @@ def _dkm_step(weights, centroids, temperature):
 
 
 def _random_dkm_case(rng):
-    return rng.normal(size=20).round(2), np.sort(rng.normal(size=3)).round(2), float(rng.choice([0.1, 0.5, 2.0]))
+    centroids = np.sort(rng.normal(size=3)).round(2)
+    return rng.normal(size=20).round(2), centroids, float(rng.choice([0.1, 0.5, 2.0]))
 
 
 def _softmax(closeness, axis):
@@ -120,40 +132,54 @@ def _moved(attention, weights):
     return attention.T @ weights / attention.sum(axis=0)
 
 
+def _gives(got, w, closeness, axis=1):
+    """Whether these centroids come from a softmax of `closeness`."""
+    return np.allclose(got, _moved(_softmax(closeness, axis), w))
+
+
 dkm_step = Exercise(
     name="dkm_step",
-    task="Return the centroids after one step of differentiable k-means: every weight shares its attention among the "
-         "centroids (softmax of minus the squared distance over the temperature), and each centroid moves to the mean of "
+    task="Return the centroids after one step of differentiable k-means: every weight shares its attention "
+         "among the "
+         "centroids (softmax of minus the squared distance over the temperature), and each centroid moves "
+         "to the mean of "
          "the weights, weighted with their attention.",
     reference=_dkm_step,
     cases=[
-        Case(np.array([0.0, 1.0, 2.0, 5.0]), np.array([0.5, 3.0]), 4.0, about="a high temperature: the centroids approach"),
+        Case(np.array([0.0, 1.0, 2.0, 5.0]), np.array([0.5, 3.0]), 4.0, about="a high temperature: the "
+                                                                              "centroids approach"),
         Case(np.array([0.0, 1.0, 9.0]), np.array([0.0, 8.0]), 0.5, about="a low temperature: almost k-means"),
-        Case(np.array([-1.0, 1.0]), np.array([-1.0, 1.0]), 2.0, about="two weights, two centroids, and some doubt"),
-        Case(np.array([-3.0, 3.0, 40.0]), np.array([-3.0, 3.0]), 0.01, about="distances at which exp overflows or vanishes"),
+        Case(np.array([-1.0, 1.0]), np.array([-1.0, 1.0]), 2.0, about="two weights, two centroids, and "
+                                                                      "some doubt"),
+        Case(np.array([-3.0, 3.0, 40.0]), np.array([-3.0, 3.0]), 0.01, about="distances at which exp "
+                                                                             "overflows or vanishes"),
     ],
     random=_random_dkm_case,
     tolerance=1e-6,
     hints=[
         Hint("That is k-means: every weight went to its nearest centroid only. Let it share its attention.",
-             lambda got, want, w, c, t: np.allclose(got, _moved(_softmax(-np.square(w[:, None] - c) / 1e-9, 1), w))),
-        Hint("exp of a very negative number is 0, and 0/0 is not a number. Subtract the largest exponent of each weight "
+             lambda got, want, w, c, t: _gives(got, w, -np.square(w[:, None] - c) / 1e-9)),
+        Hint("exp of a very negative number is 0, and 0/0 is not a number. Subtract the largest exponent "
+             "of each weight "
              "first: the shares stay the same.",
              lambda got, want, w, c, t: not np.isfinite(got).all(), anything=False),
-        Hint("Each weight has attention 1 to give. Let the shares of a weight sum to 1, not those of a centroid.",
-             lambda got, want, w, c, t: np.allclose(got, _moved(_softmax(-np.square(w[:, None] - c) / t, 0), w))),
+        Hint("Each weight has attention 1 to give. Let the shares of a weight sum to 1, not those of a "
+             "centroid.",
+             lambda got, want, w, c, t: _gives(got, w, -np.square(w[:, None] - c) / t, axis=0)),
         Hint("Near means much attention: the exponent is minus the squared distance.",
-             lambda got, want, w, c, t: np.allclose(got, _moved(_softmax(np.square(w[:, None] - c) / t, 1), w))),
+             lambda got, want, w, c, t: _gives(got, w, np.square(w[:, None] - c) / t)),
         Hint("The distance is squared before it is divided by the temperature.",
-             lambda got, want, w, c, t: np.allclose(got, _moved(_softmax(-np.abs(w[:, None] - c) / t, 1), w))),
+             lambda got, want, w, c, t: _gives(got, w, -np.abs(w[:, None] - c) / t)),
         Hint("Divide by the temperature: a high one makes the differences small.",
-             lambda got, want, w, c, t: np.allclose(got, _moved(_softmax(-np.square(w[:, None] - c) * t, 1), w))
-             or np.allclose(got, _moved(_softmax(-np.square(w[:, None] - c), 1), w))),
+             lambda got, want, w, c, t: _gives(got, w, -np.square(w[:, None] - c) * t)
+             or _gives(got, w, -np.square(w[:, None] - c))),
         Hint("A mean is divided by how much attention there was, not by the number of weights.",
-             lambda got, want, w, c, t: np.allclose(got, _softmax(-np.square(w[:, None] - c) / t, 1).T @ w / len(w))
-             or np.allclose(got, _softmax(-np.square(w[:, None] - c) / t, 1).T @ w)),
+             lambda got, want, w, c, t: any(
+                 np.allclose(got, _softmax(-np.square(w[:, None] - c) / t, 1).T @ w / n)
+                 for n in (1, len(w)))),
     ],
-    hint="Three lines: squared distances (weights by centroids), a softmax over the centroids, a weighted mean.",
+    hint="Three lines: squared distances (weights by centroids), a softmax over the centroids, a weighted "
+         "mean.",
 )
 
 
@@ -164,22 +190,33 @@ def _gptq_column(row, inverse_hessian, scale):
     return moved
 
 
+def _moved_by(row, direction, scale):
+    """The row without its first weight, moved along `direction` by the error of that weight."""
+    return (row - (row[0] - np.round(row[0] / scale) * scale) * direction)[1:]
+
+
 def _random_gptq_case(rng):
     factors = rng.normal(size=(5, 5)).round(1)
-    return rng.normal(size=5).round(2), (factors @ factors.T + np.eye(5)).round(3), float(rng.choice([0.25, 0.5]))
+    inverse_hessian = (factors @ factors.T + np.eye(5)).round(3)
+    return rng.normal(size=5).round(2), inverse_hessian, float(rng.choice([0.25, 0.5]))
 
 
 gptq_column = Exercise(
     name="gptq_column",
-    task="Quantize the first weight of a row to the nearest multiple of scale, and return the row in which the other "
-         "weights have moved to make up for it: by the error, over the first diagonal entry of the inverse Hessian, times "
+    task="Quantize the first weight of a row to the nearest multiple of scale, and return the row in which "
+         "the other "
+         "weights have moved to make up for it: by the error, over the first diagonal entry of the inverse "
+         "Hessian, times "
          "the inverse Hessian's first row.",
     reference=_gptq_column,
     cases=[
         Case(np.array([0.7, 0.6, 0.3]), np.array([[4.0, 2.0, -1.0], [2.0, 3.0, 0.0], [-1.0, 0.0, 2.0]]), 1.0,
              about="the first weight goes up, and the others pay"),
-        Case(np.array([0.4, 0.4]), np.array([[2.0, -1.0], [-1.0, 2.0]]), 1.0, about="two inputs that rise together"),
-        Case(np.array([0.4, 0.4]), np.array([[2.0, 0.0], [0.0, 2.0]]), 1.0, about="two inputs that have nothing to do with each other"),
+        Case(np.array([0.4, 0.4]), np.array([[2.0, -1.0], [-1.0, 2.0]]), 1.0, about="two inputs that rise "
+                                                                                    "together"),
+        Case(np.array([0.4, 0.4]), np.array([[2.0, 0.0], [0.0, 2.0]]), 1.0, about="two inputs that have "
+                                                                                  "nothing to do with each "
+                                                                                  "other"),
         Case(np.array([1.0, 0.3, -0.2]), np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.1], [0.2, 0.1, 1.0]]), 0.5,
              about="the first weight is a multiple already: nothing moves"),
     ],
@@ -193,12 +230,12 @@ gptq_column = Exercise(
         Hint("The others moved the wrong way, and doubled the error. Which sign has (weight - rounded)?",
              lambda got, want, w, c, s: np.allclose(got[1:], 2 * w[1:] - want[1:])),
         Hint("Divide by the diagonal entry: it says how much the first weight itself would move.",
-             lambda got, want, w, c, s: np.allclose(got[1:], (w - (w[0] - np.round(w[0] / s) * s) * c[0])[1:])),
+             lambda got, want, w, c, s: np.allclose(got[1:], _moved_by(w, c[0], s))),
         Hint("The first weight is a multiple of scale at the end, exactly.",
              lambda got, want, w, c, s: np.allclose(got[1:], want[1:])),
         Hint("The entries of the inverse Hessian are asked for, not those of the Hessian.",
-             lambda got, want, w, c, s: np.allclose(
-                 got[1:], (w - (w[0] - np.round(w[0] / s) * s) / np.linalg.inv(c)[0, 0] * np.linalg.inv(c)[0])[1:])),
+             lambda got, want, w, c, s:
+             np.allclose(got[1:], _moved_by(w, np.linalg.inv(c)[0] / np.linalg.inv(c)[0, 0], s))),
     ],
     hint="row - (row[0] - rounded) / C[0, 0] * C[0], and the first entry is the rounded one.",
 )
