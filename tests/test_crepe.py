@@ -100,7 +100,9 @@ def test_fast_form_with_random_weights(tones):
         norm.running_var.uniform_(0.5, 2)
     frames = torch.tensor(tones.frames[:4])
     with torch.inference_mode():
-        np.testing.assert_allclose(fast_pitch.Listener(model)(frames), model(frames).numpy(), rtol=0, atol=2e-5)
+        np.testing.assert_allclose(
+            fast_pitch.Listener(model)(frames), model(frames).numpy(), rtol=0, atol=2e-5
+        )
 
 
 @pytest.mark.parametrize("layer", range(2, 7))

@@ -7,6 +7,7 @@ tone 9.9999 cents off can become 10.0001. Such tones are counted, and may differ
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,11 @@ from toykit.data import pitch
 
 torch = pytest.importorskip("torch")
 
-DATA = Path(__file__).resolve().parents[1] / "notebooks" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "notebooks" / "data"
+sys.path.insert(0, str(ROOT / "book" / "_tools"))
+
+import data_crepe  # noqa: E402
 NEAR = 0.01  # cents
 ANSWERS = 1e-6  # relative, of the numbers that do not count tones
 
@@ -88,14 +93,20 @@ def test_sizes_of_all_whole_networks():
         assert row["nbytes"] == rest + indices + len(layers) * 2 * 2 ** row["bits"]
 
 
-def test_recipes_are_the_exact_optimum():
-    rows = sweep.read(DATA / "crepe_layers.csv").where(technique="palettize")
-    options = sweep.candidates(rows, "tune_changed", keep=("technique", "bits", "mode"))
-    size = sum(array.size for name, array in tk.models.crepe_weights().items() if name in options)
-    for row in sweep.read(DATA / "crepe_mixed.csv"):
-        choice = sweep.choose(options, max_bytes=row["budget_bits"] * size / 8)
+def test_recipes_are_the_exact_optimum(weights):
+    rows = sweep.read(DATA / "crepe_mixed.csv")
+    chosen = list(data_crepe.recipes(weights, sweep.read(DATA / "crepe_layers.csv")))
+    assert len(chosen) == len(rows)
+    for (kind, bits, choice), row in zip(chosen, rows, strict=True):
+        assert (kind, bits) == (row["kind"], row["budget_bits"])
         assert choice.settings == row["setting"]
         assert choice.damage == pytest.approx(row["predicted_damage"], rel=1e-6)
+
+
+def test_the_files_hold_what_make_data_would_measure(weights):
+    assert sweep.read(DATA / "crepe_whole.csv").column("setting") == data_crepe.WHOLE
+    layers = sweep.read(DATA / "crepe_layers.csv")
+    assert layers.column("setting") == data_crepe.ONE_LAYER * len(sweep.layers(weights))
 
 
 def test_explorer_and_sweep_are_of_the_same_settings(weights):
@@ -105,6 +116,8 @@ def test_explorer_and_sweep_are_of_the_same_settings(weights):
     assert [layer["name"] for layer in about["layers"]] == sweep.layers(weights)
     place = rows.index(rows.where(technique="palettize", bits=2, mode="kmeans", group_size=None)[0])
     sounds = data["sounds"] / 32767
-    frames = tk.data.tones.normalise([sound[len(sound) // 2 - 512 : len(sound) // 2 + 512] for sound in sounds])
+    frames = tk.data.tones.normalise(
+        [sound[len(sound) // 2 - 512 : len(sound) // 2 + 512] for sound in sounds]
+    )
     answers = tk.models.listen(sweep.apply(weights, rows[place]["setting"]).weights, frames)
     assert np.abs(255 * answers - data["answers"][place]).max() < 3  # the sounds are rounded to 16 bits here

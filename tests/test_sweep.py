@@ -44,7 +44,11 @@ def test_layers_follow_core_mls_threshold(network):
     [
         ({"technique": "prune", "sparsity": 0.7}, tk.prune, {"sparsity": 0.7}),
         ({"technique": "quantize", "bits": 4}, tk.quantize, {"bits": 4}),
-        ({"technique": "palettize", "bits": 2, "mode": "uniform"}, tk.palettize, {"bits": 2, "mode": "uniform"}),
+        (
+            {"technique": "palettize", "bits": 2, "mode": "uniform"},
+            tk.palettize,
+            {"bits": 2, "mode": "uniform"},
+        ),
     ],
 )
 def test_apply_is_the_technique(network, setting, function, options):
@@ -168,7 +172,9 @@ def test_sensitivity_changes_one_layer(network):
         seen.append([name for name in network if not np.array_equal(weights[name], network[name])])
         return 0.0
 
-    rows = sweep.sensitivity(network, sweep.grid("palettize", bits=(1, 2)), metric, only=["a.weight", "b.weight"])
+    rows = sweep.sensitivity(
+        network, sweep.grid("palettize", bits=(1, 2)), metric, only=["a.weight", "b.weight"]
+    )
     assert seen == [["a.weight"]] * 2 + [["b.weight"]] * 2
     assert rows.column("layer") == ["a.weight"] * 2 + ["b.weight"] * 2
     for row in rows:
@@ -259,7 +265,9 @@ def test_pareto_wants_numbers():
 
 
 LAYERS = st.lists(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=5), min_size=1, max_size=4
+    st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=1, max_size=5),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -333,7 +341,9 @@ def test_budgets_that_make_no_sense(options, budget, message):
 
 
 def test_candidates_out_of_a_sensitivity_sweep(network):
-    rows = sweep.sensitivity(network, sweep.grid("palettize", bits=(1, 2)), spread, only=["a.weight", "b.weight"])
+    rows = sweep.sensitivity(
+        network, sweep.grid("palettize", bits=(1, 2)), spread, only=["a.weight", "b.weight"]
+    )
     options = sweep.candidates(rows, lambda row: -row["snr_db"], keep=("technique", "bits"))
     assert list(options) == ["a.weight", "b.weight"]
     assert options["a.weight"][1][0] == {"technique": "palettize", "bits": 2}

@@ -15,7 +15,8 @@ DATA = Path(__file__).resolve().parents[1] / "notebooks" / "data"
 @pytest.fixture
 def explorer():
     rows = [
-        {"label": f"setting {i}", "nbytes": 44_000_000 // (i + 1)} | {score: 1 - 0.02 * i for score in accuracy.SCORES}
+        {"label": f"setting {i}", "nbytes": 44_000_000 // (i + 1)}
+        | {score: 1 - 0.02 * i for score in accuracy.SCORES}
         for i in range(len(np.load(DATA / "crepe_explorer.npz")["answers"]))
     ]
     families = {
@@ -57,7 +58,9 @@ def test_explorer_data():
     pytest.importorskip("torch")
     weights = tk.models.crepe_weights()
     sound = tk.data.tones.note(220.0, seconds=0.2)
-    data = accuracy.explorer_data(weights, [{"technique": "float16"}, {"technique": "prune", "sparsity": 0.9}], [("A3", 220.0, sound)])
+    data = accuracy.explorer_data(
+        weights, [{"technique": "float16"}, {"technique": "prune", "sparsity": 0.9}], [("A3", 220.0, sound)]
+    )
     assert data["answers"].shape == (2, 1, 360) and data["sounds"].shape == (1, 3200)
     assert data["heard"][0, 0] == pytest.approx(220, rel=0.005)
     assert data["weights"].shape == (2, 7, accuracy.ROWS, accuracy.COLUMNS)
@@ -65,10 +68,13 @@ def test_explorer_data():
     layer = weights["conv2.weight"]
     limit = np.quantile(np.abs(layer), 0.999)
     np.testing.assert_array_equal(
-        data["weights"][0, 1, 3], np.round(127 * np.clip(layer[3, 497:527, 32, 0].astype(np.float16) / limit, -1, 1))
+        data["weights"][0, 1, 3],
+        np.round(127 * np.clip(layer[3, 497:527, 32, 0].astype(np.float16) / limit, -1, 1)),
     )
     total = np.expm1(data["histograms"][0, 1].astype(float) / 255 * np.log1p(layer.size)).sum()
-    assert total == pytest.approx(layer.size, rel=0.1)  # shades of 255 are coarse, and all weights are counted
+    assert total == pytest.approx(
+        layer.size, rel=0.1
+    )  # shades of 255 are coarse, and all weights are counted
 
 
 def test_scores_are_those_of_an_exam():

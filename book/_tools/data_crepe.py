@@ -67,7 +67,9 @@ def recipes(weights, rows):
     for kind, budgets in BUDGETS.items():
         techniques = ("palettize",) if kind == "palettes" else ("palettize", "joint")
         kept = sweep.Rows(row for row in rows if row["technique"] in techniques)
-        options = sweep.candidates(kept, "tune_changed", keep=("technique", "bits", "mode", "prune", "palettize"))
+        options = sweep.candidates(
+            kept, "tune_changed", keep=("technique", "bits", "mode", "prune", "palettize")
+        )
         for bits in budgets:
             yield kind, bits, sweep.choose(options, max_bytes=bits * size / 8)
 

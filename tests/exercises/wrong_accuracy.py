@@ -5,7 +5,9 @@ import numpy as np
 
 def _as_large_counts_as_beaten(n, a):
     """Forgets that one of the two comparisons has to be strict: a setting beats itself."""
-    return np.array([not any((n[j] <= n[i]) and (a[j] >= a[i]) for j in range(len(n)) if j != i) for i in range(len(n))])
+    return np.array(
+        [not any((n[j] <= n[i]) and (a[j] >= a[i]) for j in range(len(n)) if j != i) for i in range(len(n))]
+    )
 
 
 def _strict_in_both(n, a):
@@ -13,8 +15,12 @@ def _strict_in_both(n, a):
 
 
 def _larger_is_better(n, a):
-    return np.array([not any((n[j] >= n[i]) and (a[j] >= a[i]) and (n[j], a[j]) != (n[i], a[i]) for j in range(len(n)))
-                     for i in range(len(n))])
+    return np.array(
+        [
+            not any((n[j] >= n[i]) and (a[j] >= a[i]) and (n[j], a[j]) != (n[i], a[i]) for j in range(len(n)))
+            for i in range(len(n))
+        ]
+    )
 
 
 def _best_ratio(n, a):
@@ -88,7 +94,10 @@ WRONG = {
         (lambda n, d, budget: d.argmin(axis=1), "over the budget"),
         (lambda n, d, budget: n.argmin(axis=1), "Damage saved for each byte"),
         (_uniform, "Damage saved for each byte"),
-        (lambda n, d, budget: np.array([np.flatnonzero(row <= budget)[-1] for row in n]), "for all layers together"),
+        (
+            lambda n, d, budget: np.array([np.flatnonzero(row <= budget)[-1] for row in n]),
+            "for all layers together",
+        ),
         (lambda n, d, budget: np.full(len(n), 9), "no option with this number"),
         (lambda n, d, budget: n.min(axis=1).astype(float), ""),
     ],

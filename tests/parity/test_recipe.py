@@ -33,7 +33,11 @@ RECIPE = {
     "first.weight": {"technique": "palettize", "bits": 2, "mode": "uniform"},
     "second.weight": {"technique": "prune", "sparsity": 0.7},
     "third.weight": {"technique": "quantize", "bits": 8, "granularity": "per_channel"},
-    "fourth.weight": {"technique": "joint", "prune": {"sparsity": 0.6}, "palettize": {"bits": 4, "mode": "uniform"}},
+    "fourth.weight": {
+        "technique": "joint",
+        "prune": {"sparsity": 0.6},
+        "palettize": {"bits": 4, "mode": "uniform"},
+    },
     "head.weight": {"technique": "float16"},
 }
 
@@ -50,7 +54,9 @@ def package(model):
 
 
 def test_each_layer_is_stored_as_predicted(model, package, tmp_path):
-    stored = tk.coreml.Package(tk.coreml.save(tk.coreml.compress_layers(package, RECIPE), tmp_path / "a.mlpackage"))
+    stored = tk.coreml.Package(
+        tk.coreml.save(tk.coreml.compress_layers(package, RECIPE), tmp_path / "a.mlpackage")
+    )
     found = Counter(blob.nbytes for blob in stored.weight_blobs)
     predicted = sweep.apply(model, RECIPE)
     assert list(predicted.stored) == ["first.weight", "second.weight", "third.weight", "fourth.weight"]
@@ -78,7 +84,16 @@ def test_only_float16_leaves_the_package_alone(package):
     "settings, message",
     [
         ({"fifth.weight": {"technique": "palettize", "bits": 2}}, "no constant for layer 'fifth.weight'"),
-        ({"head.weight": {"technique": "joint", "palettize": {"bits": 2}, "quantize": {"bits": 8, "granularity": "per_tensor"}}}, "pruning and one more"),
+        (
+            {
+                "head.weight": {
+                    "technique": "joint",
+                    "palettize": {"bits": 2},
+                    "quantize": {"bits": 8, "granularity": "per_tensor"},
+                }
+            },
+            "pruning and one more",
+        ),
         ({"head.weight": {"technique": "palettize", "bits": 5}}, "bits"),
     ],
 )
@@ -96,7 +111,9 @@ def test_the_exact_choice_for_crepe_has_the_predicted_bytes(tmp_path):
     predicted = sweep.apply(weights, choice.settings)
     assert choice.nbytes == sum(compressed.nbytes for compressed in predicted.stored.values())
     network = tk.coreml.convert(tk.models.crepe(), torch.zeros(1, 1024), target="iOS18")
-    stored = tk.coreml.Package(tk.coreml.save(tk.coreml.compress_layers(network, choice.settings), tmp_path / "c.mlpackage"))
+    stored = tk.coreml.Package(
+        tk.coreml.save(tk.coreml.compress_layers(network, choice.settings), tmp_path / "c.mlpackage")
+    )
     indices = sorted(c.parts["indices"].nbytes for c in predicted.stored.values())
     assert sorted(blob.nbytes for blob in stored.weight_blobs)[-7:] == indices
     assert np.isclose(stored.nbytes, predicted.nbytes, rtol=0.01)

@@ -50,10 +50,14 @@ def configurations(mlmodel, settings):
         chosen = {name: value for name, value in setting.items() if name != "technique"}
         steps = _options.steps(setting["technique"], chosen)
         if len(steps) > 2 or len(steps) == 2 and steps[0][0] != "prune":
-            raise ValueError(f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}")
+            raise ValueError(
+                f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"
+            )
         key = _plain(layer)
         if key not in constants:
-            raise ValueError(f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}")
+            raise ValueError(
+                f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}"
+            )
         for number, (technique, complete) in enumerate(steps):
             name = constants[key] + "_sparsified" * number
             passes.setdefault((number > 0, technique), {})[name] = CONFIGURE[technique](cto, complete)
@@ -78,7 +82,11 @@ def compress_layers(mlmodel, settings):
     coremltools()
     import coremltools.optimize.coreml as cto
 
-    calls = {"prune": cto.prune_weights, "quantize": cto.linear_quantize_weights, "palettize": cto.palettize_weights}
+    calls = {
+        "prune": cto.prune_weights,
+        "quantize": cto.linear_quantize_weights,
+        "palettize": cto.palettize_weights,
+    }
     for technique, joint, config in configurations(mlmodel, settings):
         with quiet():
             mlmodel = calls[technique](mlmodel, config, joint_compression=joint)

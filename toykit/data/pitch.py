@@ -64,7 +64,9 @@ def decode(answers):
     near = near.clip(0, 359)
     votes = np.take_along_axis(answers, near, 1) * inside
     total = votes.sum(1)
-    heard = np.where(total > 0, (votes * BIN_CENTS[near]).sum(1) / np.where(total > 0, total, 1), BIN_CENTS[winner])
+    heard = np.where(
+        total > 0, (votes * BIN_CENTS[near]).sum(1) / np.where(total > 0, total, 1), BIN_CENTS[winner]
+    )
     return 10 * 2 ** (heard / 1200)
 
 

@@ -18,28 +18,48 @@ def _pareto_front(nbytes, accuracy):
 pareto_front = Exercise(
     name="pareto_front",
     task="Return a boolean array that is True for every setting that no other setting beats: none is at most as large "
-         "and at least as accurate, and better in one of the two.",
+    "and at least as accurate, and better in one of the two.",
     reference=_pareto_front,
     cases=[
-        Case(np.array([10, 20, 30]), np.array([0.5, 0.9, 0.8]), about="the largest is beaten by the middle one"),
+        Case(
+            np.array([10, 20, 30]), np.array([0.5, 0.9, 0.8]), about="the largest is beaten by the middle one"
+        ),
         Case(np.array([30, 10, 20]), np.array([0.9, 0.5, 0.7]), about="every one has its use; not sorted"),
-        Case(np.array([20, 10, 30]), np.array([0.9, 0.9, 0.9]), about="equally accurate: only the smallest is left"),
+        Case(
+            np.array([20, 10, 30]),
+            np.array([0.9, 0.9, 0.9]),
+            about="equally accurate: only the smallest is left",
+        ),
         Case(np.array([10, 10, 20]), np.array([0.4, 0.6, 0.7]), about="two settings of one size"),
-        Case(np.array([10, 10, 20]), np.array([0.6, 0.6, 0.5]), about="two settings are equal: neither beats the other"),
+        Case(
+            np.array([10, 10, 20]),
+            np.array([0.6, 0.6, 0.5]),
+            about="two settings are equal: neither beats the other",
+        ),
         Case(np.array([5]), np.array([0.0]), about="a single setting"),
     ],
     random=lambda rng: (rng.integers(1, 30, 12), rng.integers(0, 20, 12) / 20),
     hints=[
-        Hint("Only one setting has the best ratio. A front keeps every setting that is best for its size.",
-             lambda got, want, n, a: got.sum() == 1 < want.sum()),
-        Hint("Smaller is better for bytes, larger is better for accuracy. Is one of your comparisons turned round?",
-             lambda got, want, n, a: n.size > 1 and any(
-                 np.array_equal(got, _pareto_front(s * n, t * a)) for s, t in ((-1, 1), (1, -1), (-1, -1)))),
-        Hint("Two equal settings do not beat each other: one of the two comparisons has to be strict.",
-             lambda got, want, n, a: len(set(zip(n.tolist(), a.tolist()))) < n.size and (~got & want).any()),
-        Hint("A setting of the same size that is more accurate beats this one, and so does a smaller one that is as "
-             "accurate: being better in one of the two is enough.",
-             lambda got, want, n, a: (got & ~want).any() and not (~got & want).any()),
+        Hint(
+            "Only one setting has the best ratio. A front keeps every setting that is best for its size.",
+            lambda got, want, n, a: got.sum() == 1 < want.sum(),
+        ),
+        Hint(
+            "Smaller is better for bytes, larger is better for accuracy. Is one of your comparisons turned round?",
+            lambda got, want, n, a: n.size > 1
+            and any(
+                np.array_equal(got, _pareto_front(s * n, t * a)) for s, t in ((-1, 1), (1, -1), (-1, -1))
+            ),
+        ),
+        Hint(
+            "Two equal settings do not beat each other: one of the two comparisons has to be strict.",
+            lambda got, want, n, a: len(set(zip(n.tolist(), a.tolist()))) < n.size and (~got & want).any(),
+        ),
+        Hint(
+            "A setting of the same size that is more accurate beats this one, and so does a smaller one that is as "
+            "accurate: being better in one of the two is enough.",
+            lambda got, want, n, a: (got & ~want).any() and not (~got & want).any(),
+        ),
     ],
     hint="Compare every setting with every other: n[:, None] <= n makes a table of all pairs.",
 )
@@ -66,29 +86,53 @@ def _product(w):
 layer_damage = Exercise(
     name="layer_damage",
     task="Return, for each layer, how much the metric falls when this layer alone is compressed. weights and "
-         "compressed have one row a layer; metric takes an array like weights and returns its accuracy.",
+    "compressed have one row a layer; metric takes an array like weights and returns its accuracy.",
     reference=_layer_damage,
     cases=[
-        Case(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[0.0, 2.0], [2.0, 1.0]]), _product, about="two layers"),
-        Case(np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 1.0]]), _product,
-             about="nothing was lost by compressing"),
-        Case(np.array([[1.0], [-1.0], [2.0], [2.0]]), np.array([[-1.0], [1.0], [-2.0], [2.0]]), _accuracy,
-             about="the second layer becomes better: its damage is negative"),
+        Case(
+            np.array([[1.0, 2.0], [3.0, 1.0]]),
+            np.array([[0.0, 2.0], [2.0, 1.0]]),
+            _product,
+            about="two layers",
+        ),
+        Case(
+            np.array([[1.0, 2.0], [3.0, 1.0]]),
+            np.array([[1.0, 2.0], [3.0, 1.0]]),
+            _product,
+            about="nothing was lost by compressing",
+        ),
+        Case(
+            np.array([[1.0], [-1.0], [2.0], [2.0]]),
+            np.array([[-1.0], [1.0], [-2.0], [2.0]]),
+            _accuracy,
+            about="the second layer becomes better: its damage is negative",
+        ),
         Case(np.array([[2.0, 0.5]]), np.array([[2.0, 0.0]]), _product, about="a single layer"),
     ],
     random=lambda rng: (rng.normal(size=(5, 4)), rng.normal(size=(5, 4)), _product),
     hints=[
-        Hint("The order of the difference: damage is what the metric had before, minus what it has now.",
-             lambda got, want, w, c, m: np.any(want) and np.allclose(got, -want)),
-        Hint("Each layer is compressed alone. Start from the trained weights again for every layer.",
-             lambda got, want, w, c, m: len(w) > 1 and np.allclose(got, _one_after_the_other(w, c, m))),
-        Hint("These are the metric's values. How far did it fall from where it was?",
-             lambda got, want, w, c, m: np.allclose(got, m(w) - want)),
-        Hint("Compress one layer and leave the others as trained, not the other way round.",
-             lambda got, want, w, c, m: len(w) > 1 and np.allclose(got, _all_but_one(w, c, m))),
-        Hint("A layer can get better by chance, and then its damage is negative. Do not hide that.",
-             lambda got, want, w, c, m: (want < 0).any() and np.allclose(got, np.abs(want)) or np.allclose(
-                 got, np.maximum(want, 0))),
+        Hint(
+            "The order of the difference: damage is what the metric had before, minus what it has now.",
+            lambda got, want, w, c, m: np.any(want) and np.allclose(got, -want),
+        ),
+        Hint(
+            "Each layer is compressed alone. Start from the trained weights again for every layer.",
+            lambda got, want, w, c, m: len(w) > 1 and np.allclose(got, _one_after_the_other(w, c, m)),
+        ),
+        Hint(
+            "These are the metric's values. How far did it fall from where it was?",
+            lambda got, want, w, c, m: np.allclose(got, m(w) - want),
+        ),
+        Hint(
+            "Compress one layer and leave the others as trained, not the other way round.",
+            lambda got, want, w, c, m: len(w) > 1 and np.allclose(got, _all_but_one(w, c, m)),
+        ),
+        Hint(
+            "A layer can get better by chance, and then its damage is negative. Do not hide that.",
+            lambda got, want, w, c, m: (want < 0).any()
+            and np.allclose(got, np.abs(want))
+            or np.allclose(got, np.maximum(want, 0)),
+        ),
     ],
     hint="Copy the weights, replace one row, ask the metric; do that for each row.",
     tolerance=1e-9,
@@ -151,7 +195,12 @@ class ScoredExercise(Exercise):
             return self._failed(
                 report.tried,
                 f"Every answer is within its budget, and the score is {mean:.1f} of 100; {self.enough:g} are needed.",
-                [("Worst", f"case {worst + 1}{f' ({case.about})' if case.about else ''}: {scores[worst]:.1f} of 100")],
+                [
+                    (
+                        "Worst",
+                        f"case {worst + 1}{f' ({case.about})' if case.about else ''}: {scores[worst]:.1f} of 100",
+                    )
+                ],
                 hint="Where does a byte buy the most? Damage saved for each byte spent is the thing to compare.",
             )
         return ScoredReport(self.name, report.tried, score=mean)
@@ -212,26 +261,50 @@ def _random_budget_case(rng):
 pick_bits = ScoredExercise(
     name="pick_bits",
     task="Return, for each layer, which of its options to take, an integer array: the bytes of all layers together at "
-         "most budget, and as little damage as you can. nbytes and damage have one row a layer, one column an option.",
+    "most budget, and as little damage as you can. nbytes and damage have one row a layer, one column an option.",
     reference=_pick_bits,
     cases=[
-        Case(np.array([[10, 20, 60], [10, 30, 60]]), np.array([[8.0, 2.0, 1.0], [4.0, 3.0, 1.0]]), 40,
-             about="the first layer needs its second option more"),
-        Case(np.array([[10, 20], [100, 200]]), np.array([[3.0, 1.0], [4.0, 1.0]]), 120,
-             about="the large layer gains more, and cannot be paid for"),
-        Case(np.array([[10, 20], [10, 40]]), np.array([[6.0, 1.0], [13.0, 1.0]]), 55,
-             about="the step that saves most for a byte leaves no room for the better one"),
-        Case(np.array([[10, 20], [10, 20]]), np.array([[8.0, 1.0], [2.0, 1.0]]), 20, about="no byte to spare"),
-        Case(np.array([[10, 20], [10, 20]]), np.array([[8.0, 1.0], [2.0, 1.0]]), 1000, about="more than enough"),
+        Case(
+            np.array([[10, 20, 60], [10, 30, 60]]),
+            np.array([[8.0, 2.0, 1.0], [4.0, 3.0, 1.0]]),
+            40,
+            about="the first layer needs its second option more",
+        ),
+        Case(
+            np.array([[10, 20], [100, 200]]),
+            np.array([[3.0, 1.0], [4.0, 1.0]]),
+            120,
+            about="the large layer gains more, and cannot be paid for",
+        ),
+        Case(
+            np.array([[10, 20], [10, 40]]),
+            np.array([[6.0, 1.0], [13.0, 1.0]]),
+            55,
+            about="the step that saves most for a byte leaves no room for the better one",
+        ),
+        Case(
+            np.array([[10, 20], [10, 20]]), np.array([[8.0, 1.0], [2.0, 1.0]]), 20, about="no byte to spare"
+        ),
+        Case(
+            np.array([[10, 20], [10, 20]]), np.array([[8.0, 1.0], [2.0, 1.0]]), 1000, about="more than enough"
+        ),
     ],
     random=_random_budget_case,
     hints=[
-        Hint("These are indices of options: there is no option with this number.",
-             lambda got, want, n, d, budget: got.dtype.kind in "iu" and (got.min() < 0 or got.max() >= n.shape[1])),
-        Hint("This is over the budget. Damage is not all that counts: add up what the choice costs.",
-             lambda got, want, n, d, budget: np.array_equal(got, d.argmin(axis=1)) and _spent(got, n) > budget),
-        Hint("The budget is for all layers together, not for each of them.",
-             lambda got, want, n, d, budget: _spent(got, n) > budget and (n[np.arange(len(n)), got] <= budget).all()),
+        Hint(
+            "These are indices of options: there is no option with this number.",
+            lambda got, want, n, d, budget: got.dtype.kind in "iu"
+            and (got.min() < 0 or got.max() >= n.shape[1]),
+        ),
+        Hint(
+            "This is over the budget. Damage is not all that counts: add up what the choice costs.",
+            lambda got, want, n, d, budget: np.array_equal(got, d.argmin(axis=1)) and _spent(got, n) > budget,
+        ),
+        Hint(
+            "The budget is for all layers together, not for each of them.",
+            lambda got, want, n, d, budget: _spent(got, n) > budget
+            and (n[np.arange(len(n)), got] <= budget).all(),
+        ),
     ],
     hint="Add up the bytes of the options you took, over all layers, and compare with the budget.",
 )

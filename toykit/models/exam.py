@@ -41,7 +41,9 @@ class PitchExam:
 
     def __init__(self, **sets):
         if not sets:
-            raise ValueError("an exam needs at least one set of tones, such as easy=tk.data.tones.easy_tones()")
+            raise ValueError(
+                "an exam needs at least one set of tones, such as easy=tk.data.tones.easy_tones()"
+            )
         self.sets = sets
         digest = hashlib.sha256()
         for tones in sets.values():

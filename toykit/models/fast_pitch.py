@@ -178,7 +178,8 @@ def with_weights(weights):
         if np.shape(values) != tuple(own[name].shape):
             raise ValueError(f"{name} must be of shape {tuple(own[name].shape)}; got {np.shape(values)}")
     model.load_state_dict(
-        {name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()}, strict=False
+        {name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()},
+        strict=False,
     )
     return model
 

@@ -115,7 +115,11 @@ def crepe_weights():
     >>> crepe_weights()["conv5.weight"].shape
     (256, 128, 64, 1)
     """
-    return {name: tensor.numpy() for name, tensor in read_checkpoint(weights_file()).items() if tensor.is_floating_point()}
+    return {
+        name: tensor.numpy()
+        for name, tensor in read_checkpoint(weights_file()).items()
+        if tensor.is_floating_point()
+    }
 
 
 def weights_file():

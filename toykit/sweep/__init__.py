@@ -14,7 +14,7 @@ from .._lazy import lazy
 # Public name -> the module that defines it.
 _HOME = {
     "Choice": "budget",
-    "Rows": "cells",
+    "Rows": "rows",
     "apply": "cells",
     "candidates": "budget",
     "choose": "budget",

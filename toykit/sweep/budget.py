@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from ..compressed import check_choice
-from .cells import Rows
+from .rows import Rows
 
 
 @dataclass(frozen=True)

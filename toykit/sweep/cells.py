@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._optional import require
 from ..compressed import FLOAT16_BYTES, check_choice
 from ..palettization import palettize
 from ..pruning import prune
@@ -53,43 +52,6 @@ class Applied:
     @property
     def bits_per_weight(self):
         return 8 * self.nbytes / self.parameters
-
-
-class Rows(list):
-    """Results as a list of dictionaries: one row a setting, one key a column."""
-
-    def column(self, name):
-        """The values of one column; None where a row has none."""
-        return [row.get(name) for row in self]
-
-    def where(self, **wanted):
-        """The rows whose columns have these values: `rows.where(technique="prune")`."""
-        return Rows(row for row in self if all(row.get(name) == value for name, value in wanted.items()))
-
-    @property
-    def columns(self):
-        """Every column that a row has, in the order of their first appearance."""
-        return list(dict.fromkeys(name for row in self for name in row))
-
-    def frame(self):
-        """The rows as a pandas frame.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed.
-        """
-        return require("pandas", "rows.frame() needs pandas").DataFrame(list(self))
-
-    def _repr_html_(self):
-        from html import escape
-
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_shown(row.get(name)))}</td>" for name in self.columns) + "</tr>"
-            for row in self
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def layers(weights):
@@ -233,7 +195,9 @@ def tensors(weights):
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(weights, torch.nn.Module):
-        weights = {n: t.detach().cpu().numpy() for n, t in weights.state_dict().items() if t.is_floating_point()}
+        weights = {
+            n: t.detach().cpu().numpy() for n, t in weights.state_dict().items() if t.is_floating_point()
+        }
     if not isinstance(weights, dict):
         raise TypeError(f"weights must be a torch module or a dict of arrays; got {type(weights).__name__}")
     if not weights:
@@ -262,7 +226,3 @@ def _fits(options, shape):
     if options.get("granularity") == "per_block":
         return len(shape) > 1 and shape[1 - options.get("axis", 0)] % (32 if block is None else block) == 0
     return group is None or shape[options.get("axis", 0)] % group == 0
-
-
-def _shown(value):
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)

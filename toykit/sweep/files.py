@@ -10,7 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from .cells import Rows
+from .rows import Rows
 
 
 def write(path, rows, settings, columns=()):
@@ -33,9 +33,13 @@ def write(path, rows, settings, columns=()):
         If there are no rows, or not one setting a row.
     """
     if not rows or len(rows) != len(settings):
-        raise ValueError(f"there must be a setting for every row, and rows at all; got {len(settings)}, {len(rows)}")
+        raise ValueError(
+            f"there must be a setting for every row, and rows at all; got {len(settings)}, {len(rows)}"
+        )
     options = {name for setting in settings for name in setting}
-    measured = [name for name in rows[0] if name not in options and name not in ("label", "technique", *columns)]
+    measured = [
+        name for name in rows[0] if name not in options and name not in ("label", "technique", *columns)
+    ]
     path = Path(path)
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as file:
@@ -69,7 +73,9 @@ def read(path):
         for line in csv.DictReader(file):
             setting = json.loads(line.pop("setting"))
             options = setting if "technique" in setting else {"technique": "mixed"}
-            rows.append({**options, "setting": setting} | {name: _number(text) for name, text in line.items()})
+            rows.append(
+                {**options, "setting": setting} | {name: _number(text) for name, text in line.items()}
+            )
     return rows
 
 

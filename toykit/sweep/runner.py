@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from ..compressed import check_int
-from .cells import Rows, apply, label, layers, tensors
+from .cells import apply, label, layers, tensors
+from .rows import Rows
 
 
 def run(weights, settings, metric, *, only=None, cache=None, metric_name=None, workers=1, progress=None):
@@ -122,7 +123,9 @@ def _run(weights, cells, metric, cache, metric_name, workers, progress):
             place = jobs[job]
             if job.exception() is not None:
                 pool.shutdown(cancel_futures=True)
-                raise RuntimeError(f"the sweep stopped at {cells[place][0]}: {job.exception()}") from job.exception()
+                raise RuntimeError(
+                    f"the sweep stopped at {cells[place][0]}: {job.exception()}"
+                ) from job.exception()
             rows[place] = job.result()
             step()
     return Rows(rows)

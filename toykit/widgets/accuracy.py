@@ -56,7 +56,9 @@ class AccuracyExplorer(Instrument, js="accuracy"):
             for family in self.content["families"]
             for step in family["steps"]
         ]
-        return table("CREPE under compression", ["Setting", "MB", *(f"% of {name}" for name in SCORES.values())], rows)
+        return table(
+            "CREPE under compression", ["Setting", "MB", *(f"% of {name}" for name in SCORES.values())], rows
+        )
 
 
 def accuracy_explorer(rows, families, data, layer=0):
@@ -87,7 +89,9 @@ def accuracy_explorer(rows, families, data, layer=0):
     if isinstance(data, str | Path):
         data = np.load(data)
     if len(data["answers"]) != len(rows):
-        raise ValueError(f"data must be of the same settings as rows, {len(rows)}; it has {len(data['answers'])}")
+        raise ValueError(
+            f"data must be of the same settings as rows, {len(rows)}; it has {len(data['answers'])}"
+        )
     about = json.loads(str(data["about"]))
     heard = data["heard"]
     content = {
@@ -96,7 +100,12 @@ def accuracy_explorer(rows, families, data, layer=0):
                 "name": name,
                 "color": technique,
                 "steps": [
-                    {"name": step, "row": place, "nbytes": int(rows[place]["nbytes"]), "heard": heard[place].tolist()}
+                    {
+                        "name": step,
+                        "row": place,
+                        "nbytes": int(rows[place]["nbytes"]),
+                        "heard": heard[place].tolist(),
+                    }
                     | {score: float(rows[place][score]) for score in SCORES}
                     for step, place in steps
                 ],
@@ -109,7 +118,9 @@ def accuracy_explorer(rows, families, data, layer=0):
         **about,
     }
     arrays = {name: np.ascontiguousarray(data[name]).tobytes() for name in _ARRAYS}
-    return AccuracyExplorer(label="Accuracy explorer", content=content, layer=layer, family=4, step=2, **arrays)
+    return AccuracyExplorer(
+        label="Accuracy explorer", content=content, layer=layer, family=4, step=2, **arrays
+    )
 
 
 def explorer_data(weights, settings, tones):
@@ -152,7 +163,10 @@ def explorer_data(weights, settings, tones):
         found["weights"].append([_sample(array, limit) for array, limit in layers])
         found["histograms"].append([_histogram(array, limit) for array, limit in layers])
     about = {
-        "layers": [{"name": name, "shape": list(weights[name].shape), "limit": limit} for name, limit in zip(names, limits, strict=True)],
+        "layers": [
+            {"name": name, "shape": list(weights[name].shape), "limit": limit}
+            for name, limit in zip(names, limits, strict=True)
+        ],
         "tones": [{"name": name, "hertz": hertz, "samples": len(sound)} for name, hertz, sound in tones],
         "rate": synthesis.RATE,
         "first_cents": float(pitch.BIN_CENTS[0]),

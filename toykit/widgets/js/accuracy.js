@@ -89,7 +89,7 @@ export default tk.instrument("accuracy", (view) => {
       nodes.push(svg("text", { x, y: height - 4, "text-anchor": anchor, class: "tk-soft" }, number(value, value ? 3 : 0))));
     const says = "Histogram of the layer\u2019s weights, counts on a logarithmic scale; the line is the trained layer";
     histogram.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
-    weightsHead.textContent = `${layers[view.get("layer")].name.replace(".weight", "")}: weights as trained, after, and counted`;
+    weightsHead.textContent = `${layers[view.get("layer")].name.replace(".weight", "")}: as trained, compressed, counted`;
   }
 
   const C1 = 440 / 2 ** (45 / 12); // the lowest C that CREPE can answer
@@ -116,14 +116,14 @@ export default tk.instrument("accuracy", (view) => {
     const truth = x(bin(tones[t].hertz));
     nodes.push(
       svg("line", { x1: truth, x2: truth, y1: top - 6, y2: bottom, stroke: "var(--tk-ink)", "stroke-dasharray": "4 3", "stroke-width": 1.2 }),
-      svg("text", { x: Math.min(right - 26, Math.max(left + 26, truth)), y: top - 10, "text-anchor": "middle" }, "played"),
+      svg("text", { x: Math.min(right - 26, Math.max(left + 26, truth)), y: top - 10, "text-anchor": "middle" }, sounding ? "\u266a playing" : "played"),
       svg("polyline", { points: line(was), fill: "none", stroke: "var(--tk-float)", "stroke-width": 1.2, opacity: 0.8 }),
       svg("polyline", { points: line(start), fill: "none", stroke: `var(--tk-${family().color})`, "stroke-width": 2 }));
     const says = `Played ${number(tones[t].hertz, 1)} Hz, heard ${number(here.heard[t], 1)} Hz, ${off(here, t)}`;
     answer.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
   }
 
-  let player = null;
+  let player = null, sounding = 0;
   function sound() {
     player = player || new AudioContext();
     const t = view.get("tone"), { samples } = tones[t], buffer = player.createBuffer(1, samples, rate), channel = buffer.getChannelData(0);
@@ -132,6 +132,10 @@ export default tk.instrument("accuracy", (view) => {
     source.buffer = buffer;
     source.connect(player.destination);
     source.start();
+    sounding += 1;
+    drawAnswer();
+    const timer = setTimeout(() => { sounding -= 1; drawAnswer(); }, (1000 * samples) / rate);
+    view.undo.push(() => clearTimeout(timer));
   }
   view.undo.push(() => player && player.close());
 
