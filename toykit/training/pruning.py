@@ -194,7 +194,8 @@ class Pruner(Method):
         if self.steps < self.config.end:
             raise RuntimeError(
                 f"the schedule reaches sparsity {self.config.sparsity} at step {self.config.end}, but step() "
-                f"was called {self.steps} times and the sparsity is {self.sparsity:.3g}: train on, or lower end"
+                f"was called {self.steps} times and the sparsity is {self.sparsity:.3g}: train on, or "
+                "lower end"
             )
 
     def compress(self, name, layer, weight):

@@ -90,8 +90,10 @@ class QuantizationConfig:
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), range(1, NEVER))
         if self.freeze_ranges_at is not None and self.freeze_ranges_at < self.quantize_from:
-            raise ValueError(f"freeze_ranges_at must not come before quantize_from, or the ranges never "
-                             f"follow what quantization does; got {self.freeze_ranges_at} and {self.quantize_from}")
+            raise ValueError(
+                "freeze_ranges_at must not come before quantize_from, or the ranges never follow what "
+                f"quantization does; got {self.freeze_ranges_at} and {self.quantize_from}"
+            )
 
 
 class LargestStep(nn.Module):
@@ -197,8 +199,8 @@ class Quantizer(Method):
     def check_complete(self):
         if self.steps < self.config.quantize_from:
             raise RuntimeError(
-                f"quantization begins at step {self.config.quantize_from}, but step() was called {self.steps} "
-                "times: train on, or lower quantize_from"
+                f"quantization begins at step {self.config.quantize_from}, but step() was called "
+                f"{self.steps} times: train on, or lower quantize_from"
             )
         self._check_observed()
 
