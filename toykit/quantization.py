@@ -21,7 +21,7 @@ Then zero_point is 0 and need not be stored, and one code is given up so that th
 symmetric too: -127 ... 127. Affine quantization keeps the range as it is, only that 0 must be in
 it, and stores the zero point.
 
-Not here: choosing scales with data (`toykit.calibration`), or quantizing activations.
+Not here: choosing scales with data (`toykit.training.calibration`), or quantizing activations.
 """
 
 import math
