@@ -20,6 +20,10 @@ def settings(draw, w, bits=st.integers(1, 8)):
     mode = draw(st.sampled_from(("symmetric", "affine")))
     options = {"bits": draw(bits), "mode": mode, "signed": draw(st.booleans())}
     assume(mode == "affine" or options["bits"] > 1)
+    # With one bit a step is the whole range, which the weights' type need not hold: see the test of that error.
+    largest = float(np.finfo(np.float16 if w.dtype.type is np.float16 else np.float32).max)
+    reach = max(float(np.max(w)), 0.0) - min(float(np.min(w)), 0.0)
+    assume(reach / (2 ** options["bits"] - 1) <= largest)
     options["granularity"] = draw(st.sampled_from(("per_tensor", "per_channel", "per_block")))
     if options["granularity"] == "per_channel":
         options["axis"] = draw(st.integers(-w.ndim, w.ndim - 1))
@@ -119,6 +123,13 @@ def test_every_weight_is_within_half_a_step(w, data):
     beyond = np.maximum(np.abs(w) - reach, 0)  # where one step more would decompress to infinity
     lost = np.abs(c.dense() - w)
     assert np.all(lost <= scale / 2 + rounding + beyond)
+
+
+def test_a_step_that_the_type_cannot_hold_is_refused():
+    apart = np.float16([-48000, 18000])
+    with pytest.raises(ValueError, match="does not fit into float16: use more bits"):
+        tk.quantize(apart, bits=1, mode="affine", granularity="per_tensor")
+    assert np.isfinite(tk.quantize(apart, bits=2, mode="affine", granularity="per_tensor").dense()).all()
 
 
 @given(weights(max_side=6, elements=USUAL), st.data())
