@@ -41,13 +41,23 @@ def least_costs(values, weights=None):
     return [float(answer) for answer in answers]
 
 
+def resolution(values, weights=None):
+    """What float64 can tell apart: a rounding of the sum of squares around the median, see `kmeans.exact`."""
+    order = np.argsort(values, kind="stable")
+    levels = np.asarray(values, np.float64)[order]
+    mass = np.ones(levels.size) if weights is None else np.asarray(weights, np.float64)[order]
+    median = levels[np.searchsorted(np.cumsum(mass), mass.sum() / 2)]
+    return np.finfo(np.float64).eps * np.sum(mass * (levels - median) ** 2)
+
+
 def assert_optimal(values, weights=None, relative=1e-9):
     want = least_costs(values, weights)
+    finest = max(resolution(values, weights), 1e-300)
     for k in range(1, len(want) + 2):
         for method in METHODS:
             got = kmeans.exact(values, k, weights, method)
             least = want[min(k, len(want)) - 1]
-            assert got.cost == pytest.approx(least, rel=relative, abs=1e-300), (method, k)
+            assert got.cost == pytest.approx(least, rel=relative, abs=finest), (method, k)
             assert len(got.centroids) == min(k, len(want))
 
 
@@ -65,6 +75,13 @@ def test_exact_is_optimal_for_any_float16_and_weights(numbers, data):
     weights = data.draw(st.lists(st.sampled_from((0, 1, 0.25, 3, 1000)), min_size=values.size, max_size=values.size))
     if any(weights):
         assert_optimal(values, np.array(weights))
+
+
+def test_exact_beside_a_weight_that_outweighs_everything():
+    """Three values within 1e-4, and a thousand times 4100: the cost among the three is 1e-19 of all squares."""
+    values, weights = np.float16([0, 6.104e-05, 1e-4, 4100]), np.array([1.0, 3, 1, 1000])
+    assert_optimal(values, weights)
+    assert_optimal(values[:3], weights[:3])
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,11 @@ def exact(values, k, weights=None, method="auto"):
     ValueError
         If k is less than 1, or weights have the wrong shape, are negative or all zero.
 
+    Notes
+    -----
+    Costs are compared in float64, so two partitions whose costs differ by less than a rounding of the sum
+    of all squared distances from the median (1e-16 of it) count as equal, and either may be returned.
+
     References
     ----------
     Wang and Song, "Ckmeans.1d.dp: optimal k-means clustering in one dimension by dynamic
