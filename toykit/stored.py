@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .parts import Declined, Part, Stored, Weight
+from .parts import Declined, Part, Stored
 from .pruning import prune
 from .quantization import quantize
 
@@ -41,6 +41,7 @@ def predict(weight, steps, smallest=1):
 
     Examples
     --------
+    >>> from toykit.parts import Weight
     >>> weight = Weight((64, 32, 3, 3), "float16")
     >>> stored = predict(weight, [("quantize", dict(bits=8, granularity="per_channel", mode="symmetric",
     ...                                             signed=True, block_size=None, weight_threshold=0))])

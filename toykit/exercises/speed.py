@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from .framework import Case, Exercise, Hint
 
 
