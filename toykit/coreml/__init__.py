@@ -1,7 +1,8 @@
 """Core ML packages: make them with coremltools, read them without.
 
 `convert`, `compress` and `save` stand on coremltools. `Package` reads an .mlpackage with NumPy alone,
-on any computer, and `layout` computes the bytes of a package before it is written.
+on any computer, and `layout` computes the bytes of a package before it is written. `compute_units`
+asks Core ML on a Mac which unit would run each operation.
 """
 
 from .._lazy import lazy
@@ -12,9 +13,11 @@ _HOME = {
     "PackageError": "protobuf",
     "compress": "compression",
     "compress_layers": "recipe",
+    "compute_units": "placement",
     "configurations": "recipe",
     "convert": "conversion",
     "save": "conversion",
+    "weights": "weights_of",
 }
 
 __all__, __getattr__, __dir__ = lazy(__name__, _HOME)

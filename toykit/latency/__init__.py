@@ -1,6 +1,8 @@
 """How long a model takes: measured on this computer, and modelled from operations and bytes.
 
-Measured: `measure` times functions against each other, `bandwidth` finds how fast memory is read.
+Measured: `measure` times functions against each other, `bandwidth` finds how fast memory is read,
+`overlap` answers several requests at a time. `median_interval` and `speed_up` say how sure a median
+and a ratio are.
 
 Modelled: a layer needs its operations done and its bytes moved. A `Chip` does so many operations and
 moves so many bytes a second; if both go on at the same time, the layer takes as long as the slower
@@ -14,14 +16,17 @@ Not here: kernels to measure (`toykit.kernels`), and what a device really does (
 
 from .computer import Machine, machine
 from .fitting import Fit, fit, fit_null
+from .intervals import Interval, coverage, median_interval, runs_needed, speed_up
 from .measuring import Measurement, bandwidth, measure, size_beyond_cache
 from .networks import layers, mobilenet_v2_layers, resnet50_layers
+from .overlapping import Requests, overlap
 from .published import Published, read_published
 from .roofline import Timing, intensity, timing
 from .shapes import Chip, Format, Layer
 
 __all__ = [
-    "Chip", "Fit", "Format", "Layer", "Machine", "Measurement", "Published", "Timing", "bandwidth",
-    "fit", "fit_null", "intensity", "layers", "machine", "measure", "mobilenet_v2_layers",
-    "read_published", "resnet50_layers", "size_beyond_cache", "timing",
+    "Chip", "Fit", "Format", "Interval", "Layer", "Machine", "Measurement", "Published", "Requests", "Timing",
+    "bandwidth", "coverage", "fit", "fit_null", "intensity", "layers", "machine", "measure", "median_interval",
+    "mobilenet_v2_layers", "overlap", "read_published", "resnet50_layers", "runs_needed", "size_beyond_cache",
+    "speed_up", "timing",
 ]  # fmt: skip

@@ -3,8 +3,8 @@
 A setting is a dictionary, the technique's name and its options: `{"technique": "palettize",
 "bits": 4}`. A metric is a function from weights to numbers. `run` tries settings on a whole network,
 `sensitivity` on one layer at a time; `pareto` keeps the settings that no other one beats; `choose`
-spends a budget of bytes where they matter most. `tk.coreml.compress_layers` hands the choice to Core
-ML Tools.
+spends a budget of bytes where they matter most; `decide` takes one candidate and says why not the
+others. `tk.coreml.compress_layers` hands the choice to Core ML Tools.
 
     rows = tk.sweep.run(weights, tk.sweep.grid("palettize", bits=(1, 2, 3, 4)), metric)
 """
@@ -14,10 +14,12 @@ from .._lazy import lazy
 # Public name -> the module that defines it.
 _HOME = {
     "Choice": "budget",
+    "Decision": "decision",
     "Rows": "rows",
     "apply": "cells",
     "candidates": "budget",
     "choose": "budget",
+    "decide": "decision",
     "frontier": "budget",
     "grid": "cells",
     "label": "cells",
