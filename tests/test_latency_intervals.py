@@ -37,7 +37,8 @@ def test_interval_is_the_narrowest_that_is_sure_enough(times, confidence):
     assert found.low == ordered[found.dropped] and found.high == ordered[-1 - found.dropped]
     assert found.low <= found.median <= found.high
     assert found.confidence >= confidence
-    assert latency.coverage(len(times), found.dropped + 1) < confidence or 2 * (found.dropped + 1) >= len(times)
+    one_more = found.dropped + 1
+    assert latency.coverage(len(times), one_more) < confidence or 2 * one_more >= len(times)
 
 
 def test_interval_holds_the_median_as_often_as_it_says():

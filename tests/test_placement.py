@@ -1,4 +1,4 @@
-"""The table of compute units: refused with a sentence where there is no Core ML, and read from coremltools' own classes."""
+"""Compute units: refused with a sentence where there is no Core ML, read from coremltools' own classes."""
 
 import sys
 from types import SimpleNamespace
@@ -21,14 +21,15 @@ class Proxy:
 @pytest.fixture
 def device(monkeypatch):
     """Make coremltools' device classes accept a stand-in, and return a device by its name."""
-    names = {"CPU": "MLCPUComputeDevice", "GPU": "MLGPUComputeDevice", "Neural Engine": "MLNeuralEngineComputeDevice"}
-    for kind in names.values():
+    classes = {name: kind for kind, name in placement._NAMES.items()}
+    for kind in classes.values():
         monkeypatch.setattr(compute_device, f"_{kind}Proxy", Proxy)
-    return lambda name: getattr(compute_device, names[name])(Proxy())
+    return lambda name: getattr(compute_device, classes[name])(Proxy())
 
 
 def operation(name, output, blocks=()):
-    named = compute_plan.MLModelStructureProgramNamedValueType(output, compute_plan.MLModelStructureProgramValueType())
+    kind = compute_plan.MLModelStructureProgramValueType()
+    named = compute_plan.MLModelStructureProgramNamedValueType(output, kind)
     return compute_plan.MLModelStructureProgramOperation({}, name, [named], list(blocks), None)
 
 
@@ -36,10 +37,12 @@ def operation(name, output, blocks=()):
 def plan(monkeypatch, device):
     """A plan of coremltools' own class over a program with a loop and a constant."""
     inner = compute_plan.MLModelStructureProgramBlock([], [operation("ios17.add", "y")], ["y"])
-    operations = [operation("const", "w"), operation(RIGHT, "x16"), operation("while_loop", "z", [inner]), operation(LEFT, "out")]
+    loop = operation("while_loop", "z", [inner])
+    operations = [operation("const", "w"), operation(RIGHT, "x16"), loop, operation(LEFT, "out")]
     block = compute_plan.MLModelStructureProgramBlock([], operations, ["out"])
     main = compute_plan.MLModelStructureProgramFunction([], block)
-    structure = compute_plan.MLModelStructure(None, compute_plan.MLModelStructureProgram({"main": main}), None)
+    program = compute_plan.MLModelStructureProgram({"main": main})
+    structure = compute_plan.MLModelStructure(None, program, None)
     usage = {"x16": "CPU", "y": "GPU", "z": "CPU", "out": "Neural Engine"}
 
     class PlanProxy(Proxy):

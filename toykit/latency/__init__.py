@@ -25,8 +25,8 @@ from .roofline import Timing, intensity, timing
 from .shapes import Chip, Format, Layer
 
 __all__ = [
-    "Chip", "Fit", "Format", "Interval", "Layer", "Machine", "Measurement", "Published", "Requests", "Timing",
-    "bandwidth", "coverage", "fit", "fit_null", "intensity", "layers", "machine", "measure", "median_interval",
-    "mobilenet_v2_layers", "overlap", "read_published", "resnet50_layers", "runs_needed", "size_beyond_cache",
-    "speed_up", "timing",
+    "Chip", "Fit", "Format", "Interval", "Layer", "Machine", "Measurement", "Published", "Requests",
+    "Timing", "bandwidth", "coverage", "fit", "fit_null", "intensity", "layers", "machine", "measure",
+    "median_interval", "mobilenet_v2_layers", "overlap", "read_published", "resnet50_layers",
+    "runs_needed", "size_beyond_cache", "speed_up", "timing",
 ]  # fmt: skip

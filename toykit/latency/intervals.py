@@ -122,7 +122,8 @@ def median_interval(times, confidence=0.95):
     runs = len(times)
     if not runs or coverage(runs, 0) < confidence:
         raise ValueError(
-            f"{runs} runs are too few for {100 * confidence:g} %: at least {runs_needed(confidence)} are needed"
+            f"{runs} runs are too few for {100 * confidence:g} %: "
+            f"at least {runs_needed(confidence)} are needed"
         )
     dropped = 0
     while coverage(runs, dropped + 1) >= max(confidence, 1e-12) and 2 * (dropped + 1) < runs:

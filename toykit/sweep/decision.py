@@ -56,7 +56,8 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
 
     Examples
     --------
-    >>> points = [{"label": "8 bits", "nbytes": 80, "right": 0.91}, {"label": "4 bits", "nbytes": 40, "right": 0.90},
+    >>> points = [{"label": "8 bits", "nbytes": 80, "right": 0.91},
+    ...           {"label": "4 bits", "nbytes": 40, "right": 0.90},
     ...           {"label": "2 bits", "nbytes": 20, "right": 0.55}]
     >>> print(decide(points, at_most={"nbytes": 100}, at_least={"right": 0.89}))
     8 bits  within the limits, but nbytes is 80 and not 40
@@ -70,11 +71,7 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
         for column in ("label", prefer, *at_most, *at_least):
             if row.get(column) is None or row[column] != row[column]:
                 raise ValueError(f"every candidate needs {column!r}; {row.get('label', row)} has none")
-    reasons = [
-        [f"{name} is {row[name]:.4g}, at most {most:.4g} allowed" for name, most in at_most.items() if row[name] > most]
-        + [f"{name} is {row[name]:.4g}, at least {least:.4g} needed" for name, least in at_least.items() if row[name] < least]
-        for row in rows
-    ]  # fmt: skip
+    reasons = [_against(row, at_most, at_least) for row in rows]
     within = [number for number, against in enumerate(reasons) if not against]
     best = min(within, key=lambda number: rows[number][prefer], default=None)
     judged = Rows()
@@ -86,3 +83,18 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
             verdict = f"within the limits, but {prefer} is {row[prefer]:.4g} and not {rows[best][prefer]:.4g}"
         judged.append({**row, "verdict": verdict})
     return Decision(None if best is None else rows[best], judged)
+
+
+def _against(row, at_most, at_least):
+    """What speaks against a row, a sentence for each limit that it breaks."""
+    too_much = [
+        f"{name} is {row[name]:.4g}, at most {most:.4g} allowed"
+        for name, most in at_most.items()
+        if row[name] > most
+    ]
+    too_little = [
+        f"{name} is {row[name]:.4g}, at least {least:.4g} needed"
+        for name, least in at_least.items()
+        if row[name] < least
+    ]
+    return too_much + too_little
