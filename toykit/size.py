@@ -209,9 +209,9 @@ def ledger(source, dtype=None):
 
         source = Package(Path(source))
     elif kind.__name__ == "MLModel":
-        from .coreml.conversion import as_package
+        from .coreml.package import open_package
 
-        source = as_package(source)
+        source = open_package(source)
     elif kind.__name__ != "Package":
         raise TypeError(
             "source must be a torch module, a dict of arrays, the path of an .mlpackage, a Package or an "

@@ -1,7 +1,7 @@
 """Core ML packages: make them with coremltools, read them without.
 
 `convert`, `compress` and `save` stand on coremltools. `Package` reads an .mlpackage with NumPy alone,
-on any computer, and `layout` computes the bytes of a package before it is written. `compute_units`
+on any computer, `load` and `run` predict with it there, and `layout` computes the bytes of a package before it is written. `compute_units`
 asks Core ML on a Mac which unit would run each operation.
 """
 
@@ -9,13 +9,18 @@ from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
+    "Model": "interpreter",
+    "OPERATORS": "operators",
     "Package": "package",
     "PackageError": "protobuf",
+    "UnsupportedOperator": "plan",
     "compress": "compression",
     "compress_layers": "recipe",
     "compute_units": "placement",
     "configurations": "recipe",
     "convert": "conversion",
+    "load": "interpreter",
+    "run": "interpreter",
     "save": "conversion",
     "weights": "weights_of",
 }

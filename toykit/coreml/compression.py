@@ -5,12 +5,9 @@ are one function with the options of `tk.prune`, `tk.quantize` and `tk.palettize
 coremltools' work alone; `toykit.coreml.layout` predicts its bytes.
 """
 
-from pathlib import Path
-
 from .. import options as _options
 from .._quiet import coremltools, quiet
-from .conversion import as_package
-from .package import Package
+from .package import open_package
 
 
 def compress(package, technique, **options):
@@ -57,10 +54,7 @@ def compress(package, technique, **options):
         "quantize": cto.linear_quantize_weights,
         "palettize": cto.palettize_weights,
     }
-    if isinstance(package, str | Path):
-        package = Package(package)
-    elif not isinstance(package, Package):
-        package = as_package(package)
+    package = open_package(package)
     with quiet():
         mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
     for number, (name, chosen) in enumerate(steps):

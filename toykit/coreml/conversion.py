@@ -12,7 +12,6 @@ import numpy as np
 
 from .._optional import require
 from .._quiet import coremltools, quiet
-from .package import Package
 
 TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
 PRECISIONS = ("float16", "float32")
@@ -104,21 +103,6 @@ def save(mlmodel, path):
     with quiet():
         mlmodel.save(str(path))
     return path
-
-
-def as_package(mlmodel):
-    """A coremltools model as a `Package`, read from the folder that coremltools keeps it in.
-
-    The folder lives as long as `mlmodel` does.
-
-    Raises
-    ------
-    ValueError
-        If the model is not an ML program, or not in a package.
-    """
-    if not getattr(mlmodel, "package_path", None):
-        raise ValueError("the MLModel is not a package: it is an older .mlmodel file without an ML program")
-    return Package(mlmodel.package_path)
 
 
 def _input(ct, torch, tensor):

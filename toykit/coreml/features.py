@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from .schema import ARRAY_DTYPES, COLOR_SPACES
 
+_DEFAULTS = ("intDefaultValue", "floatDefaultValue", "doubleDefaultValue")
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -32,6 +34,8 @@ class Feature:
     optional : bool
     about : str
         The author's sentence.
+    default : float or int
+        What fills an optional multi-array that is not given.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Feature:
     color: str = ""
     optional: bool = False
     about: str = ""
+    default: float = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def _array(message):
         "shape": tuple(message.get("shape", ())),
         "ranges": None if ranges is None else tuple(map(_range, ranges)),
         "shapes": None if shapes is None else tuple(tuple(shape.get("shape", ())) for shape in shapes),
+        "default": next((message[name] for name in _DEFAULTS if name in message), 0),
     }
 
 

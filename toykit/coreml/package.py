@@ -108,6 +108,37 @@ class Package:
             self.weight_files[name] = WeightFile(_inside(self.path, folder / name.removeprefix(_MODEL_PATH)))
         return self.weight_files[name].blob(offset)
 
+    def let_go(self):
+        """Tell the system that the pages of the weight files can leave memory; they can be read again."""
+        for weights in self.weight_files.values():
+            weights.let_go()
+
+
+def open_package(package):
+    """A `Package` from a path, a coremltools model, or a `Package`.
+
+    The folder of a coremltools model lives as long as the model does.
+
+    Raises
+    ------
+    TypeError
+        If it is none of them.
+    ValueError
+        If the coremltools model is not an ML program, or not in a package.
+    """
+    if isinstance(package, Package):
+        return package
+    if isinstance(package, str | Path):
+        return Package(package)
+    if not hasattr(package, "package_path"):
+        raise TypeError(
+            "package must be the path of an .mlpackage, a Package or a coremltools MLModel; "
+            f"got {type(package).__name__}"
+        )
+    if not package.package_path:
+        raise ValueError("the MLModel is not a package: it is an older .mlmodel file without an ML program")
+    return Package(package.package_path)
+
 
 def _files(path):
     """Bytes of every file in the package. Links count as links: they are not followed."""

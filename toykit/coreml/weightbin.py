@@ -15,6 +15,7 @@ Reading maps the file into memory, so that only the arrays that are looked at ar
 fewer than 8 bits are packed as in `toykit.bits`.
 """
 
+import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +186,12 @@ class WeightFile:
             raise PackageError(f"{where}: {stored} bytes less {unused} bits at {start} are no whole {dtype}s")
         packed = np.asarray(self._bytes[start : start + stored])
         return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed)
+
+    def let_go(self):
+        """Let the pages that were read leave memory. They stay readable: the system fetches them again."""
+        mapped = self._bytes._mmap
+        if hasattr(mapped, "madvise"):  # not on Windows, where the system decides by itself
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def blobs(self):
         """All arrays, in the order of the file."""

@@ -1,11 +1,8 @@
 """The weights of a package, each as toykit's own object."""
 
-from pathlib import Path
-
 from .constants import CONSTEXPR, read_constant
-from .conversion import as_package
 from .forms import SUFFIXES
-from .package import Package
+from .package import open_package
 from .protobuf import PackageError
 
 
@@ -41,25 +38,12 @@ def weights(package):
     >>> stored["layer1_0_conv1_weight"]                                     # doctest: +SKIP
     Palettized(64x64x1x1, a table of 16 values, 4.1 bits a weight)
     """
-    package = _open(package)
+    package = open_package(package)
     found = {}
     for label, function in package.program.functions.items():
         for name, value in _weights_of(function.block).items():
             found[name if name not in found else f"{label}/{name}"] = value
     return found
-
-
-def _open(package):
-    if isinstance(package, Package):
-        return package
-    if isinstance(package, str | Path):
-        return Package(package)
-    if not hasattr(package, "package_path"):
-        raise TypeError(
-            "package must be the path of an .mlpackage, a Package or a coremltools MLModel; "
-            f"got {type(package).__name__}"
-        )
-    return as_package(package)
 
 
 def _weights_of(block):

@@ -1,0 +1,236 @@
+"""Run a Core ML package on any computer.
+
+Core ML runs packages on Apple's systems only. An ML program is a list of well-defined operations,
+though, and its weights lie in a file: NumPy can carry them out. What this gives is the arithmetic of
+the program, so a compressed model's answers can be checked without a Mac. It says nothing about how
+long they would take there, and Apple's units round in places of their own.
+"""
+
+import numpy as np
+
+from ..compressed import check_choice
+from .arguments import check_inputs, give_output
+from .backends import find_backend
+from .operators import room
+from .package import open_package
+from .plan import Steps
+from .protobuf import PackageError
+
+PRECISIONS = ("float32", "float16")
+WEIGHTS = ("ahead", "on the fly")
+
+
+def load(package, *, backend=None, precision="float32", weights="ahead", function=None):
+    """Get a package ready to predict.
+
+    Parameters
+    ----------
+    package : str, Path, Package or coremltools.models.MLModel
+    backend : {"torch", "numpy"}, optional
+        What does the arithmetic; torch where it is installed.
+    precision : {"float32", "float16"}
+        "float32": all numbers are kept in float32, also where the program asks for float16; weights
+        are what is stored. "float16": results that the program declares float16 are rounded to it,
+        one operation after the other; sums inside an operation are in float32.
+    weights : {"ahead", "on the fly"}
+        "ahead": constants are decompressed once, now, to float32. "on the fly": each time they are
+        used, and dropped: slower, and memory holds one decompressed weight at a time.
+    function : str, optional
+        Which function of a package that has several; by default the one that the package names.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no package.
+    PackageError
+        If it is not sound.
+    UnsupportedOperator
+        If it has an operator that toykit cannot run: the error names it, its place, and those that
+        toykit can run, which are the keys of `toykit.coreml.OPERATORS`.
+    ValueError
+        If an option is unknown.
+
+    Examples
+    --------
+    >>> model = load("ResNet50.mlpackage", precision="float16")             # doctest: +SKIP
+    >>> model.predict({"image": pixels})["scores"].shape                    # doctest: +SKIP
+    (1, 1000)
+    """
+    return Model(open_package(package), backend, precision, weights, function)
+
+
+def run(package, inputs, **options):
+    """Predict once: `load(package, **options).predict(inputs)`.
+
+    Parameters
+    ----------
+    package
+        As for `load`.
+    inputs : dict of str to array
+        Or a list of such dictionaries.
+    **options
+        As for `load`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Or a list of them.
+
+    Examples
+    --------
+    >>> run("ResNet50.mlpackage", {"image": pixels})                        # doctest: +SKIP
+    """
+    return load(package, **options).predict(inputs)
+
+
+class Model:
+    """A package that is ready to predict. Made by `load`.
+
+    Threads may predict with the same model at the same time: a prediction changes nothing but the
+    state that it is given.
+
+    Attributes
+    ----------
+    package : Package
+    inputs, outputs, states : dict of str to toykit.coreml.features.Feature
+    backend, precision, weights : str
+        As loaded.
+    """
+
+    def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None):
+        check_choice("precision", precision, PRECISIONS)
+        check_choice("weights", weights, WEIGHTS)
+        self._xp = find_backend(backend)
+        self.package, self.backend = package, self._xp.name
+        self.precision, self.weights = precision, weights
+        description = package.description
+        functions = package.program.functions
+        name = description.default_function if function is None else function
+        check_choice("function", name, tuple(functions))
+        described = (description.functions or {}).get(name, description)
+        self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
+        self._rounded = precision == "float16"
+        chosen = functions[name]
+        try:
+            missing = [name for name in chosen.inputs if name not in self.inputs | self.states]
+            missing += [name for name in self.outputs if name not in chosen.block.outputs]
+            if missing:
+                raise PackageError(f"{missing[0]!r} is in the program, or in the description, but not in both")
+            keep = weights == "ahead"
+            scope = dict.fromkeys(chosen.inputs)
+            self._steps = Steps(chosen.block, scope, self._xp, keep, self._rounded)
+        except PackageError as error:
+            raise type(error)(f"{package.path}: {error}") from error
+        if keep:
+            package.let_go()
+
+    def __repr__(self):
+        return (
+            f"Model({self.package.path.name!r}, backend={self.backend!r}, precision={self.precision!r}, "
+            f"weights={self.weights!r})"
+        )
+
+    def predict(self, inputs, state=None):
+        """Run the program, as `coremltools.models.MLModel.predict` does on a Mac.
+
+        Parameters
+        ----------
+        inputs : dict of str to array
+            Multi-arrays as NumPy arrays, or anything that NumPy makes an array of; images as PIL
+            images, or arrays of bytes of shape (height, width, 3) or (height, width). A list of such
+            dictionaries gives a list of results.
+        state : dict, optional
+            Of a model with states: from `make_state`. It is changed.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Float multi-arrays are float32 with `precision="float32"`, otherwise as the package
+            declares them. Images are PIL images; a classifier's label is a str or int, and its
+            probabilities are a dictionary.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an input is missing, unknown, or not as the description says.
+        PackageError
+            If an operation cannot be carried out: the error names it.
+        """
+        if isinstance(inputs, (list, tuple)):
+            return [self.predict(one, state) for one in inputs]
+        results = self._run(inputs, state)
+        return {
+            name: give_output(results[name], feature, self._rounded)
+            for name, feature in self.outputs.items()
+        }
+
+    def inspect(self, inputs, names=None, state=None):
+        """Results of the operations inside the program.
+
+        Parameters
+        ----------
+        inputs, state
+            As for `predict`.
+        names : sequence of str, optional
+            Which results; by default all that are arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            In the order in which they were computed.
+
+        Raises
+        ------
+        ValueError
+            If no operation makes a result of that name.
+        """
+        seen = {}
+
+        def watch(operation, name, value):
+            if (names is None or name in names) and hasattr(value, "shape"):
+                seen[name] = self._xp.numpy(value).copy()
+
+        self._run(inputs, state, watch)
+        for name in names or ():
+            if name not in seen:
+                raise ValueError(f"names: no operation of the program has a result {name!r}")
+        return seen
+
+    def make_state(self):
+        """Zeros for every state of the model, to be handed to `predict`: dict of str to array."""
+        return {
+            name: self._xp.array(np.zeros(room(feature.shape), np.float32))
+            for name, feature in self.states.items()
+        }
+
+    def _run(self, inputs, state, watch=None):
+        if self.states and state is None:
+            raise ValueError(
+                f"the model has states ({', '.join(self.states)}): pass state=model.make_state(), and pass "
+                "it again to go on"
+            )
+        if state is not None and set(state) != set(self.states):
+            raise ValueError(f"state must come from make_state() of this model; got {type(state).__name__}")
+        try:
+            arrays = check_inputs(inputs, self.inputs)
+            with self._xp.running():
+                given = {name: self._xp.array(array) for name, array in arrays.items()}
+                if self._rounded:
+                    given = {name: self._entering(name, array) for name, array in given.items()}
+                given |= {name: name for name in self.states}
+                outputs = self._steps.run({}, state or {}, given, watch)
+        except PackageError as error:
+            raise type(error)(f"{self.package.path}: {error}") from error
+        names = self._steps.block.outputs
+        return {
+            name: self._xp.numpy(value) if hasattr(value, "shape") else value
+            for name, value in zip(names, outputs)
+        }
+
+    def _entering(self, name, array):
+        """An input that is float16 for the app arrives rounded."""
+        return self._xp.to_float16(array) if self.inputs[name].dtype == "float16" else array

@@ -1,0 +1,61 @@
+"""Operators that bring numbers to a common scale."""
+
+from .reductions import reduce_mean, reduce_sum
+from .registry import operator
+
+
+def _per_channel(values, x):
+    return values.reshape(-1, *[1] * (x.ndim - 2))
+
+
+@operator("batch_norm")
+def batch_norm(xp, x, mean, variance, gamma=None, beta=None, *, epsilon=1e-5):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, of each channel (axis 1)."""
+    factor = 1 / xp.sqrt(variance + epsilon)
+    if gamma is not None:
+        factor = factor * gamma
+    shift = -mean * factor if beta is None else beta - mean * factor
+    return x * _per_channel(factor, x) + _per_channel(shift, x)
+
+
+@operator("instance_norm")
+def instance_norm(xp, x, gamma=None, beta=None, *, epsilon=1e-5):
+    y = _standard(xp, x, range(2, x.ndim), epsilon)
+    if gamma is not None:
+        y = y * _per_channel(gamma, x)
+    return y if beta is None else y + _per_channel(beta, x)
+
+
+@operator("layer_norm")
+def layer_norm(xp, x, gamma=None, beta=None, *, axes=None, epsilon=1e-5):
+    axes = sorted(axis % x.ndim for axis in (range(x.ndim) if axes is None else axes))
+    y = _standard(xp, x, axes, epsilon)
+    # gamma and beta have the sizes of the axes; they are repeated along the others.
+    shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    if gamma is not None:
+        y = y * gamma.reshape(shape)
+    return y if beta is None else y + beta.reshape(shape)
+
+
+@operator("l2_norm")
+def l2_norm(xp, x, *, epsilon=1e-6):
+    """Divide by the length of the last three axes."""
+    axes = tuple(range(max(x.ndim - 3, 0), x.ndim))
+    return x / xp.sqrt(reduce_sum(xp, xp.square(x), axes=axes, keep_dims=True) + epsilon)
+
+
+@operator("local_response_norm")
+def local_response_norm(xp, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
+    """Divide by a power of the mean square of `size` neighbouring channels, zeros beyond the ends."""
+    before = size // 2
+    widths = [(0, 0)] * x.ndim
+    widths[1] = (before, size - 1 - before)
+    squares = xp.pad(xp.square(x), widths, 0.0)
+    total = sum(squares[:, i : i + x.shape[1]] for i in range(size))
+    return x / (k + alpha / size * total) ** beta
+
+
+def _standard(xp, x, axes, epsilon):
+    axes = tuple(axes)
+    centred = x - reduce_mean(xp, x, axes=axes, keep_dims=True)
+    return centred / xp.sqrt(reduce_mean(xp, xp.square(centred), axes=axes, keep_dims=True) + epsilon)

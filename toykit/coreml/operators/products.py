@@ -1,0 +1,117 @@
+"""Operators that multiply matrices: linear layers, matrix products, convolutions, attention."""
+
+import math
+
+import numpy as np
+
+from ..protobuf import PackageError
+from .registry import operator, room
+
+
+@operator("linear")
+def linear(xp, x, weight, bias=None):
+    room((*x.shape[:-1], weight.shape[0]))
+    return xp.linear(x, weight, bias)
+
+
+@operator("matmul")
+def matmul(xp, x, y, *, transpose_x=False, transpose_y=False):
+    x = xp.swapaxes(x, -1, -2) if transpose_x and x.ndim > 1 else x
+    y = xp.swapaxes(y, -1, -2) if transpose_y and y.ndim > 1 else y
+    if x.ndim > 1 and y.ndim > 1:
+        room((*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]))
+    return x @ y
+
+
+@operator("einsum")
+def einsum(xp, values, *, equation):
+    inputs, _, output = equation.replace(" ", "").partition("->")
+    sizes = {}
+    for letters, value in zip(inputs.split(","), values):
+        for letter, size in zip(letters, value.shape):
+            sizes[letter] = max(size, sizes.get(letter, 0))
+    room([sizes[letter] for letter in output])
+    return xp.einsum(equation, *values)
+
+
+@operator("scaled_dot_product_attention")
+def scaled_dot_product_attention(xp, query, key, value, attn_mask=None):
+    """softmax(Q K^T / sqrt(E) + mask) V, over the last two axes."""
+    scores = matmul(xp, query, key, transpose_y=True) / math.sqrt(query.shape[-1])
+    if attn_mask is not None:
+        if xp.kind(attn_mask) == "bool":
+            scores = xp.where(attn_mask, scores, -math.inf)
+        else:
+            scores = scores + attn_mask
+    return xp.softmax(scores, -1) @ value
+
+
+@operator("conv")
+def conv(xp, x, weight, bias=None, *, strides=None, pad_type="valid", pad=None, dilations=None, groups=1):
+    kernel, rank = weight.shape[2:], x.ndim - 2
+    strides, dilations = strides or [1] * rank, dilations or [1] * rank
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+    widths = padding(x.shape[2:], reach, strides, pad_type, pad)
+    room((x.shape[0], x.shape[1], *(size + sum(pair) for size, pair in zip(x.shape[2:], widths))))
+    return xp.conv(x, weight, bias, strides, widths, dilations, groups)
+
+
+@operator("conv_transpose")
+def conv_transpose(
+    xp,
+    x,
+    weight,
+    bias=None,
+    *,
+    pad=None,
+    output_shape=None,
+    pad_type="valid",
+    strides=None,
+    dilations=None,
+    groups=1,
+):
+    rank = x.ndim - 2
+    strides, dilations = strides or [1] * rank, dilations or [1] * rank
+    reach = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilations)]
+    whole = [(size - 1) * s + r for size, s, r in zip(x.shape[2:], strides, reach)]
+    channels = weight.shape[1] * groups
+    room((x.shape[0], channels, *whole))
+    # What is cut off the whole, before and after; where less than nothing is, zeros are added.
+    if pad_type == "custom":
+        cut = list(zip(pad[::2], pad[1::2]))
+    elif pad_type == "same":
+        surplus = [max(w - size * s, 0) for w, size, s in zip(whole, x.shape[2:], strides)]
+        cut = [(n // 2, n - n // 2) for n in surplus]
+    else:
+        cut = [(0, 0)] * rank
+    if output_shape is not None:
+        wanted = room(output_shape)[-rank:]
+        cut = [(before, w - before - size) for w, (before, _), size in zip(whole, cut, wanted)]
+    total = xp.conv_transpose(x, weight, strides, dilations, groups)
+    added = [(max(-before, 0), max(-after, 0)) for before, after in cut]
+    if any(sum(pair) for pair in added):
+        total = xp.pad(total, [(0, 0), (0, 0), *added], 0.0)
+    ends = [size - max(after, 0) for size, (_, after) in zip(total.shape[2:], cut)]
+    kept = tuple(slice(max(before, 0), end) for (before, _), end in zip(cut, ends))
+    total = total[(slice(None), slice(None), *kept)]
+    return total if bias is None else total + bias.reshape(-1, *[1] * rank)
+
+
+def padding(sizes, reach, strides, pad_type, pad):
+    """What is added before and after each axis: list of (int, int).
+
+    "same" makes as many outputs as strides fit into the input; an odd element goes after ("same") or
+    before ("same_lower").
+    """
+    if pad_type == "custom":
+        return list(zip(pad[::2], pad[1::2]))
+    if pad_type == "valid":
+        return [(0, 0)] * len(sizes)
+    if pad_type not in ("same", "same_lower"):
+        raise PackageError(f"pad_type must be valid, custom, same or same_lower; got {pad_type!r}")
+    widths = []
+    for size, r, stride in zip(sizes, reach, strides):
+        total = max((-(-size // stride) - 1) * stride + r - size, 0)
+        small, large = total // 2, total - total // 2
+        widths.append((small, large) if pad_type == "same" else (large, small))
+    return widths

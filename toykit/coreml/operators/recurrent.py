@@ -1,0 +1,157 @@
+"""Recurrent layers: one step of the sequence after the other.
+
+x has shape (steps, batch, inputs). The gates' weights lie one above the other: for an LSTM input,
+forget, output and cell, for a GRU reset, output and update, as the arrays are stored.
+"""
+
+from ..protobuf import PackageError
+from .registry import operator
+
+_ACTIVATIONS = {
+    "tanh": lambda xp, x: xp.tanh(x),
+    "sigmoid": lambda xp, x: xp.sigmoid(x),
+    "relu": lambda xp, x: xp.maximum(x, 0),
+    "linear": lambda xp, x: x,
+    "hard_sigmoid": lambda xp, x: xp.clip(0.2 * x + 0.5, 0, 1),
+    "sigmoid_hard": lambda xp, x: xp.clip(0.2 * x + 0.5, 0, 1),
+    "scaled_tanh": lambda xp, x: 1.7159 * xp.tanh(2 / 3 * x),
+}
+
+
+def _activation(name):
+    if name.lower() not in _ACTIVATIONS:
+        raise PackageError(f"activation must be one of {', '.join(_ACTIVATIONS)}; got {name!r}")
+    return _ACTIVATIONS[name.lower()]
+
+
+@operator("lstm")
+def lstm(
+    xp,
+    x,
+    initial_h,
+    initial_c,
+    weight_ih,
+    weight_hh,
+    bias=None,
+    peephole=None,
+    weight_ih_back=None,
+    weight_hh_back=None,
+    bias_back=None,
+    peephole_back=None,
+    *,
+    direction="forward",
+    output_sequence=False,
+    recurrent_activation="sigmoid",
+    cell_activation="tanh",
+    activation="tanh",
+    clip=None,
+):
+    gate, cell, out = (_activation(name) for name in (recurrent_activation, cell_activation, activation))
+
+    def run(steps, h, c, weights):
+        w_x, w_h, b, peep = weights
+        size = w_h.shape[1]
+        inputs = xp.linear(x, w_x, b)
+        seen = []
+        for t in steps:
+            i, f, o, z = _parts(inputs[t] + h @ w_h.T, size)
+            if peep is not None:
+                i, f = i + peep[:size] * c, f + peep[size : 2 * size] * c
+            z = cell(xp, z)
+            if clip is not None:
+                z = xp.clip(z, -clip, clip)
+            c = gate(xp, f) * c + gate(xp, i) * z
+            if peep is not None:
+                o = o + peep[2 * size :] * c
+            h = gate(xp, o) * out(xp, c)
+            seen.append(h)
+        return seen, h, c
+
+    forward = (weight_ih, weight_hh, bias, peephole)
+    there, back = range(len(x)), range(len(x) - 1, -1, -1)
+    if direction != "bidirectional":
+        seen, h, c = run(_steps(direction, there, back), initial_h, initial_c, forward)
+        return _sequence(xp, seen, direction, output_sequence), h, c
+    half = weight_hh.shape[1]
+    one, h, c = run(there, initial_h[:, :half], initial_c[:, :half], forward)
+    behind = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
+    two, h_back, c_back = run(back, initial_h[:, half:], initial_c[:, half:], behind)
+    if output_sequence:
+        y = xp.concatenate([xp.stack(one, 0), xp.stack(two[::-1], 0)], -1)
+    else:
+        y = xp.concatenate([h, h_back], -1)[None]
+    return y, xp.concatenate([h, h_back], -1), xp.concatenate([c, c_back], -1)
+
+
+@operator("gru")
+def gru(
+    xp,
+    x,
+    initial_h,
+    weight_ih,
+    weight_hh,
+    bias=None,
+    input_bias=None,
+    *,
+    direction="forward",
+    output_sequence=False,
+    recurrent_activation="sigmoid",
+    activation="tanh",
+    reset_after=False,
+):
+    gate, out = _activation(recurrent_activation), _activation(activation)
+    size, h, seen = weight_hh.shape[1], initial_h, []
+    inputs = xp.linear(x, weight_ih, input_bias)
+    if bias is None:
+        bias = xp.zeros_like(weight_hh[:, 0])
+    b_r, b_o, b_z = bias[:size], bias[size : 2 * size], bias[2 * size :]
+    w_r, w_o, w_z = weight_hh[:size], weight_hh[size : 2 * size], weight_hh[2 * size :]
+    for t in _steps(direction, range(len(x)), range(len(x) - 1, -1, -1)):
+        x_r, x_o, x_z = inputs[t][:, :size], inputs[t][:, size : 2 * size], inputs[t][:, 2 * size :]
+        r, z = gate(xp, x_r + h @ w_r.T + b_r), gate(xp, x_z + h @ w_z.T + b_z)
+        if reset_after:
+            o = out(xp, x_o + r * (h @ w_o.T + b_o))
+        else:
+            o = out(xp, x_o + (r * h) @ w_o.T + b_o)
+        h = (1 - z) * o + z * h
+        seen.append(h)
+    return _sequence(xp, seen, direction, output_sequence), h
+
+
+@operator("rnn")
+def rnn(
+    xp,
+    x,
+    initial_h,
+    weight_ih,
+    weight_hh,
+    bias=None,
+    *,
+    direction="forward",
+    output_sequence=False,
+    activation="tanh",
+):
+    out, h, seen = _activation(activation), initial_h, []
+    inputs = xp.linear(x, weight_ih, bias)
+    for t in _steps(direction, range(len(x)), range(len(x) - 1, -1, -1)):
+        h = out(xp, inputs[t] + h @ weight_hh.T)
+        seen.append(h)
+    return _sequence(xp, seen, direction, output_sequence), h
+
+
+def _parts(gates, size):
+    """The four gates of an LSTM, side by side in the last axis."""
+    return (gates[..., i * size : (i + 1) * size] for i in range(4))
+
+
+def _steps(direction, there, back):
+    if direction not in ("forward", "reverse"):
+        raise PackageError(f"direction must be forward or reverse; got {direction!r}")
+    return there if direction == "forward" else back
+
+
+def _sequence(xp, seen, direction, output_sequence):
+    """Results of all steps in the order of the input, or of the step that was computed last."""
+    if not output_sequence:
+        return seen[-1][None]
+    return xp.stack(seen if direction == "forward" else seen[::-1], 0)

@@ -1,0 +1,99 @@
+"""How an operator of an ML program is written down.
+
+An operator is a function of a backend and of the operator's own parameters, by their names in MIL:
+
+    @operator("leaky_relu")
+    def leaky_relu(xp, x, *, alpha):
+        return xp.where(x >= 0, x, alpha * x)
+
+Parameters before the star are tensors of the backend (or lists of them); those after it arrive as
+plain Python: numbers, strings, lists. A default makes a parameter optional, as it is in MIL. Three
+names after the star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready
+to be called; `state` are the arrays that outlive a prediction; `types` are the declared results.
+
+An operator that only moves numbers about, or runs seldom, is written in NumPy alone: with
+`@numpy_operator` its tensors arrive as NumPy arrays under either backend.
+"""
+
+import inspect
+import math
+from dataclasses import dataclass
+
+from ..protobuf import PackageError
+
+OPERATORS = {}
+CONTEXT = {"blocks", "state", "types"}
+_LARGEST = 2**28  # elements of a result: 1 GiB in float32
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator that the interpreter can run.
+
+    Attributes
+    ----------
+    run : callable (backend, **parameters) -> array, or tuple of them
+    tensors : frozenset of str
+        Parameters that are tensors.
+    plain : frozenset of str
+        Parameters that are numbers, strings and lists.
+    context : frozenset of str
+        Those of "blocks", "state" and "types" that it wants.
+    required : frozenset of str
+        Parameters without a default.
+    numpy : bool
+        Runs in NumPy under every backend.
+    """
+
+    run: object
+    tensors: frozenset
+    plain: frozenset
+    context: frozenset
+    required: frozenset
+    numpy: bool
+
+
+def operator(*names, numpy=False):
+    """Register a function as the operators called `names`."""
+
+    def register(function):
+        tensors, plain, required = set(), set(), set()
+        for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
+            (plain if parameter.kind is parameter.KEYWORD_ONLY else tensors).add(name)
+            if parameter.default is parameter.empty:
+                required.add(name)
+        described = Operator(
+            function,
+            frozenset(tensors),
+            frozenset(plain - CONTEXT),
+            frozenset(plain & CONTEXT),
+            frozenset(required - CONTEXT),
+            numpy,
+        )
+        for name in names:
+            OPERATORS[name] = described
+        return function
+
+    return register
+
+
+def numpy_operator(*names):
+    """Register a function that is written in NumPy alone."""
+    return operator(*names, numpy=True)
+
+
+def room(shape):
+    """`shape`, if a result of this shape is one that a program may ask for.
+
+    Raises
+    ------
+    PackageError
+        If a size is negative, or the result would take more than 1 GiB in float32: a few bytes of a
+        broken program must not bring the computer down.
+    """
+    shape = tuple(int(size) for size in shape)
+    if min(shape, default=0) < 0:
+        raise PackageError(f"a result would have shape {shape}")
+    if math.prod(shape) > _LARGEST:
+        raise PackageError(f"a result would have {math.prod(shape):,} elements; toykit allows {_LARGEST:,}")
+    return shape

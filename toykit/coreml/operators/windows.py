@@ -1,0 +1,65 @@
+"""Pooling: the largest, the mean or the length of what a window sees."""
+
+import math
+
+from .products import padding
+from .registry import operator, room
+
+
+@operator("max_pool")
+def max_pool(xp, x, *, kernel_sizes, pad_type, strides=None, pad=None, ceil_mode=False):
+    strides = strides or [1] * len(kernel_sizes)
+    _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    return xp.window_max(_padded(xp, x, whole, -math.inf), kernel_sizes, strides)
+
+
+@operator("avg_pool")
+def avg_pool(
+    xp,
+    x,
+    *,
+    kernel_sizes,
+    pad_type,
+    strides=None,
+    pad=None,
+    exclude_padding_from_average=False,
+    ceil_mode=False,
+):
+    strides = strides or [1] * len(kernel_sizes)
+    stated, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    total = xp.window_sum(_padded(xp, x, whole, 0.0), kernel_sizes, strides)
+    # How many elements each window is the mean of. What rounding up the size adds is never counted, as in
+    # torch; padding is, unless the program says otherwise.
+    counted = xp.ones_like(x[:1, :1])
+    if not exclude_padding_from_average:
+        counted = _padded(xp, counted, stated, 1.0)
+        whole = [(w[0] - s[0], w[1] - s[1]) for w, s in zip(whole, stated)]
+    return total / xp.window_sum(_padded(xp, counted, whole, 0.0), kernel_sizes, strides)
+
+
+@operator("l2_pool")
+def l2_pool(xp, x, *, kernel_sizes, pad_type, strides=None, pad=None, ceil_mode=False):
+    strides = strides or [1] * len(kernel_sizes)
+    _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    return xp.sqrt(xp.window_sum(_padded(xp, xp.square(x), whole, 0.0), kernel_sizes, strides))
+
+
+def _widths(x, kernel, strides, pad_type, pad, ceil_mode):
+    """The padding that is stated, and the same with what rounding up the output's size adds after it."""
+    stated = padding(x.shape[2:], kernel, strides, pad_type, pad)
+    whole = list(stated)
+    if ceil_mode:
+        for axis, (size, k, stride, (before, after)) in enumerate(zip(x.shape[2:], kernel, strides, stated)):
+            outputs = -(-(size + before + after - k) // stride) + 1
+            # A last window that would start in the padding after the input is left out.
+            if (outputs - 1) * stride >= size + before:
+                outputs -= 1
+            whole[axis] = (before, max((outputs - 1) * stride + k - size - before, after))
+    return stated, whole
+
+
+def _padded(xp, x, widths, value):
+    if not any(sum(pair) for pair in widths):
+        return x
+    room((x.shape[0], x.shape[1], *(size + sum(pair) for size, pair in zip(x.shape[2:], widths))))
+    return xp.pad(x, [(0, 0), (0, 0), *widths], value)

@@ -1,0 +1,299 @@
+"""From a program to the steps that a computer takes.
+
+A program is checked once, when it is loaded, and turned into a list of steps: which function to call,
+which constants to hand it, which earlier results it uses, and which results nothing needs any more.
+Running it is then a loop over the list (`Steps.run`).
+"""
+
+import numpy as np
+
+from .constants import CONSTEXPR, read_constant
+from .operators import OPERATORS, room
+from .program import Value
+from .protobuf import PackageError
+
+# Parameters that take several arguments: they are lists even where a program gives one.
+_SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
+_LONGEST_PLAIN = 2**20  # elements of a parameter that is no tensor, such as the labels of a classifier
+_DEEPEST = 50  # loops within loops
+_NO_NUMBERS = ("bfloat16", "float8e4m3fn", "float8e5m2")
+
+
+class UnsupportedOperator(PackageError):
+    """The program has an operator that toykit cannot run."""
+
+
+class Constant:
+    """A constant of the program: read when it is used, and kept if it is small or `keep` says so.
+
+    Parameters
+    ----------
+    read : callable () -> ndarray, str or list
+    backend : Backend
+    keep : bool
+        Whether a tensor stays in memory once it is there.
+    """
+
+    def __init__(self, read, backend, keep):
+        self._read, self._backend, self._keep = read, backend, keep
+        self._kept = {}
+
+    def plain(self):
+        """As a number, string or list."""
+        values = self._read()
+        if isinstance(values, np.ndarray):
+            if values.size > _LONGEST_PLAIN:
+                raise PackageError(f"a parameter has {values.size:,} elements, more than any needs")
+            return values.tolist()
+        return values
+
+    def tensor(self, as_numpy):
+        """As an array of the backend, or of NumPy."""
+        if as_numpy in self._kept:
+            return self._kept[as_numpy]
+        values = np.asarray(self._read())
+        if values.dtype.kind == "f":
+            values = values.astype(np.float32)
+        elif values.dtype.kind not in "iub":
+            raise PackageError(f"a tensor is wanted, and {values.dtype} is given")
+        array = values if as_numpy else self._backend.array(values)
+        if self._keep or values.size <= 1024:
+            self._kept[as_numpy] = array
+        return array
+
+
+class Steps:
+    """The steps of one block.
+
+    Parameters
+    ----------
+    block : toykit.coreml.program.Block
+    scope : dict of str to (Constant or None)
+        Names that are known outside the block; None for a result.
+    backend : Backend
+    keep : bool
+        Whether constants are decompressed once, and kept.
+    rounded : bool
+        Whether results that the program declares float16 are rounded to it.
+    """
+
+    def __init__(self, block, scope, backend, keep, rounded, depth=0):
+        if depth > _DEEPEST:
+            raise PackageError(f"the program has blocks within blocks, more than {_DEEPEST} deep")
+        self.block, self.backend, self.keep, self.rounded = block, backend, keep, rounded
+        self.scope = dict(scope) | dict.fromkeys(block.inputs)
+        self.depth = depth
+        compressed = {}
+        self.steps = []
+        for operation in block.operations:
+            try:
+                self._add(operation, compressed)
+            except UnsupportedOperator:
+                raise
+            except PackageError as error:
+                raise PackageError(f"operation {operation.name!r} ({operation.op}): {error}") from error
+        for name in block.outputs:
+            self._known(name)
+        self._free_early()
+
+    def _known(self, name):
+        if name not in self.scope:
+            raise PackageError(f"{name!r} is used, and nothing before it makes it")
+        return self.scope[name]
+
+    def _add(self, operation, compressed):
+        for name in operation.outputs:
+            if name in self.scope:
+                raise PackageError(f"{name!r} is made twice")
+        if operation.op == "const":
+            if "val" not in operation.attributes:
+                raise PackageError("the constant has no value")
+            value = operation.attributes["val"]
+            if value.type.dtype in _NO_NUMBERS:
+                raise PackageError(f"constants of type {value.type.dtype} are not supported")
+            for name in operation.outputs:
+                compressed[name] = value
+                self.scope[name] = Constant(value.numpy, self.backend, self.keep)
+        elif operation.op in CONSTEXPR:
+            values = read_constant(operation, compressed.__getitem__)
+            for name, value in values.items():
+                compressed[name] = value
+                read = value.dense if hasattr(value, "dense") else lambda value=value: value
+                self.scope[name] = Constant(read, self.backend, self.keep)
+        else:
+            self.steps.append(_Step(operation, self))
+            self.scope |= dict.fromkeys(operation.outputs)
+
+    def _free_early(self):
+        """Note for each step which results are used there for the last time."""
+        made = set(self.block.inputs) | {name for step in self.steps for name in step.operation.outputs}
+        wanted = set(self.block.outputs)
+        for step in reversed(self.steps):
+            names = (step.uses | set(step.operation.outputs)) & made
+            step.frees = sorted(names - wanted)
+            wanted |= names
+
+    def needs(self):
+        """Names of results outside the block that it uses: set of str."""
+        own = set(self.block.inputs) | {name for step in self.steps for name in step.operation.outputs}
+        used = {name for step in self.steps for name in step.uses}
+        return (used | {name for name in self.block.outputs if self.scope[name] is None}) - own
+
+    def run(self, results, state, inputs, watch=None):
+        """Take all steps.
+
+        Parameters
+        ----------
+        results : dict of str to array
+            Results of the blocks around this one; not changed.
+        state : dict of str to array
+            Changed by the program.
+        inputs : dict of str to array
+            Of this block.
+        watch : callable (operation, name, array), optional
+            Called with every result.
+
+        Returns
+        -------
+        list of arrays, the outputs of the block.
+        """
+        results = {**results, **inputs}
+        for step in self.steps:
+            try:
+                step.take(results, state, watch)
+            except PackageError as error:
+                raise PackageError(f"operation {step.operation.name!r} ({step.operation.op}): {error}") from error
+            for name in step.frees:
+                del results[name]
+        return [results[name] if name in results else self.scope[name].tensor(False) for name in self.block.outputs]
+
+
+class _Step:
+    """One call of an operator."""
+
+    def __init__(self, operation, steps):
+        self.operation, self.backend, self.rounded = operation, steps.backend, steps.rounded
+        self.operator = OPERATORS.get(operation.op)
+        if self.operator is None:
+            raise UnsupportedOperator(
+                f"toykit cannot run operator {operation.op!r}, which makes {operation.name!r}; it can run "
+                + ", ".join(sorted(OPERATORS))
+            )
+        for kind in operation.outputs.values():
+            room(size or 1 for size in kind.shape)
+        self.frees, self.uses = [], set()
+        self.given = {}  # constants, ready to hand over
+        self.later = []  # (parameter, how to get it), for what is known when the program runs
+        for parameter, arguments in operation.inputs.items():
+            if parameter not in self.operator.tensors | self.operator.plain:
+                raise PackageError(f"has a parameter {parameter!r}, which toykit does not know")
+            self._bind(parameter, arguments, steps)
+        missing = self.operator.required - set(operation.inputs)
+        if missing:
+            raise PackageError(f"lacks {', '.join(sorted(missing))}")
+        self.blocks = [
+            Steps(block, steps.scope, steps.backend, steps.keep, steps.rounded, steps.depth + 1)
+            for block in operation.blocks
+        ]
+        for block in self.blocks:
+            self.uses |= block.needs()
+
+    def _bind(self, parameter, arguments, steps):
+        several = parameter in _SEVERAL
+        if not several and len(arguments) != 1:
+            raise PackageError(f"{parameter} has {len(arguments)} arguments; one is wanted")
+        plain = parameter in self.operator.plain
+        getters = [self._getter(argument, plain, steps) for argument in arguments]
+        fixed = all(constant for _, constant in getters) and (plain or steps.keep)
+        values = [get for get, _ in getters]
+        if several:
+            get = lambda results: [value(results) for value in values]  # noqa: E731
+        else:
+            get = values[0]
+        if fixed:
+            self.given[parameter] = get({})
+        else:
+            self.later.append((parameter, get))
+
+    def _getter(self, argument, plain, steps):
+        """(function of the results so far, whether it is a constant)"""
+        numpy = self.operator.numpy
+        if isinstance(argument, Value):
+            constant = Constant(argument.numpy, self.backend, steps.keep)
+        else:
+            constant = steps._known(argument)
+        if constant is not None:
+            if plain:
+                return lambda results: constant.plain(), True
+            return lambda results: constant.tensor(numpy), True
+        self.uses.add(argument)
+        if plain:
+            return lambda results: _as_plain(self.backend, results[argument]), False
+        if numpy:
+            return lambda results: _as_numpy(self.backend, results[argument]), False
+        return lambda results: results[argument], False
+
+    def take(self, results, state, watch):
+        parameters = dict(self.given)
+        for parameter, get in self.later:
+            parameters[parameter] = get(results)
+        if "blocks" in self.operator.context:
+            parameters["blocks"] = [self._callable(block, results, state, watch) for block in self.blocks]
+        if "state" in self.operator.context:
+            parameters["state"] = state
+        try:
+            values = self.operator.run(self.backend, **parameters)
+            values = values if isinstance(values, (tuple, list)) and not self._makes_list() else (values,)
+            values = [
+                self._typed(value, kind) for value, kind in zip(values, self.operation.outputs.values(), strict=True)
+            ]
+        except PackageError:
+            raise
+        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+            # A sound program does not get here: shapes or types that do not go together.
+            raise PackageError(f"{type(error).__name__}: {error}") from error
+        for name, value in zip(self.operation.outputs, values):
+            results[name] = value
+            if watch is not None:
+                watch(self.operation, name, value)
+
+    def _makes_list(self):
+        """Whether the result is one list, and not several results."""
+        kinds = list(self.operation.outputs.values())
+        return len(kinds) == 1 and kinds[0].kind == "list"
+
+    @staticmethod
+    def _callable(block, results, state, watch):
+        return lambda *inputs: block.run(results, state, dict(zip(block.block.inputs, inputs)), watch)
+
+    def _typed(self, value, kind):
+        """A result as the program declares it."""
+        if kind.kind != "tensor" or kind.dtype == "string" or isinstance(value, (list, str, int)):
+            return value
+        xp = self.backend
+        if isinstance(value, (np.ndarray, np.generic)):
+            value = xp.array(np.asarray(value))
+        if len(value.shape) != len(kind.shape) or any(
+            declared is not None and size != declared for size, declared in zip(value.shape, kind.shape)
+        ):
+            raise PackageError(f"the result has shape {tuple(value.shape)}, and the program declares {kind}")
+        if kind.dtype.startswith("float"):
+            return xp.to_float16(value) if self.rounded and kind.dtype == "float16" else xp.to_float(value)
+        if kind.dtype == "bool":
+            return xp.to_bool(value)
+        return xp.to_int(value, kind.dtype)
+
+
+def _as_numpy(backend, value):
+    if isinstance(value, list):
+        return [_as_numpy(backend, part) for part in value]
+    return backend.numpy(value)
+
+
+def _as_plain(backend, value):
+    if isinstance(value, str):  # the name of a state
+        return value
+    array = backend.numpy(value)
+    if array.size > _LONGEST_PLAIN:
+        raise PackageError(f"a parameter has {array.size:,} elements, more than any needs")
+    return array.tolist()
