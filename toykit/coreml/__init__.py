@@ -14,6 +14,7 @@ _HOME = {
     "Package": "package",
     "PackageError": "protobuf",
     "UnsupportedOperator": "plan",
+    "accuracy": "evaluation",
     "compress": "compression",
     "compress_layers": "recipe",
     "compute_units": "placement",

@@ -112,7 +112,7 @@ def _affine_dequantize(parts):
 
 def _blockwise_shift_scale(parts):
     codes = parts.get("data", (*INTEGERS, *FLOATS))
-    scale, zero_point, plain = _scales(parts, codes.shape, str(codes.dtype))
+    scale, zero_point, plain = _scales(parts, codes.shape, _dtype_of(codes))
     if zero_point is None and isinstance(codes, Palettized | QuantizedPalette) and codes.scale is None:
         # A palette that is scaled. With blocks of scales it would not broadcast.
         sizes = zip(scale.shape, codes.shape)
@@ -129,7 +129,7 @@ def _blockwise_shift_scale(parts):
 def _sparse_blockwise_shift_scale(parts):
     packed, kept = parts.mask("data_mask")
     codes = parts.survivors("nonzero_data", (*INTEGERS, *FLOATS), kept)
-    scale, zero_point, plain = _scales(parts, kept.shape, str(codes.dtype))
+    scale, zero_point, plain = _scales(parts, kept.shape, _dtype_of(codes))
     if plain and isinstance(codes, Stored):
         signed = codes.dtype.startswith("int")
         zeros = None if zero_point is None else zero_point.array
@@ -138,6 +138,11 @@ def _sparse_blockwise_shift_scale(parts):
     else:
         whole = _scaled(codes, scale, zero_point, packed, kept.shape)
     return [kept, Survivors(whole, kept)]
+
+
+def _dtype_of(codes):
+    """Core ML's type of codes; NumPy holds those of 4 bits in types of 8."""
+    return codes.values_dtype if isinstance(codes, Masked) else str(codes.dtype)
 
 
 def _scales(parts, shape, dtype):
