@@ -12,8 +12,8 @@ from .framework import Case, Exercise, Hint, Report
 
 __all__ = ["Case", "Exercise", "Hint", "Report", "check"]
 
-CHAPTERS = ("size", "pruning", "quantization", "palettization", "side_by_side", "accuracy", "speed", "training",
-            "conversion")
+CHAPTERS = ("size", "pruning", "quantization", "palettization", "side_by_side", "accuracy", "speed", "measuring",
+            "training", "conversion")
 
 
 class _Check:
