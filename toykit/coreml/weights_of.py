@@ -21,7 +21,8 @@ def weights(package):
         arrays of the file and `dense()` the weights that run. One that is stored as it is, is an
         array. All are mapped from the file, so only what is looked at is loaded, and read-only.
 
-        Where operations share a constant, coremltools stores one array and each of the names has it.
+        coremltools stores equal arrays once, such as the zero points of layers with as many channels;
+        each weight that uses such an array has it among its parts.
 
     Raises
     ------
