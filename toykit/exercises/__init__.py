@@ -13,7 +13,7 @@ from .framework import Case, Exercise, Hint, Report
 __all__ = ["Case", "Exercise", "Hint", "Report", "check"]
 
 CHAPTERS = ("size", "pruning", "quantization", "palettization", "side_by_side", "accuracy", "speed", "measuring",
-            "training", "conversion", "post_training", "training_time")
+            "training", "conversion", "post_training", "training_time", "inside")
 
 
 class _Check:

@@ -1,0 +1,76 @@
+"""Plausible wrong answers to the exercises of chapter 12, and a part of the hint each must get."""
+
+import struct
+
+import numpy as np
+
+
+def _fields(data, offset):
+    return struct.unpack_from("<QQ", data, offset + 8)
+
+
+def _counts_bytes(data, offset):
+    size, start = _fields(data, offset)
+    return np.frombuffer(data, np.uint8, size, start).astype(np.float16)
+
+
+def _to_the_end(data, offset):
+    size, start = _fields(data, offset)
+    return np.frombuffer(data[: len(data) // 2 * 2], np.float16, offset=start)
+
+
+def _first_record(data, offset):
+    size, start = _fields(data, 64)
+    return np.frombuffer(data, np.float16, size // 2, start)
+
+
+def _behind_the_record(data, offset):
+    size, start = _fields(data, offset)
+    return np.frombuffer(data, np.float16, size // 2, offset + 64)
+
+
+def _as_float32(data, offset):
+    size, start = _fields(data, offset)
+    return np.frombuffer(data, np.float32, size // 4, start)
+
+
+def _codes(indices, shifts=(0, 2, 4, 6), mask=3):
+    return ((indices[:, None] >> np.array(shifts)) & mask).ravel()
+
+
+def _spread(c, s):
+    return np.repeat(s, c.shape[1] // s.shape[1], axis=1)
+
+
+def _tiled(c, s, o):
+    times = c.shape[1] // s.shape[1]
+    return np.tile(s, times) * (c.astype(float) - np.tile(o, times))
+
+
+def _wraps(c, s, o):
+    return _spread(c, s) * (c - _spread(c, o))
+
+
+WRONG = {
+    "read_float16": [
+        (_counts_bytes, "counts bytes"),
+        (_to_the_end, "where the record says"),
+        (_first_record, "which record is meant"),
+        (_behind_the_record, "64 bytes further on"),
+        (_as_float32, "half as many"),
+    ],
+    "from_table": [
+        (lambda i, t, n: t[_codes(i)], "not always full"),
+        (lambda i, t, n: t[_codes(i, (6, 4, 2, 0))[:n]], "lowest bits"),
+        (lambda i, t, n: _codes(i)[:n].astype(float), "what the table has"),
+        (lambda i, t, n: t[i & 3], "four indices"),
+        (lambda i, t, n: t[_codes(i, mask=1)[:n]], "keep the lowest two"),
+    ],
+    "shift_scale": [
+        (_tiled, "made of neighbours"),
+        (lambda c, s, o: _spread(c, s) * c - _spread(c, o), "then the scale"),
+        (lambda c, s, o: _spread(c, s) * c, "Where is the offset"),
+        (lambda c, s, o: _spread(c, s) * (c.astype(float) + _spread(c, o)), "not added"),
+        (_wraps, "wrap around"),
+    ],
+}

@@ -1,0 +1,151 @@
+"""The exercises of chapter 12: an array in weight.bin, a look-up table, scales for blocks."""
+
+import struct
+
+import numpy as np
+
+from .framework import Case, Exercise, Hint
+
+
+def _read_float16(data, offset):
+    size, start = struct.unpack_from("<QQ", data, offset + 8)
+    return np.frombuffer(data, np.float16, size // 2, start)
+
+
+def weight_file(*arrays, gap=0):
+    """Bytes of a weight.bin with these float16 arrays; `gap` blocks of zeros before each one's data."""
+    data = struct.pack("<II", len(arrays), 2).ljust(64, b"\0")
+    offsets = []
+    for array in arrays:
+        stored = np.asarray(array, np.float16).tobytes()
+        offsets.append(len(data))
+        start = len(data) + 64 * (1 + gap)
+        record = struct.pack("<IIQQQ", 0xDEADBEEF, 1, len(stored), start, 0)
+        data += record.ljust(start - len(data), b"\0") + stored
+        data += bytes(-len(data) % 64)
+    return data, offsets
+
+
+def _file_case(*arrays, gap=0, pick=0, about=""):
+    data, offsets = weight_file(*arrays, gap=gap)
+    return Case(data, offsets[pick], about=about)
+
+
+def _random_file(rng):
+    arrays = [rng.normal(size=rng.integers(1, 90)).round(2) for _ in range(3)]
+    data, offsets = weight_file(*arrays, gap=int(rng.integers(0, 3)))
+    return data, offsets[int(rng.integers(0, 3))]
+
+
+read_float16 = Exercise(
+    name="read_float16",
+    task="Given the bytes of a weight.bin and the place of a record, return the float16 array that it describes. In the "
+         "record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little end first: the bytes of data, and "
+         "where in the file they start.",
+    reference=_read_float16,
+    cases=[
+        _file_case([1.0, 2.0, 3.0], about="one array of three"),
+        _file_case([1.0, 2.0], [5.0, 6.0, 7.0], pick=1, about="the second array of the file"),
+        _file_case([4.0, 8.0], gap=1, about="the data does not follow its record at once"),
+        _file_case(np.arange(40.0), about="more than 64 bytes of data"),
+    ],
+    random=_random_file,
+    hints=[
+        Hint("Those are twice as many: the record counts bytes, and a float16 has two.",
+             lambda got, want, data, o: got.size == 2 * want.size, anything=True),
+        Hint("The array ends where the record says, not at the end of the file.",
+             lambda got, want, data, o: got.size > want.size and np.array_equal(got[: want.size], want), anything=True),
+        Hint("That is the first array of the file. offset says which record is meant.",
+             lambda got, want, data, o: np.array_equal(got, _read_float16(data, 64)), anything=True),
+        Hint("The record says where its data starts. Do not take for granted that it is 64 bytes further on.",
+             lambda got, want, data, o: np.array_equal(got, np.frombuffer(data, np.float16, want.size, o + 64))),
+        Hint("Those are half as many: a float16 has two bytes, a float32 would have four.",
+             lambda got, want, data, o: got.size == want.size // 2, anything=True),
+    ],
+    hint="struct.unpack_from('<QQ', data, offset + 8) reads the two integers; np.frombuffer takes a type, a count and a place.",
+)
+
+
+def _from_table(indices, lut, count):
+    codes = (indices[:, None] >> np.arange(0, 8, 2)) & 3
+    return lut[codes.ravel()[:count]]
+
+
+def _table(rng):
+    count = int(rng.integers(1, 30))
+    indices = rng.integers(0, 256, -(-count // 4), dtype=np.uint8)
+    return indices, rng.normal(size=4).round(1), count
+
+
+from_table = Exercise(
+    name="from_table",
+    task="Return `count` weights of a palette of 2 bits: four indices lie in each byte, the first in the lowest two bits, "
+         "and each index is a place in the table.",
+    reference=_from_table,
+    cases=[
+        Case(np.array([0b11100100], np.uint8), np.array([-1.0, 0.0, 0.5, 2.0]), 4, about="the indices 0, 1, 2, 3"),
+        Case(np.array([0b00000001], np.uint8), np.array([7.0, 8.0, 9.0, 6.0]), 1, about="one weight in a byte for four"),
+        Case(np.array([0b00011011, 0b10], np.uint8), np.array([-1.0, 0.0, 0.5, 2.0]), 5, about="five weights in two bytes"),
+    ],
+    random=_table,
+    hints=[
+        Hint("The last byte is not always full: stop after count weights.",
+             lambda got, want, i, t, n: got.size > n and np.array_equal(got[:n], want), anything=True),
+        Hint("Within a byte the first index lies in the lowest bits, at the right end.",
+             lambda got, want, i, t, n: np.array_equal(got, t[((i[:, None] >> np.arange(6, -1, -2)) & 3).ravel()[:n]])),
+        Hint("Those are the indices. The weights are what the table has at these places.",
+             lambda got, want, i, t, n: np.array_equal(got, ((i[:, None] >> np.arange(0, 8, 2)) & 3).ravel()[:n])),
+        Hint("A byte holds four indices of two bits.", lambda got, want, i, t, n: got.size == i.size, anything=True),
+        Hint("An index has two bits: after shifting, keep the lowest two, with & 3.",
+             lambda got, want, i, t, n: np.array_equal(got, t[((i[:, None] >> np.arange(0, 8, 2)) & 1).ravel()[:n]])),
+    ],
+    hint="Shift each byte right by 0, 2, 4 and 6 bits, keep two bits with & 3, and look them up in order.",
+)
+
+
+def _shift_scale(codes, scale, offset):
+    block = codes.shape[1] // scale.shape[1]
+    spread = np.repeat(scale, block, axis=1), np.repeat(offset, block, axis=1).astype(np.float64)
+    return spread[0] * (codes.astype(np.float64) - spread[1])
+
+
+def _blocks(rng):
+    rows, blocks, block = (int(n) for n in rng.integers(1, 5, 3))
+    codes = rng.integers(-128, 128, (rows, blocks * block), dtype=np.int8)
+    offset = rng.integers(-128, 128, (rows, blocks), dtype=np.int8)
+    return codes, rng.uniform(0.1, 2, (rows, blocks)).round(2), offset
+
+
+shift_scale = Exercise(
+    name="shift_scale",
+    task="Do what constexpr_blockwise_shift_scale does along the second axis: return scale * (codes - offset), where each "
+         "scale and offset belongs to a block of neighbouring codes. codes has shape (rows, columns), the other two "
+         "(rows, blocks).",
+    reference=_shift_scale,
+    cases=[
+        Case(np.array([[1, 2]], np.int8), np.array([[0.5]]), np.array([[0]], np.int8), about="one block"),
+        Case(np.array([[1, 2, 3, 4]], np.int8), np.array([[1.0, 10.0]]), np.array([[0, 0]], np.int8), about="two blocks"),
+        Case(np.array([[5, 6], [7, 8]], np.int8), np.array([[1.0], [2.0]]), np.array([[1], [-1]], np.int8),
+             about="an offset for each row"),
+        Case(np.array([[100, -100]], np.int8), np.array([[1.0]]), np.array([[-100]], np.int8),
+             about="a difference that int8 cannot hold"),
+    ],
+    random=_blocks,
+    hints=[
+        Hint("A block is made of neighbours: repeat each scale, do not repeat the row of scales.",
+             lambda got, want, c, s, o: np.allclose(got, np.tile(s, c.shape[1] // s.shape[1])
+                                                    * (c.astype(float) - np.tile(o, c.shape[1] // s.shape[1])))),
+        Hint("First the offset is taken off the codes; then the scale multiplies.",
+             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c
+                                                    - np.repeat(o, c.shape[1] // s.shape[1], 1))),
+        Hint("Where is the offset? It is taken off the codes.",
+             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c)),
+        Hint("The offset is taken off, not added.",
+             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1)
+                                                    * (c.astype(float) + np.repeat(o, c.shape[1] // s.shape[1], 1)))),
+        Hint("A difference of two int8 numbers can leave the range of int8 and wrap around. Make them float first.",
+             lambda got, want, c, s, o: np.any(np.abs(got - want) > 100 * s.min())),
+    ],
+    hint="np.repeat(scale, columns // blocks, axis=1) gives each code its scale.",
+    tolerance=1e-6,
+)
