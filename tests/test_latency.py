@@ -42,6 +42,46 @@ def test_each_strategy():
     assert both.compute[0] == pytest.approx(timing([CONV], CHIP).compute[0] / 2)
 
 
+def test_a_format_for_each_layer():
+    formats = {"fc": Format(bits=4, table=True), "conv": Format(sparsity=0.5)}
+    chip = replace(CHIP, zero_skipping=0.5)
+    both = timing([FC, CONV], chip, formats)
+    alone = [timing([FC], chip, formats["fc"]), timing([CONV], chip, formats["conv"])]
+    for part in ("compute", "memory", "tables"):
+        assert getattr(both, part) == pytest.approx(np.concatenate([getattr(one, part) for one in alone]))
+    with pytest.raises(ValueError, match="no entry for the layers conv; it has fc"):
+        timing([FC, CONV], chip, {"fc": Format()})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    (
+        {"technique": "float16"},
+        {"technique": "prune", "sparsity": 0.75},
+        {"technique": "quantize", "bits": 8},
+        {"technique": "quantize", "bits": 4, "granularity": "per_block", "block_size": 32},
+        {"technique": "palettize", "bits": 2, "group_size": 8},
+        {"technique": "joint", "prune": {"sparsity": 0.5}, "palettize": {"bits": 4}},
+    ),
+)
+def test_format_of_a_setting_has_the_bytes_of_the_sweep(setting):
+    from toykit import sweep
+
+    weights = np.random.default_rng(0).normal(0, 1, (64, 128)).astype(np.float32)
+    layer = Layer("fc", (64, 128), 8192, 128, 64)
+    stored = sweep.apply({"fc.weight": weights}, setting).nbytes
+    modelled = latency.format_of(setting).nbytes(layer)
+    assert abs(stored - modelled) <= 2 * 64  # at most a scale a channel apart
+    recipe = latency.format_of({"fc.weight": setting})
+    assert timing([layer], CHIP, recipe).total == timing([layer], CHIP, latency.format_of(setting)).total
+
+
+def test_format_of_nothing_known():
+    for setting in ({"technique": "distil"}, {"technique": "joint"}, {"bits": 4}):
+        with pytest.raises(ValueError, match="a setting is float16, prune"):
+            latency.format_of(setting)
+
+
 def test_activations_count_where_they_go_through_memory():
     outside = replace(CHIP, activations_in_memory=True)
     more = timing([CONV], outside, batch=3).memory - timing([CONV], CHIP, batch=3).memory

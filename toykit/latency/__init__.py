@@ -22,11 +22,12 @@ from .networks import layers, mobilenet_v2_layers, resnet50_layers
 from .overlapping import Requests, overlap
 from .published import Published, read_published
 from .roofline import Timing, intensity, timing
+from .settings import format_of
 from .shapes import Chip, Format, Layer
 
 __all__ = [
     "Chip", "Fit", "Format", "Interval", "Layer", "Machine", "Measurement", "Published", "Requests",
-    "Timing", "bandwidth", "coverage", "fit", "fit_null", "intensity", "layers", "machine", "measure",
-    "median_interval", "mobilenet_v2_layers", "overlap", "read_published", "resnet50_layers",
+    "Timing", "bandwidth", "coverage", "fit", "fit_null", "format_of", "intensity", "layers", "machine",
+    "measure", "median_interval", "mobilenet_v2_layers", "overlap", "read_published", "resnet50_layers",
     "runs_needed", "size_beyond_cache", "speed_up", "timing",
 ]  # fmt: skip

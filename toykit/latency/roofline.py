@@ -64,8 +64,8 @@ def timing(layers, chip, format=Format(), when="just_in_time", batch=1):
     ----------
     layers : sequence of Layer
     chip : Chip
-    format : Format
-        Of the weights.
+    format : Format, or dict of str to Format
+        Of the weights: one for all layers, or one for each by its name.
     when : {"just_in_time", "ahead_of_time", "int8_int8"}
         Weights are read as they are stored; or read dense, in float16; or read in 8 bits and
         multiplied with inputs of 8 bits.
@@ -94,25 +94,39 @@ def timing(layers, chip, format=Format(), when="just_in_time", batch=1):
     layers = tuple(layers)
     if not layers:
         raise ValueError("layers must hold at least one Layer")
-    stored = np.array([format.nbytes(layer) for layer in layers])
+    formats = _formats(layers, format)
+    stored = np.array([form.nbytes(layer) for layer, form in zip(layers, formats, strict=True)])
     dense = np.array([2.0 * layer.weights for layer in layers])
-    compute, memory, tables = _terms(layers, chip, format, when, batch, stored, dense)
+    compute, memory, tables = _terms(layers, chip, formats, when, batch, stored, dense)
     load = float((stored + dense).sum() / chip.bandwidth) if when == "ahead_of_time" else 0.0
     return Timing(tuple(layer.name for layer in layers), compute, memory, tables, chip.overhead, load)
 
 
-def _terms(layers, chip, format, when, batch, stored, dense):
+def _formats(layers, format):
+    """The format of each layer."""
+    if isinstance(format, Format):
+        return [format] * len(layers)
+    missing = [layer.name for layer in layers if layer.name not in format]
+    if missing:
+        raise ValueError(
+            f"format has no entry for the layers {', '.join(missing)}; it has {', '.join(format)}"
+        )
+    return [format[layer.name] for layer in layers]
+
+
+def _terms(layers, chip, formats, when, batch, stored, dense):
     operations = 2.0 * batch * np.array([layer.macs for layer in layers])
     rate = chip.operations * (chip.int8_speed if when == "int8_int8" else 1)
     if when == "just_in_time":
-        operations *= 1 - chip.zero_skipping * format.sparsity
+        operations *= 1 - chip.zero_skipping * np.array([form.sparsity for form in formats])
     moved = dense.copy() if when == "ahead_of_time" else stored
     if chip.activations_in_memory:
         numbers = batch * np.array([layer.inputs + layer.outputs for layer in layers])
         moved = moved + (1 if when == "int8_int8" else 2) * numbers
     tables = np.zeros(len(layers))
     if when == "just_in_time":
-        tables = chip.table_cost * np.array([float(format.tables(layer)) for layer in layers])
+        counts = [float(form.tables(layer)) for layer, form in zip(layers, formats, strict=True)]
+        tables = chip.table_cost * np.array(counts)
     return operations / rate, moved / chip.bandwidth, tables
 
 
