@@ -110,12 +110,18 @@ class Blob:
         Elements.
     packed : uint8 array
         The data as stored, mapped from the file.
+    start : int
+        Place of the data.
+    path : Path
+        The weight file.
     """
 
     offset: int
     dtype: str
     count: int
     packed: np.ndarray
+    start: int
+    path: Path
 
     @property
     def nbytes(self):
@@ -185,7 +191,7 @@ class WeightFile:
         if start % ALIGNMENT or unused >= 8 or unused > stored * 8 or (stored * 8 - unused) % BITS[dtype]:
             raise PackageError(f"{where}: {stored} bytes less {unused} bits at {start} are no whole {dtype}s")
         packed = np.asarray(self._bytes[start : start + stored])
-        return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed)
+        return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed, start, self.path)
 
     def let_go(self):
         """Let the pages that were read leave memory. They stay readable: the system fetches them again."""
@@ -198,9 +204,8 @@ class WeightFile:
         found, offset = [], ALIGNMENT
         for _ in range(self.count):
             found.append(self.blob(offset))
-            start = struct.unpack_from("<Q", self._bytes, offset + 16)[0]
             # Each array must end after it began, or a file could send us round in circles.
-            if start < offset + ALIGNMENT:
+            if found[-1].start < offset + ALIGNMENT:
                 raise PackageError(f"{self.path}: the data of the record at {offset} starts before its end")
-            offset = aligned(start + found[-1].nbytes)
+            offset = aligned(found[-1].start + found[-1].nbytes)
         return found

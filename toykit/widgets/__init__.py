@@ -13,6 +13,7 @@ _HOME = {
     "hardening": "attention",
     "latency_explorer": "latency",
     "lloyd": "clusters",
+    "package_explorer": "package",
     "predict": "prediction",
     "roofline_explorer": "roofline",
     "size_explorer": "sizes",

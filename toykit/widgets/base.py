@@ -46,7 +46,7 @@ def canonical(value):
     return value
 
 
-def table(caption, header, rows):
+def table(caption, header, rows, noun="settings"):
     """Return an HTML table, the plainest picture of data, folded because it is long.
 
     Parameters
@@ -54,6 +54,8 @@ def table(caption, header, rows):
     caption : str
     header : sequence of str
     rows : sequence of sequences, one cell a column; the first cell names the row
+    noun : str
+        What the rows are.
     """
     def row(cells, tags):
         return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag.split()[0]}>"
@@ -61,7 +63,7 @@ def table(caption, header, rows):
 
     head = row(header, ['th scope="col"'] * len(header))
     body = "\n".join(row(cells, ['th scope="row"'] + ["td"] * (len(cells) - 1)) for cells in rows)
-    return (f"<details><summary>{html.escape(caption)}: {len(rows)} settings</summary>\n"
+    return (f"<details><summary>{html.escape(caption)}: {len(rows)} {noun}</summary>\n"
             f"<table><caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n"
             f"<tbody>\n{body}\n</tbody></table></details>")
 

@@ -1,0 +1,282 @@
+"""A program as a graph: what computes, what flows between, and which bytes of weight.bin each step uses.
+
+In a program a weight, a stride and the name of a padding are all operations, of type `const`. Here they
+are folded into the operation that uses them, as it is written in a network's code: arrays of the weight
+file become its constants, small values its settings. What is left is what computes, and the operators
+that decompress.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .package import open_package
+from .program import Type
+from .protobuf import PackageError
+from .weightbin import Blob
+
+DECOMPRESSES = "constexpr_"
+_FIRST = ("x", "values", "data", "cond", "query")  # parameters whose argument is told first
+_LONGEST_SETTING = 60  # characters
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array of a weight file, where an operation uses it.
+
+    Attributes
+    ----------
+    name : str
+        In the program. A part of a compressed weight has none of its own: it is the operation's
+        name and the parameter's.
+    parameter : str
+        Which of the operation's parameters it is: "weight", "bias", or a part such as "indices".
+    type : Type
+    form : str
+        What it is a part of, in words: "4-bit palette, 1 table"; for what is not compressed, its type.
+    technique : {"dense", "pruning", "quantization", "palettization", "joint"}
+    blob : Blob
+        Its place and its bytes.
+    """
+
+    name: str
+    parameter: str
+    type: Type
+    form: str
+    technique: str
+    blob: Blob
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operation that is not a constant.
+
+    Attributes
+    ----------
+    op, name : str
+    depth : int
+        How many `cond` and `while_loop` it is inside of.
+    inputs : tuple of (str, str)
+        Parameters, and the results or inputs that they take.
+    constants : tuple of Constant
+    settings : dict of str to str
+        Small values that lie in the program, as text.
+    outputs : dict of str to Type
+    form, technique : str
+        For an operator that decompresses: what it decompresses. Else "" and "dense".
+    """
+
+    op: str
+    name: str
+    depth: int
+    inputs: tuple
+    outputs: dict
+    settings: dict = field(default_factory=dict)
+    constants: tuple = ()
+    form: str = ""
+    technique: str = "dense"
+
+    @property
+    def decompresses(self):
+        return self.op.startswith(DECOMPRESSES)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The steps of a function, in the order of the program.
+
+    Attributes
+    ----------
+    inputs : dict of str to Type
+    steps : tuple of Step
+    outputs : list of str
+        Names of the results that the function returns.
+    made_by : dict of str to int
+        Result -> number of the step that gives it.
+    """
+
+    inputs: dict
+    steps: tuple
+    outputs: list
+    made_by: dict
+
+    def edges(self):
+        """Pairs (step, step) of which the second uses a result of the first, each once, in order."""
+        pairs = {
+            (self.made_by[name], number): None
+            for number, step in enumerate(self.steps)
+            for _, name in step.inputs
+            if name in self.made_by
+        }
+        return list(pairs)
+
+
+def read_graph(package, function=None):
+    """Read a function of a package as a graph.
+
+    Parameters
+    ----------
+    package : str, Path, Package or coremltools.models.MLModel
+    function : str, optional
+        Which one; needed only where there are several and none is called "main".
+
+    Returns
+    -------
+    Graph
+
+    Raises
+    ------
+    ValueError
+        If there is no function of that name.
+    """
+    functions = open_package(package).program.functions
+    if function is None:
+        function = "main" if "main" in functions else next(iter(functions)) if len(functions) == 1 else None
+    if function not in functions:
+        known = ", ".join(map(repr, functions))
+        raise ValueError(f"function must be one of the package's: {known}; got {function!r}")
+    chosen = functions[function]
+    return _Reader().read(chosen.inputs, chosen.block)
+
+
+class _Reader:
+    """Folds the constants of a block, and of the blocks inside it, into the operations that use them."""
+
+    def __init__(self):
+        self.steps, self.values, self.types = [], {}, {}
+
+    def read(self, inputs, block):
+        self.types |= inputs
+        self.block(block, 0)
+        made_by = {name: number for number, step in enumerate(self.steps) for name in step.outputs}
+        return Graph(inputs, tuple(self._with_techniques(made_by)), list(block.outputs), made_by)
+
+    def block(self, block, depth):
+        self.types |= block.inputs
+        for operation in block.operations:
+            self.types |= operation.outputs
+            if operation.op == "const" and "val" in operation.attributes:
+                self.values |= dict.fromkeys(operation.outputs, operation.attributes["val"])
+                continue
+            self.steps.append(self.step(operation, depth))
+            for inner in operation.blocks:
+                self.block(inner, depth + 1)
+
+    def step(self, operation, depth):
+        arguments = {name: [value] for name, value in operation.attributes.items()} | operation.inputs
+        inputs, constants, settings = [], [], {}
+        try:
+            form = _form(operation, self._types_of(arguments))
+        except (AttributeError, IndexError, StopIteration, TypeError, ValueError) as error:
+            problem = "its parts are not tensors of known shapes"
+            raise PackageError(f"{operation.op} {operation.name!r}: {problem}") from error
+        for parameter in sorted(arguments, key=lambda name: (name not in _FIRST, name)):
+            for argument in arguments[parameter]:
+                value = self.values.get(argument) if isinstance(argument, str) else argument
+                if value is None:
+                    inputs.append((parameter, argument))
+                elif value.blob is not None:
+                    name = argument if isinstance(argument, str) else f"{operation.name}.{parameter}"
+                    constants.append(
+                        Constant(name, parameter, value.type, form or value.type.dtype, "dense", value.blob)
+                    )
+                else:
+                    before = f"{settings[parameter]}, " if parameter in settings else ""
+                    settings[parameter] = _short(before + _text(value.numpy()))
+        constants.sort(key=lambda constant: constant.blob.offset)
+        return Step(
+            operation.op, operation.name, depth, tuple(inputs), operation.outputs, settings, tuple(constants), form
+        )
+
+    def _types_of(self, arguments):
+        """The type of each parameter's first argument."""
+        return {
+            parameter: self.types.get(values[0]) if isinstance(values[0], str) else values[0].type
+            for parameter, values in arguments.items()
+            if values
+        }
+
+    def _with_techniques(self, made_by):
+        """The steps, those that decompress with the technique of the whole chain that they belong to."""
+        chains = {}  # number of a step -> the numbers of its chain, one set for all of them
+        for number, step in enumerate(self.steps):
+            if step.decompresses:
+                chain = {number}
+                for _, name in step.inputs:
+                    chain |= chains.get(made_by.get(name), set())
+                chains |= dict.fromkeys(chain, chain)
+        for number, step in enumerate(self.steps):
+            if number not in chains:
+                yield step
+                continue
+            used = {self._technique(self.steps[member]) for member in chains[number]} - {"dense"}
+            technique = "joint" if len(used) > 1 else used.pop() if used else "dense"
+            constants = tuple(
+                Constant(c.name, c.parameter, c.type, c.form, technique, c.blob) for c in step.constants
+            )
+            yield Step(
+                step.op, step.name, step.depth, step.inputs, step.outputs, step.settings, constants, step.form, technique
+            )
+
+    def _technique(self, step):
+        """What one operator that decompresses stands for by itself."""
+        if "lut_to" in step.op:
+            return "palettization"
+        if step.op == "constexpr_sparse_to_dense":
+            return "pruning"
+        if "shift_scale" in step.op or "affine" in step.op:
+            # One that multiplies floats by scales belongs to a palette; nothing is quantized in it.
+            return "dense" if step.form.startswith("float") else "quantization"
+        return "dense"
+
+
+def _form(operation, types):
+    """What an operator that decompresses is given, in words; "" for any other operator."""
+    if not operation.op.startswith(DECOMPRESSES):
+        return ""
+    whole = next(iter(operation.outputs.values())).shape
+    lut, scale = types.get("lut"), types.get("scale")
+    if lut is not None:
+        old = len(lut.shape) == 1
+        entries, length = (lut.shape[0], 1) if old else lut.shape[-2:]
+        tables = 1 if old else math.prod(lut.shape[:-2])
+        vectors = f" of vectors of {length}" if length > 1 else ""
+        return f"{max(1, (entries - 1).bit_length())}-bit palette, {_count(tables, 'table')}{vectors}"
+    if scale is not None:
+        codes = next((types[name] for name in ("quantized_data", "data", "nonzero_data") if types.get(name)), None)
+        dtype = codes.dtype if codes is not None else "codes"
+        scales = math.prod(scale.shape)
+        # A scale for each slice along one axis of the weight, and that axis whole: channels.
+        along = [size for size in scale.shape if size > 1]
+        channels = len(along) == 1 and along[0] in whole
+        return f"{dtype}, a scale for each of {scales} channels" if channels else f"{dtype}, {_count(scales, 'scale')}"
+    if types.get("nonzero_data") is not None:
+        kept = math.prod(types["nonzero_data"].shape)
+        return f"{100 - 100 * kept / max(1, math.prod(whole)):.1f} % zero, {types['nonzero_data'].dtype}"
+    source = types.get("source_val")
+    return f"{source.dtype} that runs as {next(iter(operation.outputs.values())).dtype}" if source else operation.op
+
+
+def _count(number, noun):
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def _text(value):
+    """A small constant as text, with as many digits as its type has."""
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0:
+            return _text(value[()])
+        return f"[{', '.join(_text(item) for item in value.ravel()[:40])}]"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, np.floating):
+        return f"{float(value):.4g}"
+    return str(value)
+
+
+def _short(text):
+    return text if len(text) <= _LONGEST_SETTING else text[: _LONGEST_SETTING - 1] + "…"
+
