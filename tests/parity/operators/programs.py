@@ -395,6 +395,16 @@ case(
     "iOS15",
     boxes=BOXES[None], scores=SCORES[None],
 )  # fmt: skip
+case(
+    "non_maximum_suppression by class",
+    lambda mb, boxes, scores: mb.non_maximum_suppression(
+        boxes=boxes, scores=scores, iou_threshold=0.5, score_threshold=0.0, max_boxes=5, per_class_suppression=True
+    )[2],
+    # 0 covers 1, and both are of the first class; 3 covers 2, which is of the second.
+    lambda boxes, scores: np.int32([[3, 0, 2, 4, -1]]),
+    "iOS15",
+    boxes=BOXES[None], scores=SCORES[None],
+)  # fmt: skip
 
 # Recurrence.
 GATES = {"weight_ih": weights(12, 3), "weight_hh": weights(12, 4, seed=3), "bias": weights(12, seed=4)}
@@ -409,6 +419,13 @@ case(
     "gru, last step",
     lambda mb, x, h: mb.gru(x=x, initial_h=h, recurrent_activation="hard_sigmoid", activation="relu", **GATES),
     lambda x, h: [R.gru(x, h, **GATES, gate="hard_sigmoid", new="relu")[1][None], R.gru(x, h, **GATES, gate="hard_sigmoid", new="relu")[1]],
+    x=SEQUENCE, h=START,
+)  # fmt: skip
+case(
+    "gru, reset after",
+    lambda mb, x, h: mb.gru(x=x, initial_h=h, output_sequence=True, reset_after=True, **GATES),
+    lambda x, h: R.gru(x, h, **GATES, after=True),
+    "iOS18",
     x=SEQUENCE, h=START,
 )  # fmt: skip
 LSTM = {"weight_ih": weights(16, 3), "weight_hh": weights(16, 4, seed=3), "bias": weights(16, seed=4), "peephole": weights(12, seed=5)}

@@ -48,16 +48,21 @@ def activation(name, x):
     }[name]()
 
 
-def gru(x, h, weight_ih, weight_hh, bias, reverse=False, gate="sigmoid", new="tanh"):
-    """Rows of the weights are those of the reset, output and update gates, in this order."""
-    r_x, o_x, z_x = np.split(x @ weight_ih.T + bias, 3, -1)
+def gru(x, h, weight_ih, weight_hh, bias, reverse=False, gate="sigmoid", new="tanh", after=False):
+    """Rows of the weights are those of the reset, output and update gates, in this order.
+
+    The reset gate scales the state before the product with the weights, as coremltools' tests ask of
+    Core ML; the formula in its reference has it after.
+    """
+    (w_r, w_o, w_z), (b_r, b_o, b_z) = np.split(weight_hh, 3), np.split(bias, 3)
+    r_x, o_x, z_x = np.split(x @ weight_ih.T, 3, -1)
     steps = []
     for t in range(len(x))[:: -1 if reverse else 1]:
-        r_h, o_h, z_h = np.split(h @ weight_hh.T, 3, -1)
-        r, z = activation(gate, r_x[t] + r_h), activation(gate, z_x[t] + z_h)
-        h = (1 - z) * activation(new, o_x[t] + r * o_h) + z * h
+        r, z = activation(gate, r_x[t] + h @ w_r.T + b_r), activation(gate, z_x[t] + h @ w_z.T + b_z)
+        inner = r * (h @ w_o.T + b_o) if after else (r * h) @ w_o.T + b_o
+        h = (1 - z) * activation(new, o_x[t] + inner) + z * h
         steps.append(h)
-    return np.stack(steps[:: -1 if reverse else 1]), h
+    return np.stack(steps), h
 
 
 def lstm(x, h, c, weight_ih, weight_hh, bias, peephole, clip, gate="sigmoid", cell="tanh", out="tanh"):
@@ -75,11 +80,12 @@ def lstm(x, h, c, weight_ih, weight_hh, bias, peephole, clip, gate="sigmoid", ce
 
 
 def rnn(x, h, weight_ih, weight_hh, bias, name, reverse=False):
+    """What is read backwards comes out backwards."""
     steps = []
     for frame in x[:: -1 if reverse else 1]:
         h = activation(name, frame @ weight_ih.T + h @ weight_hh.T + bias)
         steps.append(h)
-    return np.stack(steps[:: -1 if reverse else 1]), h
+    return np.stack(steps), h
 
 
 def pooled(x, size, stride, before, after, reduce, fill):

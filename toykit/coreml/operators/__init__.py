@@ -1,6 +1,7 @@
 """The operators of ML programs that toykit runs, by family. `registry` says how one is written."""
 
 from . import (  # noqa: F401  (each registers its operators)
+    boxes,
     elementwise,
     images,
     indexing,

@@ -213,7 +213,9 @@ def affine(
     align_corners,
 ):
     room((*x.shape[:2], output_height, output_width))
-    across, down = np.linspace(-1, 1, output_width), np.linspace(-1, 1, output_height)[:, None]
+    # Both ends of the mapping count alike: with corners not aligned, -1 is the edge of a pixel there too.
+    across, down = (_normalized(size, align_corners) for size in (output_width, output_height))
+    down = down[:, None]
     a = np.broadcast_to(transform_matrix, (len(x), 6)).astype(np.float64)[:, :, None, None]
     places = [a[:, i] * across + a[:, i + 1] * down + a[:, i + 2] for i in (0, 3)]
     spots = [
@@ -221,6 +223,11 @@ def affine(
         for place, size in zip(places, (x.shape[3], x.shape[2]))
     ]
     return _sample(x, *spots, sampling_mode, padding_mode, padding_value, align_corners)
+
+
+def _normalized(size, align_corners):
+    """Where the centres of pixels lie from -1 to 1, the centres of the outer ones or their edges."""
+    return np.linspace(-1, 1, size) if align_corners else (2 * np.arange(size) + 1) / size - 1
 
 
 def _unnormalized(places, size, mode, align_corners):

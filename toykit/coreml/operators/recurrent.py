@@ -71,7 +71,7 @@ def lstm(
     there, back = range(len(x)), range(len(x) - 1, -1, -1)
     if direction != "bidirectional":
         seen, h, c = run(_steps(direction, there, back), initial_h, initial_c, forward)
-        return _sequence(xp, seen, direction, output_sequence), h, c
+        return _sequence(xp, seen, output_sequence), h, c
     half = weight_hh.shape[1]
     one, h, c = run(there, initial_h[:, :half], initial_c[:, :half], forward)
     behind = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
@@ -115,7 +115,7 @@ def gru(
             o = out(xp, x_o + (r * h) @ w_o.T + b_o)
         h = (1 - z) * o + z * h
         seen.append(h)
-    return _sequence(xp, seen, direction, output_sequence), h
+    return _sequence(xp, seen, output_sequence), h
 
 
 @operator("rnn")
@@ -136,7 +136,7 @@ def rnn(
     for t in _steps(direction, range(len(x)), range(len(x) - 1, -1, -1)):
         h = out(xp, inputs[t] + h @ weight_hh.T)
         seen.append(h)
-    return _sequence(xp, seen, direction, output_sequence), h
+    return _sequence(xp, seen, output_sequence), h
 
 
 def _parts(gates, size):
@@ -150,8 +150,10 @@ def _steps(direction, there, back):
     return there if direction == "forward" else back
 
 
-def _sequence(xp, seen, direction, output_sequence):
-    """Results of all steps in the order of the input, or of the step that was computed last."""
-    if not output_sequence:
-        return seen[-1][None]
-    return xp.stack(seen if direction == "forward" else seen[::-1], 0)
+def _sequence(xp, seen, output_sequence):
+    """Results of all steps, or of the step that was computed last.
+
+    In the order in which they were computed: a sequence that is read backwards comes out backwards.
+    coremltools' tests ask this of Core ML. Only a bidirectional layer puts its two halves side by side.
+    """
+    return xp.stack(seen, 0) if output_sequence else seen[-1][None]
