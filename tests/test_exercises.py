@@ -139,6 +139,20 @@ def test_what_is_said_about_a_wrong_number(result, words):
     assert words in adder()(lambda a, b: result).problem
 
 
+@pytest.mark.parametrize("result, words", [
+    ([], "a list instead of a dictionary"),
+    ({"steps": [1, 2]}, "The key 'skip' is missing"),
+    ({"steps": [1, 2], "skip": {"a": None}, "more": 1}, "The key 'more' does not belong there"),
+    ({"steps": [1, 2], "skip": {"a": {}}}, "Under 'skip': under 'a': there is a dict instead of None"),
+    ({"steps": [1, 3], "skip": {"a": None}}, "Under 'steps': value 2 of 2: the result is wrong"),
+    ({"steps": [1], "skip": {"a": None}}, "Under 'steps': your function returned 1 values instead of 2"),
+])
+def test_what_is_said_about_a_wrong_dictionary(result, words):
+    exercise = Exercise("config", "Configure.", lambda x: {"steps": [1, 2], "skip": {"a": None}}, [Case(1)])
+    assert words in exercise(lambda x: result).problem
+    assert exercise(lambda x: {"skip": {"a": None}, "steps": range(1, 3)})
+
+
 def test_numpy_numbers_count_as_numbers():
     assert adder()(lambda a, b: np.int64(a + b))
     assert adder()(lambda a, b: np.asarray(float(a + b)))

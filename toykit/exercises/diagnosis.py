@@ -49,8 +49,10 @@ def compare(got, expected, tolerance):
     """
     if isinstance(expected, np.ndarray):
         return _compare_arrays(got, expected, tolerance)
-    if isinstance(expected, tuple):
-        if not isinstance(got, (tuple, list)):
+    if isinstance(expected, dict):
+        return _compare_dictionaries(got, expected, tolerance)
+    if isinstance(expected, (tuple, list)):
+        if not isinstance(got, (tuple, list, range)):
             return f"Your function returned {_kind(got)} instead of {len(expected)} values.", False
         if len(got) != len(expected):
             return f"Your function returned {len(got)} values instead of {len(expected)}.", False
@@ -59,7 +61,23 @@ def compare(got, expected, tolerance):
             if problem:
                 return f"Value {place} of {len(expected)}: {problem[0].lower()}{problem[1:]}", comparable
         return None, True
+    if expected is None:
+        return (None, True) if got is None else (f"There is {_kind(got)} instead of None.", False)
     return _compare_numbers(got, expected, tolerance)
+
+
+def _compare_dictionaries(got, expected, tolerance):
+    if not isinstance(got, dict):
+        return f"Your function returned {_kind(got)} instead of a dictionary.", False
+    for missing in expected.keys() - got.keys():
+        return f"The key {missing!r} is missing.", False
+    for unknown in got.keys() - expected.keys():
+        return f"The key {unknown!r} does not belong there.", False
+    for key, value in expected.items():
+        problem, comparable = compare(got[key], value, tolerance)
+        if problem:
+            return f"Under {key!r}: {problem[0].lower()}{problem[1:]}", comparable
+    return None, True
 
 
 def _compare_numbers(got, expected, tolerance):
