@@ -194,3 +194,41 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     if title:
         ax.set_title(title)
     return ax
+
+
+def program(package, function=None, ax=None):
+    """Draw the program of a small package as a graph.
+
+    A box is an operation, with the arrays of the weight file that it uses as tabs, coloured by the
+    technique that they are stored with. A dashed box is an operator that decompresses. Lines are what
+    flows, with its shape where there is room. Strides, axes and other small values are left out.
+
+    Parameters
+    ----------
+    package : str, Path, Package or coremltools.models.MLModel
+        With at most 40 operations.
+    function : str, optional
+        Which function of the program; needed only where there are several and none is "main".
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure of the size that the program needs by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the program has more than 40 operations, or no function of that name.
+    FileNotFoundError, PackageError
+        If there is no sound package at the path.
+    """
+    plt = _pyplot()
+    from . import diagram
+
+    picture = diagram.compose(package, function)
+    if ax is None:
+        # The picture has its own margins; a layout engine would change the size of its letters.
+        figure = plt.figure(figsize=diagram.extent(picture), layout="none")
+        ax = figure.add_axes((0, 0, 1, 1))
+    return diagram.draw(picture, ax, COLORS, INK, COLORS["dense"])

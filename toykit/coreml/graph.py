@@ -101,15 +101,20 @@ class Graph:
     outputs: list
     made_by: dict
 
+    def source(self, number, name):
+        """The step before `number` that gives the result `name`; None for an input of the function."""
+        maker = self.made_by.get(name)
+        return maker if maker is not None and maker < number else None
+
     def edges(self):
-        """Pairs (step, step) of which the second uses a result of the first, each once, in order."""
-        pairs = {
-            (self.made_by[name], number): None
-            for number, step in enumerate(self.steps)
-            for _, name in step.inputs
-            if name in self.made_by
-        }
-        return list(pairs)
+        """The results that flow: (step, step) -> their names, in the order of the program."""
+        flows = {}
+        for number, step in enumerate(self.steps):
+            for _, name in step.inputs:
+                source = self.source(number, name)
+                if source is not None:
+                    flows.setdefault((source, number), {})[name] = None
+        return {pair: list(names) for pair, names in flows.items()}
 
 
 def read_graph(package, function=None):
@@ -204,7 +209,7 @@ class _Reader:
             if step.decompresses:
                 chain = {number}
                 for _, name in step.inputs:
-                    chain |= chains.get(made_by.get(name), set())
+                    chain |= chains.get(made_by.get(name), set())  # only steps before this one are in it
                 chains |= dict.fromkeys(chain, chain)
         for number, step in enumerate(self.steps):
             if number not in chains:

@@ -121,7 +121,7 @@ def package_explorer(package, function=None):
     for number, step in enumerate(graph.steps):
         takes = []
         for parameter, name in step.inputs:
-            maker = graph.made_by.get(name)
+            maker = graph.source(number, name)
             which = None if maker is None else list(graph.steps[maker].outputs).index(name)
             # A result is the number of its step (and which of several it is); an input is its name.
             takes.append([word(parameter), name if maker is None else maker, *([which] if which else [])])
