@@ -146,3 +146,76 @@ def test_a_wrong_command_is_explained(arguments, capsys):
         cli.main(arguments)
     assert stop.value.code == 2
     assert "usage: toykit" in capsys.readouterr().err
+
+
+# --- commands on packages ---
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A small package, once for all tests."""
+    pytest.importorskip("coremltools")
+    torch = pytest.importorskip("torch")
+    from toykit import coreml
+
+    net = torch.nn.Sequential(torch.nn.Linear(64, 96), torch.nn.ReLU(), torch.nn.Linear(96, 8)).eval()
+    for layer in (net[0], net[2]):
+        torch.nn.init.normal_(layer.weight, generator=torch.Generator().manual_seed(0))
+    path = tmp_path_factory.mktemp("cli") / "small.mlpackage"
+    return coreml.save(coreml.convert(net, torch.zeros(1, 64), target="iOS18"), path)
+
+
+def test_size_says_what_a_package_weighs_and_would_weigh(package, capsys):
+    assert cli.main(["size", str(package)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    nbytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
+    assert f"{nbytes / 1e6:.2f} MB" in lines[0]
+    assert len(lines) == 7 and any("4-bit palette" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "how, smaller",
+    [
+        (["--quantize", "8"], 1.5),
+        (["--palettize", "4", "--group-size", "16"], 2),
+        (["--quantize", "4", "--block-size", "32"], 2),
+        (["--prune", "0.75", "--palettize", "4"], 2),
+    ],
+)
+def test_compress_writes_a_smaller_package_and_compare_reads_it(package, tmp_path, capsys, how, smaller):
+    out = tmp_path / "out.mlpackage"
+    before = sorted((file, file.read_bytes()) for file in package.rglob("*") if file.is_file())
+    assert cli.main(["compress", str(package), str(out), *how]) == 0
+    said = capsys.readouterr()
+    assert "weights" in said.err and "times smaller" in said.out
+    weigh = lambda path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())  # noqa: E731
+    assert weigh(package) > smaller * weigh(out) - 5000
+    assert before == sorted((file, file.read_bytes()) for file in package.rglob("*") if file.is_file())
+    assert cli.main(["compare", str(out), str(package)]) == 0
+    decibels = float(capsys.readouterr().out.split()[-2])
+    assert 1 < decibels < 60
+
+
+def test_a_package_equals_itself(package, capsys):
+    assert cli.main(["compare", str(package), str(package), "--samples", "1"]) == 0
+    assert "inf dB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["size", "missing.mlpackage"], "there is no package"),
+        (["compress", "{}", "new.mlpackage"], "say how"),
+        (["compress", "{}", "{}", "--quantize", "8"], "exists"),
+        (["compress", "{}", "new.mlpackage", "--quantize", "5"], "bits"),
+        (["compress", "{}", "new.mlpackage", "--prune", "1.5"], "sparsity"),
+        (["compress", "{}", "new.txt", "--prune", "0.5"], ".mlpackage"),
+        (["compare", "{}", "{}", "--samples", "0"], "--samples"),
+    ],
+)
+def test_mistakes_are_said_in_a_sentence(package, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([argument.format(package) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said and "Traceback" not in said
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,9 @@ Nothing that went wrong is hidden: exceptions pass, and log lines from errors up
 import contextlib
 import io
 import logging
+import sys
 import warnings
+from importlib import import_module
 
 from ._optional import require
 
@@ -39,6 +41,35 @@ def quiet():
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def reporting(progress):
+    """Tell `progress(done, total)` how many weights coremltools has compressed, in place of its bars.
+
+    coremltools counts with tqdm, in the one module whose name is replaced here for a while. What
+    `progress` prints is seen if this stands outside of `quiet()`: it goes where prints went before.
+    """
+    if progress is None:
+        yield
+        return
+    passes = import_module("coremltools.optimize.coreml._quantization_passes")
+
+    shown = sys.stdout, sys.stderr
+
+    def count(iterable, **_):
+        items = list(iterable)
+        for done, item in enumerate(items):
+            yield item
+            with contextlib.redirect_stdout(shown[0]), contextlib.redirect_stderr(shown[1]):
+                progress(done + 1, len(items))
+
+    bars = passes.tqdm
+    passes.tqdm = count
+    try:
+        yield
+    finally:
+        passes.tqdm = bars
 
 
 @contextlib.contextmanager

@@ -1,8 +1,17 @@
-"""The command line: `toykit doctor` looks at this machine and says what to do."""
+"""The command line.
+
+    toykit doctor                           look at this machine and say what to do
+    toykit size MODEL                       what a package weighs, and would weigh compressed
+    toykit compress MODEL OUT --palettize 4 write a compressed package
+    toykit compare MODEL OTHER              how far the answers of two packages are apart
+"""
 
 import argparse
 import json
 import sys
+from pathlib import Path
+
+import numpy as np
 
 from . import __version__, doctor
 
@@ -21,8 +30,133 @@ def run_doctor(options):
     return 0 if data["ok"] else 1
 
 
+CHOICES = {
+    "8-bit linear, per channel": ("quantize", {"bits": 8}),
+    "6-bit palette": ("palettize", {"bits": 6}),
+    "4-bit palette": ("palettize", {"bits": 4}),
+    "2-bit palette": ("palettize", {"bits": 2}),
+    "half of the weights pruned": ("prune", {"sparsity": 0.5}),
+    "three quarters pruned": ("prune", {"sparsity": 0.75}),
+}
+
+
+def add_size(commands):
+    parser = commands.add_parser("size", help="say what a package weighs, and would weigh compressed",
+                                 description="Sizes are computed, to the byte; nothing is compressed.")
+    parser.add_argument("model", help="an .mlpackage")
+    parser.set_defaults(run=run_size)
+
+
+def run_size(options):
+    from . import size
+
+    ledger = size.ledger(Path(options.model))
+    print(f"{ledger.mb:9.2f} MB = {ledger.mib:.2f} MiB, {ledger.parameters:,} parameters")
+    for about, (technique, chosen) in CHOICES.items():
+        after = ledger.after(technique, **chosen)
+        print(f"{after.mb:9.2f} MB  {about}, {ledger.nbytes / after.nbytes:.1f} times smaller")
+    return 0
+
+
+def add_compress(commands):
+    parser = commands.add_parser("compress", help="write a compressed package",
+                                 description="Compress all weights of a package with Core ML Tools. Several techniques "
+                                             "are joined: --prune 0.7 --palettize 4 (for iOS 18 and later).")
+    parser.add_argument("model", help="an .mlpackage; left as it is")
+    parser.add_argument("out", help="the .mlpackage to write; must not exist")
+    parser.add_argument("--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5")
+    parser.add_argument("--palettize", type=int, metavar="BITS", help="look-up tables of 1, 2, 3, 4, 6 or 8 bits")
+    parser.add_argument("--group-size", type=int, metavar="N", help="with --palettize: a table for each N channels")
+    parser.add_argument("--quantize", type=int, metavar="BITS", help="linear, 8 or 4 bits, a scale a channel")
+    parser.add_argument("--block-size", type=int, metavar="N", help="with --quantize: a scale for each N weights")
+    parser.set_defaults(run=run_compress)
+
+
+def run_compress(options):
+    from . import coreml
+
+    chosen = {}
+    if options.prune is not None:
+        chosen["prune"] = {"sparsity": options.prune}
+    if options.palettize is not None:
+        chosen["palettize"] = {"bits": options.palettize, "group_size": options.group_size}
+    if options.quantize is not None:
+        # Joined with palettes, quantization is of their tables, which have one scale.
+        one_scale = {"granularity": "per_tensor"} if options.palettize is not None else {}
+        blocks = {"granularity": "per_block", "block_size": options.block_size} if options.block_size else {}
+        chosen["quantize"] = {"bits": options.quantize} | one_scale | blocks
+    if not chosen:
+        raise ValueError("say how: --prune, --palettize, --quantize, or several of them")
+    out = Path(options.out)
+    if out.exists():
+        raise ValueError(f"{out} exists; choose another name, or remove it")
+    plan, details = next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
+    before = coreml.Package(options.model)
+    small = coreml.compress(before, plan, progress=_show_progress, **details)
+    print(file=sys.stderr)
+    after = coreml.Package(coreml.save(small, out))
+    print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
+    print(f"next: toykit compare {out} {options.model}, and your own test set")
+    return 0
+
+
+def _show_progress(done, total):
+    print(f"\r{done} of {total} weights", end="", file=sys.stderr, flush=True)
+
+
+def add_compare(commands):
+    parser = commands.add_parser("compare", help="say how far the answers of two packages are apart",
+                                 description="Run two packages with the same random inputs, on any computer. It shows "
+                                             "that something broke; how good a model is, only your own data can say.")
+    parser.add_argument("model", help="an .mlpackage, such as a compressed one")
+    parser.add_argument("reference", help="the .mlpackage to compare with")
+    parser.add_argument("--samples", type=int, default=4, metavar="N", help="how many random inputs (4)")
+    parser.set_defaults(run=run_compare)
+
+
+def run_compare(options):
+    from . import coreml
+
+    if options.samples < 1:
+        raise ValueError(f"--samples must be 1 or more; got {options.samples}")
+    model, reference = coreml.load(options.model), coreml.load(options.reference)
+    if list(model.inputs) != list(reference.inputs) or list(model.outputs) != list(reference.outputs):
+        raise ValueError("the packages have different inputs or outputs")
+    rng = np.random.default_rng(0)
+    apart, power = dict.fromkeys(model.outputs, 0.0), dict.fromkeys(model.outputs, 0.0)
+    for _ in range(options.samples):
+        inputs = {name: _random_input(feature, rng) for name, feature in reference.inputs.items()}
+        state, other = model.make_state(), reference.make_state()
+        one = model.predict(inputs, state=state or None)
+        two = reference.predict(inputs, state=other or None)
+        for name, value in two.items():
+            a, b = _numbers(one[name]), _numbers(value)
+            apart[name] += np.sum((a - b) ** 2)
+            power[name] += np.sum(b**2)
+    for name in model.outputs:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            print(f"{name}: signal to noise {10 * np.log10(power[name] / apart[name]):.1f} dB")
+    return 0
+
+
+def _random_input(feature, rng):
+    shape = feature.shape or (1,)
+    if feature.kind == "image":
+        return rng.integers(0, 256, shape if feature.color.startswith("GRAY") else (*shape, 3)).astype(np.uint8)
+    if feature.dtype.startswith("int"):
+        return rng.integers(0, 2, shape)
+    return rng.normal(size=shape)
+
+
+def _numbers(value):
+    """An output as numbers: a label is none, its probabilities are."""
+    if isinstance(value, str):
+        return np.zeros(0)
+    return np.asarray(list(value.values()) if isinstance(value, dict) else value, np.float64).ravel()
+
+
 # Each command adds its own parser, whose `run` takes the options and returns the exit status.
-COMMANDS = (add_doctor,)
+COMMANDS = (add_doctor, add_size, add_compress, add_compare)
 
 
 def main(arguments=None):
@@ -35,11 +169,16 @@ def main(arguments=None):
     """
     parser = argparse.ArgumentParser(prog="toykit", description="The library of the book, from the command line.")
     parser.add_argument("--version", action="version", version=f"toykit {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for add in COMMANDS:
         add(commands)
     options = parser.parse_args(arguments)
-    return options.run(options)
+    try:
+        return options.run(options)
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        # These sentences are written for people; a trace of calls would only hide them.
+        print(f"toykit {options.command}: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -6,20 +6,26 @@ coremltools' work alone; `toykit.coreml.layout` predicts its bytes.
 """
 
 from .. import options as _options
-from .._quiet import coremltools, quiet
+from .._quiet import coremltools, quiet, reporting
+from .configs import apply, configuration, one
 from .package import open_package
+from .recipe import compress_layers
 
 
-def compress(package, technique, **options):
+def compress(package, plan, *, progress=None, **options):
     """Compress the weights of an ML program.
 
     Parameters
     ----------
     package : str, Path, Package or coremltools.models.MLModel
         Left as it was.
-    technique : {"prune", "quantize", "palettize", "joint"}
+    plan : {"prune", "quantize", "palettize", "joint"} or dict of str to dict
+        A technique for all weights; or a setting for each layer, as `toykit.sweep.choose` finds them:
+        `{"conv1.weight": {"technique": "palettize", "bits": 4}}`. See `compress_layers`.
+    progress : callable (done, total), optional
+        Called after each weight; `total` is the number of weights of a pass over the package.
     **options
-        Those of `tk.prune`, `tk.quantize` or `tk.palettize`, and
+        For one technique: those of `tk.prune`, `tk.quantize` or `tk.palettize`, and
 
         - `weight_threshold`: constants of at most this many elements stay as they are (2048);
         - `minimum_sparsity`, for pruning by `threshold`: so does a constant of which a smaller share
@@ -45,63 +51,23 @@ def compress(package, technique, **options):
     --------
     >>> small = compress("ResNet50.mlpackage", "palettize", bits=4)          # doctest: +SKIP
     """
-    steps = _options.steps(technique, options)
-    ct = coremltools()
-    import coremltools.optimize.coreml as cto
-
-    calls = {
-        "prune": cto.prune_weights,
-        "quantize": cto.linear_quantize_weights,
-        "palettize": cto.palettize_weights,
-    }
-    package = open_package(package)
-    with quiet():
-        mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
+    if isinstance(plan, dict):
+        if options:
+            raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
+        return compress_layers(open_mlmodel(package), plan, progress=progress)
+    steps = _options.steps(plan, options)
+    coremltools()
+    mlmodel = open_mlmodel(package)
     for number, (name, chosen) in enumerate(steps):
-        with quiet():
-            config = cto.OptimizationConfig(global_config=CONFIGURE[name](cto, chosen))
-            mlmodel = calls[name](mlmodel, config, joint_compression=number > 0)
+        with reporting(progress), quiet():
+            config = configuration(global_config=one(name, chosen))
+            mlmodel = apply(name, mlmodel, config, joint=number > 0)
     return mlmodel
 
 
-def _prune(cto, options):
-    if options["threshold"] is not None:
-        return cto.OpThresholdPrunerConfig(
-            threshold=float(options["threshold"]),
-            minimum_sparsity_percentile=float(options["minimum_sparsity"]),
-            weight_threshold=options["weight_threshold"],
-        )
-    return cto.OpMagnitudePrunerConfig(
-        target_sparsity=None if options["sparsity"] is None else float(options["sparsity"]),
-        block_size=options["block_size"],
-        n_m_ratio=options["n_m"],
-        dim=options["dim"],
-        weight_threshold=options["weight_threshold"],
-    )
-
-
-def _quantize(cto, options):
-    return cto.OpLinearQuantizerConfig(
-        mode={"symmetric": "linear_symmetric", "affine": "linear"}[options["mode"]],
-        dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",
-        granularity=options["granularity"],
-        **({"block_size": options["block_size"]} if options["block_size"] is not None else {}),
-        weight_threshold=options["weight_threshold"],
-    )
-
-
-def _palettize(cto, options):
-    grouped = options["group_size"] is not None
-    return cto.OpPalettizerConfig(
-        mode=options["mode"],
-        nbits=options["bits"],
-        granularity="per_grouped_channel" if grouped else "per_tensor",
-        **({"group_size": options["group_size"]} if grouped else {}),
-        channel_axis=options["axis"],
-        cluster_dim=options["cluster_dim"],
-        enable_per_channel_scale=options["per_channel_scale"] == "across",
-        weight_threshold=options["weight_threshold"],
-    )
-
-
-CONFIGURE = {"prune": _prune, "quantize": _quantize, "palettize": _palettize}
+def open_mlmodel(package):
+    """coremltools' model of a package, which is not loaded for prediction."""
+    ct = coremltools()
+    package = open_package(package)
+    with quiet():
+        return ct.models.MLModel(str(package.path), skip_model_load=True)

@@ -5,7 +5,7 @@ and returns coremltools' own `MLModel`. Whatever coremltools can do beyond that 
 """
 
 import contextlib
-import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,8 @@ def convert(model, example, target=None, precision="float16", **options):
 def save(mlmodel, path):
     """Write a coremltools model as an .mlpackage, in place of one that is there.
 
+    The new package is complete before the old one goes: if writing fails, the old one stays.
+
     Parameters
     ----------
     mlmodel : coremltools.models.MLModel
@@ -96,12 +98,16 @@ def save(mlmodel, path):
     path = Path(path)
     if path.suffix != ".mlpackage":
         raise ValueError(f"path must end in .mlpackage, the folder that Xcode recognises; got {path.name!r}")
-    if path.exists():
-        if not (path / "Manifest.json").is_file():
-            raise ValueError(f"{path} exists and is not a package (it has no Manifest.json); not replaced")
-        shutil.rmtree(path)
-    with quiet():
-        mlmodel.save(str(path))
+    if path.exists() and not (path / "Manifest.json").is_file():
+        raise ValueError(f"{path} exists and is not a package (it has no Manifest.json); not replaced")
+    # Beside the place where it belongs, so that renaming moves no bytes.
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as nearby:
+        new, old = Path(nearby, "new.mlpackage"), Path(nearby, "old.mlpackage")
+        with quiet():
+            mlmodel.save(str(new))
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
     return path
 
 

@@ -10,8 +10,8 @@ over what was pruned, which by then is called `conv1_weight_to_fp16_sparsified`.
 import re
 
 from .. import options as _options
-from .._quiet import coremltools, quiet
-from .compression import CONFIGURE
+from .._quiet import coremltools, quiet, reporting
+from .configs import apply, configuration, one
 
 
 def configurations(mlmodel, settings):
@@ -39,9 +39,6 @@ def configurations(mlmodel, settings):
         If a layer is not a constant of the package, or its setting joins techniques in another way
         than pruning and one more.
     """
-    coremltools()
-    import coremltools.optimize.coreml as cto
-
     constants = constant_names(mlmodel)
     passes = {}
     for layer, setting in settings.items():
@@ -60,36 +57,30 @@ def configurations(mlmodel, settings):
             )
         for number, (technique, complete) in enumerate(steps):
             name = constants[key] + "_sparsified" * number
-            passes.setdefault((number > 0, technique), {})[name] = CONFIGURE[technique](cto, complete)
+            passes.setdefault((number > 0, technique), {})[name] = one(technique, complete)
     return [
-        (technique, joint, cto.OptimizationConfig(op_name_configs=passes[joint, technique]))
+        (technique, joint, configuration(op_name_configs=passes[joint, technique]))
         for joint, technique in sorted(passes)
     ]
 
 
-def compress_layers(mlmodel, settings):
+def compress_layers(mlmodel, settings, *, progress=None):
     """Compress each layer of a converted package with its own setting.
 
     Parameters
     ----------
     mlmodel, settings
         As in `configurations`.
+    progress : callable (done, total), optional
+        As in `compress`.
 
     Returns
     -------
     coremltools.models.MLModel
     """
-    coremltools()
-    import coremltools.optimize.coreml as cto
-
-    calls = {
-        "prune": cto.prune_weights,
-        "quantize": cto.linear_quantize_weights,
-        "palettize": cto.palettize_weights,
-    }
     for technique, joint, config in configurations(mlmodel, settings):
-        with quiet():
-            mlmodel = calls[technique](mlmodel, config, joint_compression=joint)
+        with reporting(progress), quiet():
+            mlmodel = apply(technique, mlmodel, config, joint)
     return mlmodel
 
 
