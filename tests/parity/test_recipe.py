@@ -117,3 +117,44 @@ def test_the_exact_choice_for_crepe_has_the_predicted_bytes(tmp_path):
     indices = sorted(c.parts["indices"].nbytes for c in predicted.stored.values())
     assert sorted(blob.nbytes for blob in stored.weight_blobs)[-7:] == indices
     assert np.isclose(stored.nbytes, predicted.nbytes, rtol=0.01)
+
+
+def test_compress_takes_a_plan_for_each_layer_and_reports_progress(package):
+    seen = []
+    by_plan = tk.coreml.compress(package, RECIPE, progress=lambda done, total: seen.append((done, total)))
+    by_layers = tk.coreml.compress_layers(package, RECIPE)
+    one, two = (tk.coreml.weights(mlmodel) for mlmodel in (by_plan, by_layers))
+    assert list(one) == list(two)
+    for name, value in one.items():
+        if hasattr(value, "parts"):
+            for part, array in value.parts.items():
+                np.testing.assert_array_equal(array, two[name].parts[part])
+    # Each pass counts its own weights to the end: three techniques, and one over what was pruned.
+    assert sum(done == total for done, total in seen) == 4
+    with pytest.raises(TypeError, match="bits"):
+        tk.coreml.compress(package, RECIPE, bits=4)
+
+
+class _FullDisk:
+    def save(self, path):
+        Path(path).mkdir()
+        (Path(path) / "half").write_text("written")
+        raise OSError("no space left on device")
+
+
+def test_a_package_that_is_there_survives_when_saving_fails(package, tmp_path):
+    path = tk.coreml.save(package, tmp_path / "kept.mlpackage")
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    with pytest.raises(OSError, match="no space"):
+        tk.coreml.save(_FullDisk(), path)
+    assert before == {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.mlpackage"]
+
+
+def test_saving_replaces_a_package_and_nothing_else(package, tmp_path):
+    path = tk.coreml.save(package, tmp_path / "p.mlpackage")
+    small = tk.coreml.compress(package, "quantize")
+    assert tk.coreml.Package(tk.coreml.save(small, path)).nbytes < tk.coreml.Package(package.package_path).nbytes
+    (tmp_path / "photos.mlpackage").mkdir()
+    with pytest.raises(ValueError, match="Manifest.json"):
+        tk.coreml.save(package, tmp_path / "photos.mlpackage")
