@@ -21,6 +21,7 @@ _HOME = {
     "configurations": "recipe",
     "convert": "conversion",
     "load": "interpreter",
+    "quantize_activations": "activations",
     "run": "interpreter",
     "save": "conversion",
     "weights": "weights_of",
