@@ -70,7 +70,8 @@ def _held_sparsity(step, update_steps, initial, target):
 
 def _random_held_case(rng):
     steps = np.sort(rng.permutation(100)[: rng.integers(2, 8)]).tolist()
-    return int(rng.integers(0, 120)), steps, float(rng.choice([0.0, 0.1, 0.25])), float(rng.choice([0.5, 0.9]))
+    initial, target = float(rng.choice([0.0, 0.1, 0.25])), float(rng.choice([0.5, 0.9]))
+    return int(rng.integers(0, 120)), steps, initial, target
 
 
 held_sparsity = Exercise(
@@ -164,7 +165,8 @@ range_to_codes = Exercise(
              lambda got, want, low, high: np.isclose(got[0], want[0]) and abs(got[1] - want[1]) <= 1,
              anything=True),
     ],
-    hint="The width of the range over 255 is the scale; the lowest value over the scale gives the zero point.",
+    hint="The width of the range over 255 is the scale; the lowest value, over the scale, gives the zero "
+         "point.",
 )
 
 _TECHNIQUES = (("sparse",), ("linear",), ("palette",), ("sparse", "linear"), ("sparse", "palette"))
