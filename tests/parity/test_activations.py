@@ -293,3 +293,26 @@ class TestErrors:
     def test_not_a_package(self):
         with pytest.raises(TypeError, match="package must be"):
             tk.coreml.quantize_activations(3, samples())
+
+    def test_branches(self):
+        """coremltools looks for ranges in the outermost block only, and then misses them."""
+        with quiet():
+            from coremltools.converters.mil.mil import Builder as mb
+
+            weight = np.ones((8, 8), np.float32)
+            specs = [mb.TensorSpec(shape=(1, 8)), mb.TensorSpec(shape=(1,))]
+
+            @mb.program(input_specs=specs, opset_version=ct.target.iOS17)
+            def program(x, flag):
+                test = mb.greater(x=mb.squeeze(x=flag), y=0.0)
+                y = mb.linear(x=x, weight=weight)
+                return mb.cond(
+                    pred=test,
+                    _true_fn=lambda: mb.relu(x=y),
+                    _false_fn=lambda: mb.linear(x=y, weight=weight),
+                )
+
+            branching = ct.convert(program, minimum_deployment_target=ct.target.iOS17)
+        data = [{"x": np.ones((1, 8), np.float32), "flag": np.ones(1, np.float32)}]
+        with pytest.raises(ValueError, match=r"\(cond\) has operations inside it"):
+            tk.coreml.quantize_activations(branching, data)

@@ -76,9 +76,9 @@ def quantize_activations(
     PackageError
         If the package is not sound, or cannot be run (`UnsupportedOperator`).
     TypeError, ValueError
-        If there are no samples, an option is unknown, a sample does not fit the inputs, or a range
-        cannot be quantized: because it is not finite, too wide for float16 (coremltools calculates
-        in it), or, in mode "affine", nothing but 0.
+        If there are no samples, an option is unknown, a sample does not fit the inputs, the program has
+        several functions, branches or loops, or a range cannot be quantized: because it is not finite,
+        too wide for float16 (coremltools calculates in it), or, in mode "affine", nothing but 0.
 
     Notes
     -----
@@ -99,6 +99,7 @@ def quantize_activations(
     import coremltools.optimize.coreml as cto
 
     package = open_package(package)
+    _check_program(package.program)
     model = Model(package, backend, precision)
     if config is None:
         dtype = "int8" if signed else "uint8"
@@ -124,6 +125,21 @@ def quantize_activations(
             f"{', '.join(small)}. Give samples in which they differ from 0, or leave their operators out by "
             "config="
         ) from error
+
+
+def _check_program(program):
+    """Raise for programs on which coremltools 9 fails, with an error that does not say why."""
+    if len(program.functions) > 1:
+        raise ValueError(
+            f"the package has {len(program.functions)} functions, and coremltools quantizes the activations "
+            "of packages with one"
+        )
+    inner = next((operation for operation in program.walk() if operation.blocks), None)
+    if inner is not None:
+        raise ValueError(
+            f"operation {inner.name!r} ({inner.op}) has operations inside it, and coremltools does not look "
+            "there for ranges: activations cannot be quantized in programs with branches or loops"
+        )
 
 
 def _leave_integers(config, package):
