@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import numpy as np
+
 from .coreml.graph import read_graph
 from .layered import place
 
@@ -86,7 +88,7 @@ def text_width(text, size, weight="normal"):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    return TextPath((0, 0), text, size=size, prop=FontProperties(_FONT, weight=weight)).get_extents().width / 72
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family=_FONT, weight=weight)).get_extents().width / 72
 
 
 def compose(package, function=None):
@@ -116,21 +118,22 @@ def compose(package, function=None):
              for name, kind in graph.inputs.items()]
     first = len(cards)
     numbers = {name: number for number, name in enumerate(graph.inputs)}
-    flows, owners = {}, []
+    flows, owners, types = {}, [], {}
     for number, step in enumerate(graph.steps):
-        here = first + number
+        here, inside = first + number, False
         cards.append(_card_of(step))
-        types = {name: kind for one in graph.steps[:number] for name, kind in one.outputs.items()}
         for _, name in step.inputs:
             source = graph.source(number, name)
             if source is not None:
                 flows.setdefault((first + source, here), {})[_shape(types[name])] = None
+                inside |= graph.steps[source].depth == step.depth
             elif name in numbers:
                 flows.setdefault((numbers[name], here), {})
+        types |= step.outputs
         # The body of a condition or a loop hangs below it.
         owners[step.depth:] = [here]
-        if step.depth and not any(end == here for _, end in flows):
-            flows[owners[step.depth - 1], here] = {}
+        if step.depth and not inside:
+            flows.setdefault((owners[step.depth - 1], here), {})
     for name in graph.outputs:
         source = graph.made_by.get(name)
         if source is not None:
@@ -182,7 +185,7 @@ def _lay_out(cards, flows, late):
     return Picture(cards, list(lines.values()), labels, signs, right + _MARGIN, y - _NEXT + _MARGIN)
 
 
-def samples(line, steps=12):
+def samples(line, steps=60):
     """Points along a line, as it is drawn."""
     points = [line[0]]
     for i, ((x0, y0), (x1, y1)) in enumerate(zip(line, line[1:])):
@@ -197,7 +200,7 @@ def samples(line, steps=12):
 def _labels(cards, lines, flows):
     """Shapes at the lines, where neither a card nor another line or label is in the way."""
     placed, taken = [], [card.box for card in cards]
-    traced = {pair: samples(line) for pair, line in lines.items()}
+    traced = np.array([point for line in lines.values() for point in samples(line)]).reshape(-1, 2)
     named = set()
     for pair, texts in flows.items():
         start, end = pair
@@ -212,10 +215,8 @@ def _labels(cards, lines, flows):
         at_end = [(x1 + 0.05, y1 - 0.04 - height), (x1 - 0.05 - width, y1 - 0.04 - height)]
         for left, top in at_start + at_end if alone else at_end:
             box = (left, top, left + width, top + height)
-            others = (point for other, points in traced.items() for point in points)
-            if left > 0 and not any(overlap(box, one) for one in taken) and not any(
-                box[0] <= x <= box[2] and box[1] <= y <= box[3] for x, y in others
-            ):
+            crossed = np.all((traced >= box[:2]) & (traced <= box[2:]), axis=1).any()
+            if left > 0 and not crossed and not any(overlap(box, one) for one in taken):
                 placed.append((text, *box))
                 taken.append(box)
                 if alone:

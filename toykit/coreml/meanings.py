@@ -161,6 +161,7 @@ MEANINGS = {
     "select": "Takes from one of two tensors, as a condition says.",
     "non_zero": "Gives the places of what is not 0.",
     "one_hot": "Turns numbers into rows with a single 1.",
+    "non_maximum_suppression": "Keeps the boxes with the highest scores, and drops those that overlap them.",
     "classify": "Names the class with the highest probability.",
     # Make.
     "fill": "Makes a tensor of one value.",

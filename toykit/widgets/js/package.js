@@ -165,7 +165,8 @@ export default tk.instrument("package", (view) => {
   const inputs = new Map(view.get("inputs")), outputs = new Set(view.get("outputs"));
 
   function source({ parameter, from, which }) {
-    if (typeof from !== "number") return html("li", {}, html("b", {}, parameter), ` input ${from} `, html("span", { class: "tk-soft" }, inputs.get(from) || ""));
+    if (typeof from !== "number") return html("li", {}, html("b", {}, parameter), inputs.has(from) ? ` input ${from} ` : ` ${from} `,
+      html("span", { class: "tk-soft" }, inputs.get(from) || "from the block that it is in"));
     return html("li", {}, html("b", {}, parameter), " ", jump(from), " ", html("span", { class: "tk-soft" }, (steps[from].gives[which] || { type: "" }).type));
   }
 
