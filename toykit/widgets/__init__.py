@@ -1,7 +1,8 @@
 """The book's teaching instruments: one drawing each, live in Jupyter and on a static page.
 
-`predict` asks before it tells, `size_explorer` shows what a technique does to a model's bytes, and
-`explore` puts a layer beside its compressed self. They need anywidget; nothing else of toykit does.
+`predict` asks before it tells, `size_explorer` shows what a technique does to a model's bytes,
+`explore` puts a layer beside its compressed self, and `package_explorer` walks through a Core ML
+package. They need anywidget; nothing else of toykit does.
 """
 
 from .._lazy import lazy
@@ -9,6 +10,7 @@ from .._lazy import lazy
 # Public name -> the module that defines it.
 _HOME = {
     "accuracy_explorer": "accuracy",
+    "configurator": "forms",
     "explore": "weights",
     "hardening": "attention",
     "latency_explorer": "latency",

@@ -235,7 +235,7 @@ export default tk.instrument("package", (view) => {
       return `M${(middle - half).toFixed(1)} 33v-5H${(middle + half).toFixed(1)}v5z`;
     }).join(""));
     const at = mine.includes(focus) ? focus : mine.reduce((best, blob) => (!best || blob.bytes > best.bytes ? blob : best), null);
-    zoom.style.display = at ? "" : "none";
+    zoom.style.visibility = at ? "" : "hidden"; // so that nothing below it jumps
     strip.setAttribute("aria-label", `The weight file, ${blobs.length} arrays. ${step.op} uses ${mine.length} of them.`);
     if (!at) {
       where.textContent = `${step.op} uses nothing of the weight file. Click on a part of it to see what does.`;
