@@ -29,7 +29,7 @@ def test_every_reason_is_given_and_rows_are_left_alone():
     found = decide(rows, {"nbytes": 10e6}, {"right": 0.5})
     assert rows == before and found.chosen is rows[1]
     too_large, too_deaf = found.rows[0]["verdict"].split("; ")
-    assert too_large == "nbytes is 1.2e+07, at most 1e+07 allowed"
+    assert too_large == "nbytes is 12,000,000, at most 10,000,000 allowed"
     assert too_deaf == "right is 0.2, at least 0.5 needed"
     assert str(found).splitlines()[1] == "good  chosen"
     assert "<td>chosen</td>" in found._repr_html_()

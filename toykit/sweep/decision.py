@@ -60,7 +60,7 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
     ...           {"label": "4 bits", "nbytes": 40, "right": 0.90},
     ...           {"label": "2 bits", "nbytes": 20, "right": 0.55}]
     >>> print(decide(points, at_most={"nbytes": 100}, at_least={"right": 0.89}))
-    8 bits  within the limits, but nbytes is 80 and not 40
+    8 bits  within the limits, but nbytes is 80, not 40
     4 bits  chosen
     2 bits  right is 0.55, at least 0.89 needed
     """
@@ -80,7 +80,7 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
         if number == best:
             verdict = "chosen"
         elif not against:
-            verdict = f"within the limits, but {prefer} is {row[prefer]:.4g} and not {rows[best][prefer]:.4g}"
+            verdict = f"within the limits, but {prefer} is {_short(row[prefer])}, not {_short(rows[best][prefer])}"
         judged.append({**row, "verdict": verdict})
     return Decision(None if best is None else rows[best], judged)
 
@@ -88,13 +88,17 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
 def _against(row, at_most, at_least):
     """What speaks against a row, a sentence for each limit that it breaks."""
     too_much = [
-        f"{name} is {row[name]:.4g}, at most {most:.4g} allowed"
+        f"{name} is {_short(row[name])}, at most {_short(most)} allowed"
         for name, most in at_most.items()
         if row[name] > most
     ]
     too_little = [
-        f"{name} is {row[name]:.4g}, at least {least:.4g} needed"
+        f"{name} is {_short(row[name])}, at least {_short(least)} needed"
         for name, least in at_least.items()
         if row[name] < least
     ]
     return too_much + too_little
+
+
+def _short(value):
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
