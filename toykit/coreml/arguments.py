@@ -88,8 +88,15 @@ def _multi_array(name, values, feature):
     if array.dtype.kind not in "fiub":
         raise TypeError(f"input {name!r} must be an array of numbers; got {array.dtype}")
     wanted = _element_type(feature)
-    if wanted.kind == "i" and array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
-        raise TypeError(f"input {name!r} must hold whole numbers ({wanted}); got {array.dtype}")
+    if wanted.kind == "i":
+        if array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
+            raise TypeError(f"input {name!r} must hold whole numbers ({wanted}); got {array.dtype}")
+        allowed = np.iinfo(wanted)
+        if array.size and not (allowed.min <= array.min() and array.max() <= allowed.max):
+            raise ValueError(
+                f"input {name!r} must hold numbers from {allowed.min} to {allowed.max} ({wanted}); "
+                f"got {array.min()} to {array.max()}"
+            )
     _check_shape(name, array.shape, feature)
     return np.ascontiguousarray(array, wanted) if array.ndim else array.astype(wanted)
 

@@ -213,7 +213,7 @@ class Model:
                 f"the model has states ({', '.join(self.states)}): pass state=model.make_state(), and pass "
                 "it again to go on"
             )
-        if state is not None and set(state) != set(self.states):
+        if state is not None and (not isinstance(state, dict) or set(state) != set(self.states)):
             raise ValueError(f"state must come from make_state() of this model; got {type(state).__name__}")
         try:
             arrays = check_inputs(inputs, self.inputs)

@@ -45,6 +45,8 @@ class Constant:
             if values.size > _LONGEST_PLAIN:
                 raise PackageError(f"a parameter has {values.size:,} elements, more than any needs")
             return values.tolist()
+        if isinstance(values, list):  # of labels, each a constant of its own
+            return [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
         return values
 
     def tensor(self, as_numpy):
