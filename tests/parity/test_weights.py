@@ -339,6 +339,22 @@ def test_refused(name):
     assert spoilt.op in str(error.value)
 
 
+def test_a_million_weights_with_two_left():
+    """What is very sparse takes few bytes, and is no reason for suspicion."""
+    shape = (1024, 1024)
+    kept = np.zeros(shape, np.uint8)
+    kept[5, 7] = kept[900, 3] = 1
+    parts = {
+        "indices_mask": ("uint1", kept),
+        "indices_nonzero_data": ("uint2", np.uint8([3, 1])),
+        "lut": ("float16", np.float16([0, 1, 2, 3]).reshape(1, 1, 4, 1)),
+    }
+    outputs = {"mask": Type("tensor", "uint1", shape), "left": Type("tensor", "float16", (2,))}
+    _, left = read_constant(operation("constexpr_lut_to_sparse", parts, outputs=outputs), {}.get).values()
+    assert left.dense().tolist() == [3, 1]
+    assert left.nbytes < 2**17 + 16
+
+
 def test_a_row_of_results_without_end():
     values, name = {}, None
     with pytest.raises(PackageError, match="in a row"):

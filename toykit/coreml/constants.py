@@ -19,6 +19,7 @@ https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.ops.de
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -80,9 +81,8 @@ def _held(dtype):
 
 
 def _sparse_to_dense(parts):
-    kinds = (*FLOATS, *INTEGERS)
     packed, kept = parts.mask("mask", parts.shape() if parts.old else None)
-    values = parts.survivors("nonzero_data", kinds, kept)
+    values = parts.survivors("nonzero_data", (*INTEGERS, *FLOATS), kept)
     if isinstance(values, Survivors) and np.array_equal(values.kept, kept):
         return [values.whole]
     if isinstance(values, Stored) and values.dtype in FLOATS:
@@ -114,11 +114,10 @@ def _blockwise_shift_scale(parts):
     codes = parts.get("data", (*INTEGERS, *FLOATS))
     scale, zero_point, plain = _scales(parts, codes.shape, _dtype_of(codes))
     if zero_point is None and isinstance(codes, Palettized | QuantizedPalette) and codes.scale is None:
-        # A palette that is scaled. With blocks of scales it would not broadcast.
-        sizes = zip(scale.shape, codes.shape)
-        if isinstance(scale, Stored) and scale.dtype == codes.dtype and all(n in (1, m) for n, m in sizes):
-            fields = {name: getattr(codes, name) for name in ("indices", "lut", "shape", "bits", "axis")}
-            return [type(codes)(**fields, scale=scale.array)]
+        # A palette that is scaled: one number along an axis, or one for each place.
+        broadcasts = all(scales in (1, size) for scales, size in zip(scale.shape, codes.shape))
+        if isinstance(scale, Stored) and scale.dtype == codes.dtype and broadcasts:
+            return [replace(codes, scale=scale.array)]
     if plain and isinstance(codes, Stored):
         signed = codes.dtype.startswith("int")
         zeros = None if zero_point is None else zero_point.array
@@ -212,9 +211,10 @@ def _lut(parts, indices, shape):
     vector_axis = parts.axis("vector_axis", len(shape), optional=True)
     if vector_axis is None and length > 1:
         raise parts.error(f"tables of vectors of {length} need a vector_axis")
-    stored = lut.array.nbytes if isinstance(lut, Stored) else lut.nbytes
-    weights = math.prod(shape) * length
-    if weights > _MOST_WEIGHTS_A_BYTE * (indices.array.nbytes + stored):
+    table = lut.array.nbytes if isinstance(lut, Stored) else lut.nbytes
+    places = math.prod(shape)  # each has an index, or at least a bit in a mask
+    weights = places * length
+    if weights > _MOST_WEIGHTS_A_BYTE * (-(-places // 8) + table):
         raise parts.error(f"vectors of {length} would make {weights:,} weights of a few stored bytes")
     return array_of(lut), vector_axis or 0
 
@@ -225,15 +225,11 @@ def _palette(indices, lut, packed, shape, bits, vector_axis):
     length = lut.shape[-1]
     axis = vector_axis if length > 1 or not grouped else grouped[0]
     whole = tuple(size * length if i == vector_axis else size for i, size in enumerate(shape))
-    one_axis = grouped in ([], [axis])
-    if one_axis and isinstance(lut, np.ndarray) and str(lut.dtype) in FLOATS:
+    floats = isinstance(lut, np.ndarray) and str(lut.dtype) in FLOATS
+    if grouped in ([], [axis]) and (floats or isinstance(lut, Quantized)):
         if packed is None:
-            return Palettized(indices, lut, whole, bits, axis)
-        if length == 1:
-            return SparsePalettized(indices, lut, packed, whole, bits, axis)
-    if one_axis and isinstance(lut, Quantized):
-        if packed is None:
-            return QuantizedPalette(indices, lut, whole, bits, axis, None)
+            kind = Palettized if floats else QuantizedPalette
+            return kind(indices, lut, whole, bits, axis, None)
         if length == 1:
             return SparsePalettized(indices, lut, packed, whole, bits, axis)
     return Tables(indices, lut, packed, whole, bits, vector_axis)
