@@ -71,10 +71,21 @@ def test_every_operation_and_every_byte_of_the_weight_file_is_shown(name):
     steps, picture = read_graph(path).steps, diagram.compose(path)
     shown = sorted("".join(text for text, *_ in card.lines) for card in picture.cards if card.kind != "end")
     assert shown == sorted(step.op for step in steps)
-    tabs = sorted(size for card in picture.cards for _, size, _ in card.tabs)
+    tabs = sorted(size for card in picture.cards for _, size, sign in card.tabs if sign != "written")
     assert tabs == sorted(f"{c.blob.nbytes:,} B" for step in steps for c in step.constants)
     assert sum(card.kind == "decompresses" for card in picture.cards) == sum(step.decompresses for step in steps)
-    assert set(picture.signs) - {"decompresses"} == {c.technique for step in steps for c in step.constants}
+    assert set(picture.signs) - {"decompresses", "written"} == {c.technique for step in steps for c in step.constants}
+
+
+def test_weights_that_lie_in_the_program_are_white_tabs_and_settings_are_none():
+    path = inside.package("tiny")
+    (step,) = (step for step in read_graph(path).steps if step.op == "linear")
+    assert not step.constants and set(step.written) == {"weight", "bias"}
+    picture = diagram.compose(path)
+    (card,) = (card for card in picture.cards if card.lines[0][0] == "linear")
+    assert card.tabs == [("bias  float16 3", "", "written"), ("weight  float16 3×2", "", "written")]
+    assert picture.signs == ["written"]
+    assert all(not step.written for step in read_graph(inside.package("plain")).steps)
 
 
 def test_a_figure_has_the_size_of_the_picture_and_given_axes_shrink_the_letters():

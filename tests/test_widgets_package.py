@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,17 @@ def test_repr_follows_program_and_controls_but_not_the_tools_that_wrote_it(tmp_p
     assert repr(longer) == repr(widget)
     longer.selected += 1
     assert repr(longer) != repr(widget)
+
+
+def test_the_title_names_the_folder_but_not_one_that_is_made_up():
+    path = inside.package("plain")
+    assert tk.widgets.package_explorer(path).label == "Inside plain.mlpackage"
+    made_up = shutil.copytree(path, tempfile.mkdtemp(suffix=".mlpackage"), dirs_exist_ok=True)
+    try:
+        assert tk.widgets.package_explorer(made_up).label == "Inside a package"
+        assert tk.widgets.package_explorer(Package(made_up), name="ResNet-50").label == "Inside ResNet-50"
+    finally:
+        shutil.rmtree(made_up)
 
 
 def test_fallback_and_table_have_all_operations_and_bytes(name):

@@ -15,7 +15,7 @@ from .layered import place
 MOST_STEPS = 40
 _MARGIN, _ABOVE, _LINE, _TAB, _GAP, _NEXT = 0.06, 0.07, 0.185, 0.185, 0.3, 0.3  # inches
 _NAMES = {"dense": "not compressed", "pruning": "pruned", "quantization": "quantized", "palettization": "palettized",
-          "joint": "joint", "decompresses": "decompresses"}
+          "joint": "joint", "written": "in the program itself", "decompresses": "decompresses"}
 _HEAD, _BODY = 9, 7.5  # points
 _FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
 
@@ -28,7 +28,7 @@ class Card:
     ----------
     lines : list of (text, points, weight)
         Centred, from the top.
-    tabs : list of (left text, right text, technique)
+    tabs : list of (left text, right text, technique or "written")
     kind : {"operation", "decompresses", "end"}
     left, top, width, height : float
         Inches, from the top left of the picture.
@@ -85,6 +85,8 @@ class Picture:
 @lru_cache(maxsize=4096)
 def text_width(text, size, weight="normal"):
     """Width of a text in inches."""
+    if not text:
+        return 0.0
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -147,6 +149,7 @@ def compose(package, function=None):
 def _card_of(step):
     tabs = [(f"{constant.parameter}  {constant.type.dtype} {_shape(constant.type)}", f"{constant.blob.nbytes:,} B",
              constant.technique) for constant in step.constants]
+    tabs += [(f"{parameter}  {kind.dtype} {_shape(kind)}", "", "written") for parameter, kind in step.written.items()]
     if step.decompresses:
         prefix, _, rest = step.op.partition("_")
         return Card([(f"{prefix}_", _BODY, "normal"), (rest, _HEAD, "bold")], tabs, "decompresses")
@@ -257,6 +260,13 @@ def draw(picture, ax, colors, ink, soft):
                 **{"va": "center_baseline", "ha": "center"} | style)
 
     dashed = {"linestyle": (0, (4 * scale, 2.5 * scale)), "facecolor": "#ffffff", "linewidth": scale}
+
+    def fills(sign):
+        """How a tab is filled, and the colour of its letters."""
+        if sign == "written":
+            return {"facecolor": "#ffffff", "edgecolor": soft, "linewidth": 0.7 * scale}, ink
+        return {"facecolor": colors[sign], "linewidth": 0}, "#ffffff"
+
     for line in picture.lines:
         vertices, codes = [line[0]], [Path.MOVETO]
         for i, (a, b) in enumerate(zip(line, line[1:])):
@@ -285,15 +295,15 @@ def draw(picture, ax, colors, ink, soft):
             write(card.middle, y + _LINE / 2, text, size, ink, weight=weight, zorder=4)
             y += _LINE
         for text, size, technique in card.tabs:
-            ax.add_patch(Rectangle((left + 0.04, y), card.width - 0.08, _TAB - 0.02, facecolor=colors[technique],
-                                   linewidth=0, zorder=4))
-            write(left + 0.09, y + _TAB / 2 - 0.01, text, _BODY, "#ffffff", ha="left", zorder=5)
-            write(right - 0.09, y + _TAB / 2 - 0.01, size, _BODY, "#ffffff", ha="right", zorder=5)
+            style, color = fills(technique)
+            ax.add_patch(Rectangle((left + 0.04, y), card.width - 0.08, _TAB - 0.02, zorder=4, **style))
+            write(left + 0.09, y + _TAB / 2 - 0.01, text, _BODY, color, ha="left", zorder=5)
+            write(right - 0.09, y + _TAB / 2 - 0.01, size, _BODY, color, ha="right", zorder=5)
             y += _TAB
     for row, entries in enumerate(legend):
         y = picture.height + 0.08 + 0.22 * (row + 0.5)
         for x, sign in entries:
-            style = {"facecolor": colors[sign], "linewidth": 0} if sign in colors else {"edgecolor": ink, **dashed}
+            style = {"edgecolor": ink, **dashed} if sign == "decompresses" else fills(sign)[0]
             ax.add_patch(Rectangle((x, y - 0.06), 0.12, 0.12, **style))
             write(x + 0.18, y, _NAMES[sign], _BODY, ink, ha="left")
     return ax

@@ -200,8 +200,9 @@ def program(package, function=None, ax=None):
     """Draw the program of a small package as a graph.
 
     A box is an operation, with the arrays of the weight file that it uses as tabs, coloured by the
-    technique that they are stored with. A dashed box is an operator that decompresses. Lines are what
-    flows, with its shape where there is room. Strides, axes and other small values are left out.
+    technique that they are stored with; white tabs are weights so small that they lie in the program. A
+    dashed box is an operator that decompresses. Lines are what flows, with its shape where there is
+    room. Strides, axes and other settings are left out.
 
     Parameters
     ----------

@@ -1,8 +1,10 @@
-"""A few packages on disk to look inside of: plain, compressed in several ways, with shortcuts and blocks."""
+"""A few packages on disk to look inside of: plain, compressed in several ways, with shortcuts and blocks, and tiny."""
 
 import tempfile
 from functools import cache
 from pathlib import Path
+
+import torch
 
 from toykit._quiet import quiet
 from toykit.coreml import convert
@@ -10,7 +12,7 @@ from toykit.coreml import convert
 from . import architectures, packages, running
 from .operators import programs
 
-NAMES = ("plain", "palette", "joint", "unet", "text", "loop")
+NAMES = ("plain", "palette", "joint", "unet", "text", "loop", "tiny")
 
 
 @cache
@@ -31,6 +33,9 @@ def package(name):
     elif name == "joint":
         pruner = cto.OpMagnitudePrunerConfig(target_sparsity=0.6, weight_threshold=0)
         model = packages.compressed(packages.network(), ("prune_weights", pruner), ("palettize_weights", palette))
+    elif name == "tiny":
+        torch.manual_seed(0)
+        model = convert(torch.nn.Linear(2, 3).eval(), torch.zeros(1, 2), target="iOS18")
     elif name == "loop":
         model = running.program(programs.CASES["while_loop"])
     else:

@@ -7,18 +7,20 @@ that decompress.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .package import open_package
 from .program import Type
 from .protobuf import PackageError
-from .weightbin import Blob
+from .weightbin import BITS, Blob
 
 DECOMPRESSES = "constexpr_"
 _FIRST = ("x", "values", "data", "cond", "query")  # parameters whose argument is told first
 _LONGEST_SETTING = 60  # characters
+# Element types of weights and their parts. Shapes and axes are of 32 bits.
+_WEIGHTS = {dtype for dtype, bits in BITS.items() if dtype.startswith(("float", "bfloat")) or 0 < bits <= 8} - {"bool"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Step:
     constants : tuple of Constant
     settings : dict of str to str
         Small values that lie in the program, as text.
+    written : dict of str to Type
+        Those of them that are weights, or parts of weights, of fewer elements than the weight file takes.
     outputs : dict of str to Type
     form, technique : str
         For an operator that decompresses: what it decompresses. Else "" and "dense".
@@ -76,6 +80,7 @@ class Step:
     constants: tuple = ()
     form: str = ""
     technique: str = "dense"
+    written: dict = field(default_factory=dict)
 
     @property
     def decompresses(self):
@@ -170,7 +175,7 @@ class _Reader:
 
     def step(self, operation, depth):
         arguments = {name: [value] for name, value in operation.attributes.items()} | operation.inputs
-        inputs, constants, settings = [], [], {}
+        inputs, constants, settings, written = [], [], {}, {}
         try:
             form = _form(operation, self._types_of(arguments))
         except (AttributeError, IndexError, StopIteration, TypeError, ValueError) as error:
@@ -189,9 +194,12 @@ class _Reader:
                 else:
                     before = f"{settings[parameter]}, " if parameter in settings else ""
                     settings[parameter] = _short(before + _text(value.numpy()))
+                    if value.type.shape and value.type.dtype in _WEIGHTS:
+                        written[parameter] = value.type
         constants.sort(key=lambda constant: constant.blob.offset)
         return Step(
-            operation.op, operation.name, depth, tuple(inputs), operation.outputs, settings, tuple(constants), form
+            operation.op, operation.name, depth, tuple(inputs), operation.outputs, settings, tuple(constants), form,
+            written=written,
         )
 
     def _types_of(self, arguments):
@@ -217,12 +225,8 @@ class _Reader:
                 continue
             used = {self._technique(self.steps[member]) for member in chains[number]} - {"dense"}
             technique = "joint" if len(used) > 1 else used.pop() if used else "dense"
-            constants = tuple(
-                Constant(c.name, c.parameter, c.type, c.form, technique, c.blob) for c in step.constants
-            )
-            yield Step(
-                step.op, step.name, step.depth, step.inputs, step.outputs, step.settings, constants, step.form, technique
-            )
+            constants = tuple(replace(constant, technique=technique) for constant in step.constants)
+            yield replace(step, constants=constants, technique=technique)
 
     def _technique(self, step):
         """What one operator that decompresses stands for by itself."""

@@ -4,6 +4,9 @@ Only what is written about the weights is in the widget, never the weights: a pa
 some 40 kB of a page.
 """
 
+import tempfile
+from pathlib import Path
+
 import traitlets
 
 from ..coreml.graph import read_graph
@@ -75,7 +78,11 @@ class _Words:
         return self.numbers.setdefault(word, len(self.numbers))
 
 
-def package_explorer(package, function=None):
+def _made_up(path):
+    return path.parent == Path(tempfile.gettempdir()) and path.name.startswith(tempfile.gettempprefix())
+
+
+def package_explorer(package, function=None, name=None):
     """Walk through a package: its files, its operations, and where each constant lies in weight.bin.
 
     Parameters
@@ -83,6 +90,9 @@ def package_explorer(package, function=None):
     package : str, Path, Package or coremltools.models.MLModel
     function : str, optional
         Which function of the program; needed only where there are several and none is "main".
+    name : str, optional
+        What the title calls the package. By default the name of its folder; one that is made up anew
+        each time, as coremltools does for a model that is not saved, is left out.
 
     Returns
     -------
@@ -106,6 +116,8 @@ def package_explorer(package, function=None):
     (0, 'conv', 'input_3_cast_fp16', 'float16[1, 64, 112, 112]', 18944)
     """
     package = open_package(package)
+    if name is None:
+        name = "a package" if _made_up(package.path) else package.path.name
     graph = read_graph(package, function)
     if not graph.steps:
         raise ValueError("the function has no operations: there is nothing to show")
@@ -114,30 +126,30 @@ def package_explorer(package, function=None):
         blobs = file.blobs()
         for blob in blobs:
             places[file.path, blob.offset] = len(places)
-        name = file.path.relative_to(package.path.resolve()).as_posix()
+        inside = file.path.relative_to(package.path.resolve()).as_posix()
         # Place of the record, from there to the data, bytes of data.
-        weights.append([name, file.nbytes, [[b.offset, b.start - b.offset, b.nbytes] for b in blobs]])
+        weights.append([inside, file.nbytes, [[b.offset, b.start - b.offset, b.nbytes] for b in blobs]])
     steps, constants = [], []
     for number, step in enumerate(graph.steps):
         takes = []
-        for parameter, name in step.inputs:
-            maker = graph.source(number, name)
-            which = None if maker is None else list(graph.steps[maker].outputs).index(name)
+        for parameter, result in step.inputs:
+            maker = graph.source(number, result)
+            which = None if maker is None else list(graph.steps[maker].outputs).index(result)
             # A result is the number of its step (and which of several it is); an input is its name.
-            takes.append([word(parameter), name if maker is None else maker, *([which] if which else [])])
-        gives = [[0 if name == step.name else name, word(str(kind))] for name, kind in step.outputs.items()]
-        settings = [[word(name), word(text)] for name, text in step.settings.items()]
+            takes.append([word(parameter), result if maker is None else maker, *([which] if which else [])])
+        gives = [[0 if result == step.name else result, word(str(kind))] for result, kind in step.outputs.items()]
+        settings = [[word(parameter), word(text)] for parameter, text in step.settings.items()]
         steps.append([word(step.op), step.name, step.depth, takes, gives, settings, word(step.form)])
         for constant in step.constants:
             # A part of a compressed weight has no name of its own.
-            name = "" if step.decompresses else constant.name
-            texts = (word(constant.parameter), name, word(str(constant.type)), word(constant.form))
+            own = "" if step.decompresses else constant.name
+            texts = (word(constant.parameter), own, word(str(constant.type)), word(constant.form))
             place = places[constant.blob.path, constant.blob.offset]
             constants.append([number, *texts, TECHNIQUES.index(constant.technique), place])
     return PackageExplorer(
-        label=f"Inside {package.path.name}",
-        files=[[name, nbytes] for name, nbytes in package.files.items()],
-        inputs=[[name, str(kind)] for name, kind in graph.inputs.items()],
+        label=f"Inside {name}",
+        files=[[file, nbytes] for file, nbytes in package.files.items()],
+        inputs=[[result, str(kind)] for result, kind in graph.inputs.items()],
         outputs=list(graph.outputs),
         words=list(word.numbers),
         steps=steps,
