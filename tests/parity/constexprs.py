@@ -196,42 +196,47 @@ IOS18 = {
 }
 
 
-def program(build, old):
-    """A program of coremltools with one weight, that an operation named "weight" uses."""
-    opset = ct.target.iOS17 if old else ct.target.iOS18
+def program(forms):
+    """A program of coremltools with a weight of each form, used by operations "weight_0", "weight_1", ..."""
+    opset = ct.target.iOS17 if forms is IOS16 else ct.target.iOS18
 
     @mb.program(input_specs=[mb.TensorSpec(shape=(1,))], opset_version=opset)
     def made(x):
-        weight = build()
-        if weight.dtype in (types.fp16, types.fp32):
-            used = mb.cast(x=weight, dtype="fp32", name="weight")
-        else:
-            used = mb.dequantize(input=weight, scale=np.float32(1), name="weight")
-        return mb.identity(x=x), used
+        used = []
+        for number, (build, _) in enumerate(forms.values()):
+            weight, name = build(), f"weight_{number}"
+            if weight.dtype in (types.fp16, types.fp32):
+                used.append(mb.cast(x=weight, dtype="fp32", name=name))
+            else:
+                used.append(mb.dequantize(input=weight, scale=np.float32(1), name=name))
+        return mb.identity(x=x), *used
 
     return made
 
 
-def model(build, old):
+def model(forms):
     """The program as a package, in an MLModel."""
     with quiet():
         return ct.convert(
-            program(build, old),
-            minimum_deployment_target=ct.target.iOS17 if old else ct.target.iOS18,
+            program(forms),
+            minimum_deployment_target=ct.target.iOS17 if forms is IOS16 else ct.target.iOS18,
             compute_precision=ct.precision.FLOAT32,
             pass_pipeline=ct.PassPipeline.EMPTY,
         )
 
 
-def decompressed(build, old):
-    """The weight as coremltools decompresses it, in the type that the operator declares."""
+def decompressed(forms):
+    """Form -> the weight as coremltools decompresses it, in the type that the operator declares."""
     with quiet():
-        made = program(build, old)
-        kind = _weight(made).dtype
+        made = program(forms)
+        kinds = [types.nptype_from_builtin(weight.dtype) for weight in _weights(made, forms)]
         WeightDecompressor(op_selector=lambda op: True).apply(made)
-    return _weight(made).val.astype(types.nptype_from_builtin(kind))
+    weights = (weight.val for weight in _weights(made, forms))
+    return {form: weight.astype(kind) for form, weight, kind in zip(forms, weights, kinds, strict=True)}
 
 
-def _weight(made):
-    operation = next(op for op in made.functions["main"].operations if op.name == "weight")
-    return operation.x if operation.op_type == "cast" else operation.input
+def _weights(made, forms):
+    operations = {operation.name: operation for operation in made.functions["main"].operations}
+    for number in range(len(forms)):
+        user = operations[f"weight_{number}"]
+        yield user.x if user.op_type == "cast" else user.input

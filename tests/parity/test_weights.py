@@ -133,29 +133,49 @@ def test_scales_for_channels_of_a_palette(networks):
     assert kinds == {"Tables"}
 
 
-FORMS = [(True, name) for name in constexprs.IOS16] + [(False, name) for name in constexprs.IOS18]
+SYSTEMS = {"iOS16": constexprs.IOS16, "iOS18": constexprs.IOS18}
+FORMS = [(system, form) for system, forms in SYSTEMS.items() for form in forms]
 
 
 @cache
-def operations_of(old, name):
-    """The operations of a package that decompress a weight of this form."""
-    build, _ = (constexprs.IOS16 if old else constexprs.IOS18)[name]
-    walked = Package(constexprs.model(build, old).package_path).program.walk()
-    return [operation for operation in walked if operation.op in CONSTEXPR]
+def operations_of(system, form):
+    """The operations of a package that decompress a weight of this form, one after another."""
+    makers, _ = made(system)
+    found = []
+
+    def follow(name):
+        if name in makers and makers[name].op in CONSTEXPR:
+            for argument in sum(makers[name].inputs.values(), []):
+                if isinstance(argument, str):
+                    follow(argument)
+            if all(makers[name] is not step for step in found):  # both outputs of one, for example
+                found.append(makers[name])
+
+    user = makers[f"weight_{list(SYSTEMS[system]).index(form)}"]
+    follow(user.inputs["x" if user.op == "cast" else "input"][0])
+    return found
+
+
+@cache
+def made(system):
+    """A package of all forms: name of a result -> operation; and what coremltools decompresses."""
+    program = Package(constexprs.model(SYSTEMS[system]).package_path).program
+    makers = {name: operation for operation in program.walk() for name in operation.outputs}
+    return makers, constexprs.decompressed(SYSTEMS[system])
 
 
 class TestEveryForm:
     """Forms that Core ML allows, built by hand: what coremltools decompresses them to, to the bit."""
 
-    @pytest.mark.parametrize("old, name", FORMS, ids=[f"{'iOS16' if o else 'iOS18'} {n}" for o, n in FORMS])
-    def test_form(self, old, name):
-        build, kind = (constexprs.IOS16 if old else constexprs.IOS18)[name]
-        operations, values = operations_of(old, name), {}
+    @pytest.mark.parametrize("system, form", FORMS, ids=[" ".join(form) for form in FORMS])
+    def test_form(self, system, form):
+        _, kind = SYSTEMS[system][form]
+        operations, values = operations_of(system, form), {}
         for operation in operations:
             values |= read_constant(operation, values.__getitem__)
         *_, weight = values.values()
         assert type(weight).__name__ == kind
-        assert same(weight.dense(), constexprs.decompressed(build, old))
+        assert same(weight.dense(), made(system)[1][form])
         assert weight.dtype == weight.dense().dtype
         assert kind in repr(weight)
         # Every array of the file is a part, and once.
