@@ -181,13 +181,14 @@ class _Reader:
         return Block(self.typed(message.get("inputs", [])), message.get("outputs", []), operations)
 
     def operation(self, message):
-        attributes = {name: self.value(content) for name, content in message.get("attributes", {}).items()}
+        # Files keep parameters as a map, in no order; sorted, a program reads the same every time.
+        attributes = {name: self.value(part) for name, part in sorted(message.get("attributes", {}).items())}
         outputs = self.typed(message.get("outputs", []))
         name = attributes.pop("name", None)
         return Operation(
             op=message.get("type", ""),
             name=next(iter(outputs), "") if name is None else str(name.numpy()),
-            inputs={name: self.arguments(content) for name, content in message.get("inputs", {}).items()},
+            inputs={name: self.arguments(part) for name, part in sorted(message.get("inputs", {}).items())},
             outputs=outputs,
             attributes=attributes,
             blocks=[self.block(content) for content in message.get("blocks", [])],
