@@ -23,7 +23,7 @@ LAYERS = [
     ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),
     ("torch", {"training", "models", "data"}, None),
     ("Core ML", {"coreml"}, None),
-    ("reader", {"plots", "diagram", "layered", "widgets", "exercises", "doctor", "cli"}, None),
+    ("reader", {"plots", "diagrams", "widgets", "exercises", "doctor", "cli"}, None),
 ]
 
 

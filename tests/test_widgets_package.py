@@ -35,7 +35,8 @@ def test_the_state_says_what_the_graph_says(name):
     assert dict(widget.files) == package.files
     assert dict(widget.inputs) == {name: str(kind) for name, kind in found.inputs.items()}
     assert widget.outputs == list(found.outputs)
-    for number, (step, (op, own, depth, takes, gives, settings, form)) in enumerate(zip(found.steps, widget.steps, strict=True)):
+    for number, (step, state) in enumerate(zip(found.steps, widget.steps, strict=True)):
+        op, own, depth, takes, gives, settings, form = state
         assert (word[op], own, depth, word[form]) == (step.op, step.name, step.depth, step.form)
         assert {word[key]: word[value] for key, value in settings} == step.settings
         assert [(name or own, word[kind]) for name, kind in gives] == [(n, str(k)) for n, k in step.outputs.items()]

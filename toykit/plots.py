@@ -225,11 +225,11 @@ def program(package, function=None, ax=None):
         If there is no sound package at the path.
     """
     plt = _pyplot()
-    from . import diagram
+    from .diagrams import composing, drawing
 
-    picture = diagram.compose(package, function)
+    picture = composing.compose(package, function)
     if ax is None:
         # The picture has its own margins; a layout engine would change the size of its letters.
-        figure = plt.figure(figsize=diagram.extent(picture), layout="none")
+        figure = plt.figure(figsize=drawing.extent(picture), layout="none")
         ax = figure.add_axes((0, 0, 1, 1))
-    return diagram.draw(picture, ax, COLORS, INK, COLORS["dense"])
+    return drawing.draw(picture, ax, COLORS, INK, COLORS["dense"])

@@ -6,19 +6,15 @@ file become its constants, small values its settings. What is left is what compu
 that decompress.
 """
 
-import math
 from dataclasses import dataclass, field, replace
-
-import numpy as np
 
 from .package import open_package
 from .program import Type
-from .protobuf import PackageError
 from .weightbin import BITS, Blob
+from .wording import form_of, setting_of
 
 DECOMPRESSES = "constexpr_"
 _FIRST = ("x", "values", "data", "cond", "query")  # parameters whose argument is told first
-_LONGEST_SETTING = 60  # characters
 # Element types of weights and their parts. Shapes and axes are of 32 bits.
 _WEIGHTS = {dtype for dtype, bits in BITS.items() if dtype.startswith(("float", "bfloat")) or 0 < bits <= 8} - {"bool"}
 
@@ -176,11 +172,7 @@ class _Reader:
     def step(self, operation, depth):
         arguments = {name: [value] for name, value in operation.attributes.items()} | operation.inputs
         inputs, constants, settings, written = [], [], {}, {}
-        try:
-            form = _form(operation, self._types_of(arguments))
-        except (AttributeError, IndexError, StopIteration, TypeError, ValueError) as error:
-            problem = "its parts are not tensors of known shapes"
-            raise PackageError(f"{operation.op} {operation.name!r}: {problem}") from error
+        form = form_of(operation, self._types_of(arguments)) if operation.op.startswith(DECOMPRESSES) else ""
         for parameter in sorted(arguments, key=lambda name: (name not in _FIRST, name)):
             for argument in arguments[parameter]:
                 value = self.values.get(argument) if isinstance(argument, str) else argument
@@ -192,8 +184,7 @@ class _Reader:
                         Constant(name, parameter, value.type, form or value.type.dtype, "dense", value.blob)
                     )
                 else:
-                    before = f"{settings[parameter]}, " if parameter in settings else ""
-                    settings[parameter] = _short(before + _text(value.numpy()))
+                    settings[parameter] = setting_of(value.numpy(), settings.get(parameter, ""))
                     if value.type.shape and value.type.dtype in _WEIGHTS:
                         written[parameter] = value.type
         constants.sort(key=lambda constant: constant.blob.offset)
@@ -238,54 +229,3 @@ class _Reader:
             # One that multiplies floats by scales belongs to a palette; nothing is quantized in it.
             return "dense" if step.form.startswith("float") else "quantization"
         return "dense"
-
-
-def _form(operation, types):
-    """What an operator that decompresses is given, in words; "" for any other operator."""
-    if not operation.op.startswith(DECOMPRESSES):
-        return ""
-    whole = next(iter(operation.outputs.values())).shape
-    lut, scale = types.get("lut"), types.get("scale")
-    if lut is not None:
-        old = len(lut.shape) == 1
-        entries, length = (lut.shape[0], 1) if old else lut.shape[-2:]
-        tables = 1 if old else math.prod(lut.shape[:-2])
-        vectors = f" of vectors of {length}" if length > 1 else ""
-        return f"{max(1, (entries - 1).bit_length())}-bit palette, {_count(tables, 'table')}{vectors}"
-    if scale is not None:
-        codes = next((types[name] for name in ("quantized_data", "data", "nonzero_data") if types.get(name)), None)
-        dtype = codes.dtype if codes is not None else "codes"
-        scales = math.prod(scale.shape)
-        # A scale for each slice along one axis of the weight, and that axis whole: channels.
-        along = [size for size in scale.shape if size > 1]
-        channels = len(along) == 1 and along[0] in whole
-        return f"{dtype}, a scale for each of {scales} channels" if channels else f"{dtype}, {_count(scales, 'scale')}"
-    if types.get("nonzero_data") is not None:
-        kept = math.prod(types["nonzero_data"].shape)
-        return f"{100 - 100 * kept / max(1, math.prod(whole)):.1f} % zero, {types['nonzero_data'].dtype}"
-    source = types.get("source_val")
-    return f"{source.dtype} that runs as {next(iter(operation.outputs.values())).dtype}" if source else operation.op
-
-
-def _count(number, noun):
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _text(value):
-    """A small constant as text, with as many digits as its type has."""
-    if isinstance(value, np.ndarray):
-        if value.ndim == 0:
-            return _text(value[()])
-        return f"[{', '.join(_text(item) for item in value.ravel()[:40])}]"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, np.floating):
-        return f"{float(value):.4g}"
-    return str(value)
-
-
-def _short(text):
-    return text if len(text) <= _LONGEST_SETTING else text[: _LONGEST_SETTING - 1] + "…"
-

@@ -12,8 +12,9 @@ pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
 import toykit as tk  # noqa: E402
-from toykit import diagram, plots  # noqa: E402
+from toykit import plots  # noqa: E402
 from toykit.coreml.graph import read_graph  # noqa: E402
+from toykit.diagrams import composing, drawing  # noqa: E402
 
 from .parity import inside  # noqa: E402
 
@@ -32,21 +33,21 @@ def name(request):
 
 
 def test_boxes_and_labels_do_not_overlap_and_lie_in_the_picture(name):
-    picture = diagram.compose(inside.package(name))
+    picture = composing.compose(inside.package(name))
     boxes = [card.box for card in picture.cards] + [box for _, *box in picture.labels]
     for a, b in itertools.combinations(boxes, 2):
-        assert not diagram.overlap(a, b)
+        assert not composing.overlap(a, b)
     for left, top, right, bottom in boxes:
         assert 0 <= left < right <= picture.width and 0 <= top < bottom <= picture.height
 
 
 def test_lines_pass_beside_the_boxes_and_the_labels(name):
-    picture = diagram.compose(inside.package(name))
+    picture = composing.compose(inside.package(name))
     for line in picture.lines:
         ends = [card.box for card in picture.cards
                 if line[0] == (card.middle, card.box[3]) or line[-1] == (card.middle, card.top)]
         assert len(ends) == 2
-        for x, y in diagram.samples(line, 90)[1:-1]:
+        for x, y in composing.samples(line, 90)[1:-1]:
             for left, top, right, bottom in [card.box for card in picture.cards] + [box for _, *box in picture.labels]:
                 assert not (left < x < right and top + 1e-6 < y < bottom - 1e-6)
 
@@ -55,7 +56,7 @@ def test_text_stays_inside_its_box(name):
     ax = tk.plots.program(inside.package(name))
     ax.figure.canvas.draw()
     drawn = [text.get_window_extent().transformed(ax.transData.inverted()) for text in ax.texts]
-    picture = diagram.compose(inside.package(name))
+    picture = composing.compose(inside.package(name))
     words = {line[0] for card in picture.cards for line in card.lines}
     boxes = [card.box for card in picture.cards]
     for text, box in zip(ax.texts, drawn):
@@ -63,12 +64,12 @@ def test_text_stays_inside_its_box(name):
             assert any(left < box.x0 and box.x1 < right and top < min(box.y0, box.y1) for left, top, right, _ in boxes)
     for a, b in itertools.combinations(drawn, 2):
         one, other = ((c.x0, min(c.y0, c.y1), c.x1, max(c.y0, c.y1)) for c in (a, b))
-        assert not diagram.overlap(one, other)
+        assert not composing.overlap(one, other)
 
 
 def test_every_operation_and_every_byte_of_the_weight_file_is_shown(name):
     path = inside.package(name)
-    steps, picture = read_graph(path).steps, diagram.compose(path)
+    steps, picture = read_graph(path).steps, composing.compose(path)
     shown = sorted("".join(text for text, *_ in card.lines) for card in picture.cards if card.kind != "end")
     assert shown == sorted(step.op for step in steps)
     tabs = sorted(size for card in picture.cards for _, size, sign in card.tabs if sign != "written")
@@ -81,7 +82,7 @@ def test_weights_that_lie_in_the_program_are_white_tabs_and_settings_are_none():
     path = inside.package("tiny")
     (step,) = (step for step in read_graph(path).steps if step.op == "linear")
     assert not step.constants and set(step.written) == {"weight", "bias"}
-    picture = diagram.compose(path)
+    picture = composing.compose(path)
     (card,) = (card for card in picture.cards if card.lines[0][0] == "linear")
     assert card.tabs == [("bias  float16 3", "", "written"), ("weight  float16 3×2", "", "written")]
     assert picture.signs == ["written"]
@@ -91,7 +92,7 @@ def test_weights_that_lie_in_the_program_are_white_tabs_and_settings_are_none():
 def test_a_figure_has_the_size_of_the_picture_and_given_axes_shrink_the_letters():
     path = inside.package("plain")
     whole = tk.plots.program(path)
-    size = diagram.extent(diagram.compose(path))
+    size = drawing.extent(composing.compose(path))
     assert tuple(whole.figure.get_size_inches()) == pytest.approx(size)
     assert max(text.get_fontsize() for text in whole.texts) == 9
     figure = plt.figure(figsize=(size[0] / 2, size[1] / 2), layout="none")
@@ -101,7 +102,7 @@ def test_a_figure_has_the_size_of_the_picture_and_given_axes_shrink_the_letters(
 
 def test_the_body_of_a_loop_hangs_below_it():
     path = inside.package("loop")
-    picture = diagram.compose(path)
+    picture = composing.compose(path)
     first = len(read_graph(path).inputs)
     loop = picture.cards[first]
     assert loop.lines[0][0] == "while_loop"
@@ -109,7 +110,7 @@ def test_the_body_of_a_loop_hangs_below_it():
 
 
 def test_too_many_operations_are_refused_with_their_number_and_a_way_out(monkeypatch):
-    monkeypatch.setattr(diagram, "MOST_STEPS", 5)
+    monkeypatch.setattr(composing, "MOST_STEPS", 5)
     steps = len(read_graph(inside.package("plain")).steps)
     with pytest.raises(ValueError, match=rf"has {steps} operations.*up to 5.*tk\.widgets\.package_explorer"):
         tk.plots.program(inside.package("plain"))

@@ -1,23 +1,22 @@
-"""The drawing behind `toykit.plots.program`: cards for operations, tabs for constants, lines for what flows.
+"""What a picture of a program is made of, and where: cards, tabs for constants, lines for what flows.
 
 Everything is laid out in inches, so that letters have one size in every picture, however large it is.
 """
 
-import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from .coreml.graph import read_graph
+from ..coreml.graph import read_graph
 from .layered import place
 
 MOST_STEPS = 40
-_MARGIN, _ABOVE, _LINE, _TAB, _GAP, _NEXT = 0.06, 0.07, 0.185, 0.185, 0.3, 0.3  # inches
-_NAMES = {"dense": "not compressed", "pruning": "pruned", "quantization": "quantized", "palettization": "palettized",
+MARGIN, ABOVE, LINE, TAB, _GAP, _NEXT = 0.06, 0.07, 0.185, 0.185, 0.3, 0.3  # inches
+NAMES = {"dense": "not compressed", "pruning": "pruned", "quantization": "quantized", "palettization": "palettized",
           "joint": "joint", "written": "in the program itself", "decompresses": "decompresses"}
-_HEAD, _BODY = 9, 7.5  # points
-_FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
+HEAD, BODY = 9, 7.5  # points
+FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
 
 
 @dataclass
@@ -44,9 +43,9 @@ class Card:
 
     def __post_init__(self):
         widths = [text_width(*line) for line in self.lines]
-        widths += [text_width(a, _BODY) + text_width(b, _BODY) + 0.2 for a, b, _ in self.tabs]
+        widths += [text_width(a, BODY) + text_width(b, BODY) + 0.2 for a, b, _ in self.tabs]
         self.width = max(0.9, max(widths) + 0.2)
-        self.height = 2 * _ABOVE + _LINE * len(self.lines) + _TAB * len(self.tabs)
+        self.height = 2 * ABOVE + LINE * len(self.lines) + TAB * len(self.tabs)
 
     @property
     def box(self):
@@ -90,7 +89,7 @@ def text_width(text, size, weight="normal"):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    return TextPath((0, 0), text, size=size, prop=FontProperties(family=_FONT, weight=weight)).get_extents().width / 72
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT, weight=weight)).get_extents().width / 72
 
 
 def compose(package, function=None):
@@ -116,7 +115,7 @@ def compose(package, function=None):
             f"the program has {len(graph.steps)} operations, constants not counted; a picture is readable up to "
             f"{MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
         )
-    cards = [Card([(name, _HEAD, "bold"), (str(kind), _BODY, "normal")], kind="end")
+    cards = [Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end")
              for name, kind in graph.inputs.items()]
     first = len(cards)
     numbers = {name: number for number, name in enumerate(graph.inputs)}
@@ -141,7 +140,7 @@ def compose(package, function=None):
         if source is not None:
             flows[first + source, len(cards)] = {}
             kind = graph.steps[source].outputs[name]
-            cards.append(Card([(name, _HEAD, "bold"), (str(kind), _BODY, "normal")], kind="end"))
+            cards.append(Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end"))
     late = {first + number for number, step in enumerate(graph.steps) if step.decompresses}
     return _lay_out(cards, flows, late)
 
@@ -152,8 +151,8 @@ def _card_of(step):
     tabs += [(f"{parameter}  {kind.dtype} {_shape(kind)}", "", "written") for parameter, kind in step.written.items()]
     if step.decompresses:
         prefix, _, rest = step.op.partition("_")
-        return Card([(f"{prefix}_", _BODY, "normal"), (rest, _HEAD, "bold")], tabs, "decompresses")
-    return Card([(step.op, _HEAD, "bold")], tabs)
+        return Card([(f"{prefix}_", BODY, "normal"), (rest, HEAD, "bold")], tabs, "decompresses")
+    return Card([(step.op, HEAD, "bold")], tabs)
 
 
 def _shape(kind):
@@ -162,7 +161,7 @@ def _shape(kind):
 
 def _lay_out(cards, flows, late):
     places = place([card.width for card in cards], flows, late, _GAP)
-    tops, bottoms, y = [], [], _MARGIN
+    tops, bottoms, y = [], [], MARGIN
     for layer in places.layers:
         height = max((cards[node].height for node in layer if node < len(cards)), default=0)
         tops.append(y)
@@ -170,22 +169,22 @@ def _lay_out(cards, flows, late):
         y += height + _NEXT
         for node in layer:
             if node < len(cards):
-                cards[node].left, cards[node].top = places.x[node] - cards[node].width / 2 + _MARGIN, tops[-1]
+                cards[node].left, cards[node].top = places.x[node] - cards[node].width / 2 + MARGIN, tops[-1]
     lines = {}
     for pair, chain in places.chains.items():
         start, *passing, end = chain
         # A card shorter than its layer is left by a straight line to the layer's end.
         points = [(cards[start].middle, cards[start].box[3]), (cards[start].middle, bottoms[places.layer_of[start]])]
         for node in passing:
-            x, layer = places.x[node] + _MARGIN, places.layer_of[node]
+            x, layer = places.x[node] + MARGIN, places.layer_of[node]
             points += [(x, tops[layer]), (x, bottoms[layer])]
         lines[pair] = [*points, (cards[end].middle, cards[end].top)]
     used = {card.kind for card in cards} | {technique for card in cards for _, _, technique in card.tabs}
-    signs = [name for name in _NAMES if name in used]
+    signs = [name for name in NAMES if name in used]
     labels = _labels(cards, lines, flows)
     right = max([card.box[2] for card in cards] + [x for line in lines.values() for x, _ in line]
                 + [label[3] for label in labels])
-    return Picture(cards, list(lines.values()), labels, signs, right + _MARGIN, y - _NEXT + _MARGIN)
+    return Picture(cards, list(lines.values()), labels, signs, right + MARGIN, y - _NEXT + MARGIN)
 
 
 def samples(line, steps=60):
@@ -210,7 +209,7 @@ def _labels(cards, lines, flows):
         text = ", ".join(texts)
         if not text or (start, text) in named:
             continue
-        width, height = text_width(text, _BODY) + 0.04, 0.14
+        width, height = text_width(text, BODY) + 0.04, 0.14
         alone = all(", ".join(other) == text for (source, _), other in flows.items() if source == start)
         x0, y0 = lines[pair][1]
         x1, y1 = lines[pair][-1]
@@ -231,98 +230,3 @@ def _labels(cards, lines, flows):
 def overlap(a, b):
     """Tell whether two boxes (left, top, right, bottom) share more than an edge."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def draw(picture, ax, colors, ink, soft):
-    """Draw a picture into axes; letters shrink with it where the axes are smaller than it is.
-
-    Parameters
-    ----------
-    picture : Picture
-    ax : matplotlib.axes.Axes
-    colors : dict of str to colour
-        One a technique.
-    ink, soft : colour
-        Of text and lines, and of what is less important.
-    """
-    from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
-    from matplotlib.path import Path
-
-    legend, (_, height) = legend_of(picture), extent(picture)
-    ax.set(xlim=(0, picture.width), ylim=(height, 0), aspect="equal")
-    ax.set_axis_off()
-    box = ax.get_position()
-    inches = ax.figure.get_size_inches()
-    scale = min(1, box.width * inches[0] / picture.width, box.height * inches[1] / height)
-
-    def write(x, y, text, size, color, **style):
-        ax.text(x, y, text, fontsize=size * scale, color=color, family=_FONT,
-                **{"va": "center_baseline", "ha": "center"} | style)
-
-    dashed = {"linestyle": (0, (4 * scale, 2.5 * scale)), "facecolor": "#ffffff", "linewidth": scale}
-
-    def fills(sign):
-        """How a tab is filled, and the colour of its letters."""
-        if sign == "written":
-            return {"facecolor": "#ffffff", "edgecolor": soft, "linewidth": 0.7 * scale}, ink
-        return {"facecolor": colors[sign], "linewidth": 0}, "#ffffff"
-
-    for line in picture.lines:
-        vertices, codes = [line[0]], [Path.MOVETO]
-        for i, (a, b) in enumerate(zip(line, line[1:])):
-            if i % 2 == 0:
-                vertices.append(b)
-                codes.append(Path.LINETO)
-            else:
-                half = (a[1] + b[1]) / 2
-                vertices += [(a[0], half), (b[0], half), b]
-                codes += [Path.CURVE4] * 3
-        ax.add_patch(PathPatch(Path(vertices, codes), fill=False, edgecolor=soft, linewidth=1.1 * scale, zorder=1))
-        x, y = line[-1]
-        ax.add_patch(PathPatch(Path([(x - 0.035, y - 0.075), (x + 0.035, y - 0.075), (x, y), (x, y)]),
-                               facecolor=soft, linewidth=0, zorder=2))
-    for text, left, top, right, bottom in picture.labels:
-        write((left + right) / 2, (top + bottom) / 2, text, _BODY, soft)
-    for card in picture.cards:
-        left, top, right, _ = card.box
-        rounded = min(0.12, card.height / 2) if card.kind == "end" else 0.04
-        style = {"decompresses": dashed,
-                 "end": {"facecolor": "#eef0f2"}}.get(card.kind, {"facecolor": "#f7f8f9"})
-        ax.add_patch(FancyBboxPatch((left, top), card.width, card.height, zorder=3, edgecolor=ink,
-                                    boxstyle=f"round,pad=0,rounding_size={rounded}", **{"linewidth": scale} | style))
-        y = top + _ABOVE
-        for text, size, weight in card.lines:
-            write(card.middle, y + _LINE / 2, text, size, ink, weight=weight, zorder=4)
-            y += _LINE
-        for text, size, technique in card.tabs:
-            style, color = fills(technique)
-            ax.add_patch(Rectangle((left + 0.04, y), card.width - 0.08, _TAB - 0.02, zorder=4, **style))
-            write(left + 0.09, y + _TAB / 2 - 0.01, text, _BODY, color, ha="left", zorder=5)
-            write(right - 0.09, y + _TAB / 2 - 0.01, size, _BODY, color, ha="right", zorder=5)
-            y += _TAB
-    for row, entries in enumerate(legend):
-        y = picture.height + 0.08 + 0.22 * (row + 0.5)
-        for x, sign in entries:
-            style = {"edgecolor": ink, **dashed} if sign == "decompresses" else fills(sign)[0]
-            ax.add_patch(Rectangle((x, y - 0.06), 0.12, 0.12, **style))
-            write(x + 0.18, y, _NAMES[sign], _BODY, ink, ha="left")
-    return ax
-
-
-def legend_of(picture):
-    """Rows of (left, sign) that fit into the picture's width; none where nothing is stored."""
-    rows, x = [], math.inf
-    for sign in picture.signs:
-        width = 0.18 + text_width(_NAMES[sign], _BODY) + 0.2
-        if x + width > picture.width:
-            rows.append([])
-            x = _MARGIN
-        rows[-1].append((x, sign))
-        x += width
-    return rows
-
-
-def extent(picture):
-    """Width and height of the whole picture in inches, its legend included."""
-    legend = legend_of(picture)
-    return picture.width, picture.height + (0.22 * len(legend) + 0.08 if legend else 0)
