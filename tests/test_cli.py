@@ -219,3 +219,14 @@ def test_mistakes_are_said_in_a_sentence(package, tmp_path, monkeypatch, capsys,
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_packages_are_weighed_and_compared_with_numpy_alone(package):
+    code = (
+        "import sys\n"
+        "for name in ('coremltools', 'torch', 'numba', 'google', 'sklearn'): sys.modules[name] = None\n"
+        "from toykit import cli\n"
+        f"sys.exit(cli.main(['size', {str(package)!r}]) or cli.main(['compare', {str(package)!r}, {str(package)!r}]))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "4-bit palette" in said and "inf dB" in said
