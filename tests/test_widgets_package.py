@@ -79,7 +79,7 @@ def test_settings_are_checked_and_the_first_choice_stores_something():
     assert widget.table()[widget.selected][4] > 0
     widget.selected, widget.operator = len(widget.steps) - 1, "conv"
     for number in (-1, len(widget.steps)):
-        with pytest.raises(traitlets.TraitError, match="selected must be the number of an operation"):
+        with pytest.raises(traitlets.TraitError, match="selected must be an operation's number"):
             widget.selected = number
     with pytest.raises(traitlets.TraitError, match="operator must be one of"):
         widget.operator = "convolution"

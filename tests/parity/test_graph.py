@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 import toykit as tk  # noqa: E402
 from toykit._quiet import quiet  # noqa: E402
-from toykit.coreml import Package, PackageError, graph, meanings  # noqa: E402
+from toykit.coreml import Package, PackageError, graph, meanings, wording  # noqa: E402
 from toykit.coreml.constants import CONSTEXPR  # noqa: E402
 from toykit.coreml.program import Operation, Type, Value  # noqa: E402
 
@@ -118,6 +118,20 @@ def test_forms_in_words(tmp_path, steps, form, technique):
         model = tk.coreml.compress(model, name, **options)
     found = graph.read_graph(tk.coreml.save(model, tmp_path / "small.mlpackage")).steps
     assert (form, technique) in {(step.form, step.technique) for step in found}
+
+
+@pytest.mark.parametrize("scale, form", [
+    ((8, 1), "int4, a scale for each of 8 channels"),
+    ((1, 64), "int4, a scale for each of 64 channels"),
+    ((1, 8), "int4, 8 scales"),  # blocks of 8: as many as there are rows, by chance
+    ((1, 1), "int4, 1 scale"),
+    ((8,), "int4, a scale for each of 8 channels"),
+    ((), "int4, 1 scale"),
+])
+def test_scales_are_of_channels_only_along_a_whole_axis(scale, form):
+    weight = {"w": Type("tensor", "float16", (8, 64))}
+    types = {"data": Type("tensor", "int4", (8, 64)), "scale": Type("tensor", "float16", scale)}
+    assert wording.form_of(Operation("constexpr_blockwise_shift_scale", "q", {}, weight, {}, []), types) == form
 
 
 def test_a_function_that_is_not_there_and_parts_without_shapes_are_told():

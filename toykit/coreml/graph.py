@@ -16,7 +16,7 @@ from .wording import form_of, setting_of
 DECOMPRESSES = "constexpr_"
 _FIRST = ("x", "values", "data", "cond", "query")  # parameters whose argument is told first
 # Element types of weights and their parts. Shapes and axes are of 32 bits.
-_WEIGHTS = {dtype for dtype, bits in BITS.items() if dtype.startswith(("float", "bfloat")) or 0 < bits <= 8} - {"bool"}
+_WEIGHTS = {dtype for dtype, bits in BITS.items() if "float" in dtype or 0 < bits <= 8} - {"bool"}
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,14 @@ class _Reader:
                         written[parameter] = value.type
         constants.sort(key=lambda constant: constant.blob.offset)
         return Step(
-            operation.op, operation.name, depth, tuple(inputs), operation.outputs, settings, tuple(constants), form,
+            operation.op,
+            operation.name,
+            depth,
+            tuple(inputs),
+            operation.outputs,
+            settings,
+            tuple(constants),
+            form,
             written=written,
         )
 

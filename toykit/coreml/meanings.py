@@ -12,7 +12,7 @@ MEANINGS = {
     "constexpr_lut_to_dense": "Looks every stored index up in a table, which gives the weights.",
     "constexpr_lut_to_sparse": "Looks the indices of a pruned weight's survivors up in a table.",
     "constexpr_sparse_blockwise_shift_scale": "Turns the codes of a pruned weight's survivors into values.",
-    "constexpr_sparse_to_dense": "Puts the survivors of a pruned weight where the mask has a 1, and zeros elsewhere.",
+    "constexpr_sparse_to_dense": "Puts a pruned weight's survivors where its mask has a 1, else zeros.",
     # Layers.
     "conv": "Slides the weight over the input and sums the products: a convolution.",
     "conv_transpose": "Spreads each input value over a patch of the output: a convolution run backwards.",

@@ -40,18 +40,21 @@ def _form(operation, types):
         vectors = f" of vectors of {length}" if length > 1 else ""
         return f"{max(1, (entries - 1).bit_length())}-bit palette, {_count(tables, 'table')}{vectors}"
     if scale is not None:
-        codes = next((types[name] for name in ("quantized_data", "data", "nonzero_data") if types.get(name)), None)
-        dtype = codes.dtype if codes is not None else "codes"
+        codes = next(types[name] for name in ("quantized_data", "data", "nonzero_data") if types.get(name))
         scales = math.prod(scale.shape)
-        # A scale for each slice along one axis of the weight, and that axis whole: channels.
-        along = [size for size in scale.shape if size > 1]
-        channels = len(along) == 1 and along[0] in whole
-        return f"{dtype}, a scale for each of {scales} channels" if channels else f"{dtype}, {_count(scales, 'scale')}"
+        # One for each slice along a whole axis; iOS 16 and 17 write that axis alone.
+        if len(scale.shape) == len(whole):
+            wide = [(size, along) for size, along in zip(scale.shape, whole) if size > 1]
+        else:
+            wide = [(size, size if size in whole else 0) for size in scale.shape]
+        if len(wide) == 1 and wide[0][0] == wide[0][1]:
+            return f"{codes.dtype}, a scale for each of {scales:,} channels"
+        return f"{codes.dtype}, {_count(scales, 'scale')}"
     if types.get("nonzero_data") is not None:
         kept = math.prod(types["nonzero_data"].shape)
         return f"{100 - 100 * kept / max(1, math.prod(whole)):.1f} % zero, {types['nonzero_data'].dtype}"
-    source = types.get("source_val")
-    return f"{source.dtype} that runs as {next(iter(operation.outputs.values())).dtype}" if source else operation.op
+    runs_as = next(iter(operation.outputs.values())).dtype
+    return f"{types['source_val'].dtype} that runs as {runs_as}" if "source_val" in types else operation.op
 
 
 def _count(number, noun):

@@ -1,1 +1,1 @@
-"""Pictures of programs, behind `toykit.plots.program`: where nodes go, what they are, and how they are drawn."""
+"""Pictures of programs, behind `toykit.plots.program`: where nodes go, what they are, how they are drawn."""

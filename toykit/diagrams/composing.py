@@ -13,8 +13,15 @@ from .layered import place
 
 MOST_STEPS = 40
 MARGIN, ABOVE, LINE, TAB, _GAP, _NEXT = 0.06, 0.07, 0.185, 0.185, 0.3, 0.3  # inches
-NAMES = {"dense": "not compressed", "pruning": "pruned", "quantization": "quantized", "palettization": "palettized",
-          "joint": "joint", "written": "in the program itself", "decompresses": "decompresses"}
+NAMES = {
+    "dense": "not compressed",
+    "pruning": "pruned",
+    "quantization": "quantized",
+    "palettization": "palettized",
+    "joint": "joint",
+    "written": "in the program itself",
+    "decompresses": "decompresses",
+}
 HEAD, BODY = 9, 7.5  # points
 FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
 
@@ -89,7 +96,8 @@ def text_width(text, size, weight="normal"):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    return TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT, weight=weight)).get_extents().width / 72
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT, weight=weight))
+    return path.get_extents().width / 72
 
 
 def compose(package, function=None):
@@ -112,8 +120,8 @@ def compose(package, function=None):
     graph = read_graph(package, function)
     if not 1 <= len(graph.steps) <= MOST_STEPS:
         raise ValueError(
-            f"the program has {len(graph.steps)} operations, constants not counted; a picture is readable up to "
-            f"{MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
+            f"the program has {len(graph.steps)} operations, constants not counted; a picture is readable up "
+            f"to {MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
         )
     cards = [Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end")
              for name, kind in graph.inputs.items()]
@@ -146,9 +154,11 @@ def compose(package, function=None):
 
 
 def _card_of(step):
-    tabs = [(f"{constant.parameter}  {constant.type.dtype} {_shape(constant.type)}", f"{constant.blob.nbytes:,} B",
-             constant.technique) for constant in step.constants]
-    tabs += [(f"{parameter}  {kind.dtype} {_shape(kind)}", "", "written") for parameter, kind in step.written.items()]
+    def words(parameter, kind):
+        return f"{parameter}  {kind.dtype} {_shape(kind)}"
+
+    tabs = [(words(c.parameter, c.type), f"{c.blob.nbytes:,} B", c.technique) for c in step.constants]
+    tabs += [(words(parameter, kind), "", "written") for parameter, kind in step.written.items()]
     if step.decompresses:
         prefix, _, rest = step.op.partition("_")
         return Card([(f"{prefix}_", BODY, "normal"), (rest, HEAD, "bold")], tabs, "decompresses")
@@ -174,7 +184,8 @@ def _lay_out(cards, flows, late):
     for pair, chain in places.chains.items():
         start, *passing, end = chain
         # A card shorter than its layer is left by a straight line to the layer's end.
-        points = [(cards[start].middle, cards[start].box[3]), (cards[start].middle, bottoms[places.layer_of[start]])]
+        x, bottom = cards[start].middle, cards[start].box[3]
+        points = [(x, bottom), (x, bottoms[places.layer_of[start]])]
         for node in passing:
             x, layer = places.x[node] + MARGIN, places.layer_of[node]
             points += [(x, tops[layer]), (x, bottoms[layer])]

@@ -49,7 +49,8 @@ def draw(picture, ax, colors, ink, soft):
                 half = (a[1] + b[1]) / 2
                 vertices += [(a[0], half), (b[0], half), b]
                 codes += [Path.CURVE4] * 3
-        ax.add_patch(PathPatch(Path(vertices, codes), fill=False, edgecolor=soft, linewidth=1.1 * scale, zorder=1))
+        path = Path(vertices, codes)
+        ax.add_patch(PathPatch(path, fill=False, edgecolor=soft, linewidth=1.1 * scale, zorder=1))
         x, y = line[-1]
         ax.add_patch(PathPatch(Path([(x - 0.035, y - 0.075), (x + 0.035, y - 0.075), (x, y), (x, y)]),
                                facecolor=soft, linewidth=0, zorder=2))
@@ -57,11 +58,12 @@ def draw(picture, ax, colors, ink, soft):
         write((left + right) / 2, (top + bottom) / 2, text, BODY, soft)
     for card in picture.cards:
         left, top, right, _ = card.box
-        rounded = min(0.12, card.height / 2) if card.kind == "end" else 0.04
-        style = {"decompresses": dashed,
-                 "end": {"facecolor": "#eef0f2"}}.get(card.kind, {"facecolor": "#f7f8f9"})
-        ax.add_patch(FancyBboxPatch((left, top), card.width, card.height, zorder=3, edgecolor=ink,
-                                    boxstyle=f"round,pad=0,rounding_size={rounded}", **{"linewidth": scale} | style))
+        radius = min(0.12, card.height / 2) if card.kind == "end" else 0.04
+        filled = {"facecolor": "#eef0f2" if card.kind == "end" else "#f7f8f9", "linewidth": scale}
+        style = dashed if card.kind == "decompresses" else filled
+        corners = f"round,pad=0,rounding_size={radius}"
+        box = FancyBboxPatch((left, top), card.width, card.height, corners, edgecolor=ink, zorder=3, **style)
+        ax.add_patch(box)
         y = top + ABOVE
         for text, size, weight in card.lines:
             write(card.middle, y + LINE / 2, text, size, ink, weight=weight, zorder=4)

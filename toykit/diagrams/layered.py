@@ -109,7 +109,8 @@ def place(widths, edges, late=(), gap=0.3):
         chains[start, end] = chain
         # What runs from node to node stays straight first, then the middle of a long edge.
         pull = 0.1 if start in late else 1.0
-        links += [(a, b, pull * (1.0, 0.3, 4.0)[(a >= count) + (b >= count)]) for a, b in zip(chain, chain[1:])]
+        for a, b in zip(chain, chain[1:]):
+            links.append((a, b, pull * (1.0, 0.3, 4.0)[(a >= count) + (b >= count)]))
     layers = _sort(layers, links)
     return Places(layers, layer_of, _straighten(layers, links, widths, gap), chains)
 
@@ -172,7 +173,7 @@ def _sort(layers, links):
 
 
 def _straighten(layers, links, widths, gap):
-    """The middle of each node: near its neighbours, in order, and no nearer to the next than they are wide."""
+    """The middle of each node: near its neighbours, in order, and a gap away from the next."""
     above, below = _neighbours(links)
     x = np.zeros(len(widths))
     for layer in layers:

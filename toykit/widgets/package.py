@@ -34,11 +34,10 @@ class PackageExplorer(Instrument, js="package"):
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal):
-        if not 0 <= proposal["value"] < len(self.steps):
-            raise traitlets.TraitError(
-                f"selected must be the number of an operation, 0 to {len(self.steps) - 1}; got {proposal['value']}"
-            )
-        return proposal["value"]
+        number, last = proposal["value"], len(self.steps) - 1
+        if not 0 <= number <= last:
+            raise traitlets.TraitError(f"selected must be an operation's number, 0 to {last}; got {number}")
+        return number
 
     @traitlets.validate("operator")
     def _check_operator(self, proposal):
@@ -137,7 +136,7 @@ def package_explorer(package, function=None, name=None):
             which = None if maker is None else list(graph.steps[maker].outputs).index(result)
             # A result is the number of its step (and which of several it is); an input is its name.
             takes.append([word(parameter), result if maker is None else maker, *([which] if which else [])])
-        gives = [[0 if result == step.name else result, word(str(kind))] for result, kind in step.outputs.items()]
+        gives = [[0 if own == step.name else own, word(str(kind))] for own, kind in step.outputs.items()]
         settings = [[word(parameter), word(text)] for parameter, text in step.settings.items()]
         steps.append([word(step.op), step.name, step.depth, takes, gives, settings, word(step.form)])
         for constant in step.constants:
