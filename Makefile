@@ -13,10 +13,10 @@ OPEN   ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
-        widgets workshop screenshots bench data data-training constraints clean
+        widgets workshop screenshots bench data data-training data-post-training constraints clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Make .venv and install what the book needs, at pinned versions
 
@@ -75,6 +75,9 @@ data: setup ## Measure again what chapter 6 reads from notebooks/data
 data-training: setup ## Measure again what chapters 7 and 8 read: delete the files first
 	$(BIN)/python $(TOOLS)/data_calibration.py
 	$(BIN)/python $(TOOLS)/data_training.py
+
+data-post-training: setup ## Measure again what chapter 10 reads: delete the file first
+	$(BIN)/python $(TOOLS)/data_post_training.py
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
 	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)

@@ -19,6 +19,7 @@ _HOME = {
     "predict": "prediction",
     "roofline_explorer": "roofline",
     "size_explorer": "sizes",
+    "timeline_explorer": "timeline",
 }
 
 __all__, __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,0 +1,273 @@
+"""`configurator`: which form, for which systems, and the Core ML Tools code that makes it."""
+
+import json
+
+import traitlets
+
+from .. import options as _options
+from .base import Instrument, table
+
+TECHNIQUES = {
+    "prune": "Pruning",
+    "quantize": "Linear quantization",
+    "palettize": "Palettes",
+    "joint": "Two at once",
+}
+COLORS = {"prune": "pruning", "quantize": "quantization", "palettize": "palettization", "joint": "joint"}
+SYSTEMS = {  # deployment target: what a package for it runs on
+    "iOS16": "iOS 16, macOS 13, tvOS 16, watchOS 9",
+    "iOS17": "iOS 17, macOS 14, tvOS 17, watchOS 10, visionOS 1",
+    "iOS18": "iOS 18, macOS 15, tvOS 18, watchOS 11, visionOS 2",
+    "iOS26": "iOS 26, macOS 26, tvOS 26, watchOS 26, visionOS 26",
+}
+_FUNCTION = {
+    "prune": "prune_weights",
+    "quantize": "linear_quantize_weights",
+    "palettize": "palettize_weights",
+}
+_FIELDS = {  # toykit's options -> coremltools' fields, where only the names differ
+    "sparsity": "target_sparsity",
+    "minimum_sparsity": "minimum_sparsity_percentile",
+    "axis": "channel_axis",
+}
+_MODES = {"symmetric": "linear_symmetric", "affine": "linear"}
+
+
+class Configurator(Instrument, js="configurator"):
+    """The widget; `technique`, `form`, `target` and `network` follow its controls, and may be set."""
+
+    technique = traitlets.Unicode().tag(sync=True)
+    form = traitlets.Unicode().tag(sync=True)
+    target = traitlets.Unicode("iOS18").tag(sync=True)
+    network = traitlets.Unicode().tag(sync=True)
+    forms = traitlets.List().tag(sync=True)
+    systems = traitlets.Dict().tag(sync=True)
+    before = traitlets.Dict().tag(sync=True)
+
+    @traitlets.validate("form")
+    def _check_form(self, proposal):
+        return self._one_of("form", proposal, [form["name"] for form in self.forms])
+
+    @traitlets.validate("target")
+    def _check_target(self, proposal):
+        return self._one_of("target", proposal, list(SYSTEMS))
+
+    @traitlets.validate("network")
+    def _check_network(self, proposal):
+        return self._one_of("network", proposal, list(self.before))
+
+    def _one_of(self, name, proposal, allowed):
+        value = proposal["value"]
+        if value not in allowed:
+            raise traitlets.TraitError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
+        return value
+
+    def code(self):
+        """The Python code for the form and the target that are chosen."""
+        chosen = next(form for form in self.forms if form["name"] == self.form)
+        return chosen["code"].replace("{target}", self.target)
+
+    def fallback(self):
+        networks = list(self.before)
+        rows = [
+            (form["name"], SYSTEMS[form["since"]].partition(",")[0], form["configurations"],
+             *(f"{form['sizes'][name] / 1e6:.2f}" for name in networks))
+            for form in self.forms
+        ]
+        columns = ["Form", "From", "Configuration", *(f"{name}, MB" for name in networks)]
+        return table(self.label, columns, rows, "forms")
+
+
+def configurator(rows, networks=("CREPE", "ResNet-50")):
+    """Choose a form of compression and read the Core ML Tools code for it.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Packages that were compressed and weighed, as the lines of notebooks/data/post_training.csv:
+        `network`, `target` (the oldest system), `technique` ("none" for float16), `options` in JSON,
+        `package_bytes`, and `within_10` where the network was asked, else "".
+    networks : tuple of str
+        Those to choose from. A form is offered if all of them have it.
+
+    Returns
+    -------
+    Configurator
+
+    Raises
+    ------
+    ValueError
+        If a network has no row of technique "none", or no form is left.
+
+    Examples
+    --------
+    >>> row = {"network": "a", "target": "iOS16", "within_10": ""}
+    >>> float16 = row | {"technique": "none", "options": "{}", "package_bytes": "2000"}
+    >>> small = row | {"technique": "palettize", "options": '{"bits": 4}', "package_bytes": "600"}
+    >>> configurator([float16, small], ("a",)).form
+    'palette of 4 bits'
+    """
+    found = {name: {} for name in networks}
+    for row in rows:
+        if row["network"] in found:
+            found[row["network"]][row["technique"], row["options"]] = row
+    for name in networks:
+        if ("none", "{}") not in found[name]:
+            raise ValueError(f"{name} has no row of technique 'none', which says what it weighs in float16")
+    first, *others = found.values()
+    shared = [key for key in first if key[0] != "none" and all(key in rows for rows in others)]
+    if not shared:
+        raise ValueError(f"no form was measured for all of {', '.join(networks)}")
+    forms = []
+    for technique, text in shared:
+        options = json.loads(text)
+        steps = list(options.items()) if technique == "joint" else [(technique, options)]
+        forms.append({
+            "name": name_of(technique, options),
+            "technique": TECHNIQUES[technique],
+            "color": COLORS[technique],
+            "since": first[technique, text]["target"],
+            "configurations": ", then ".join(configuration(*step) for step in steps),
+            "code": code(steps),
+            "sizes": {name: int(rows[technique, text]["package_bytes"]) for name, rows in found.items()},
+            "heard": {name: float(rows[technique, text]["within_10"]) for name, rows in found.items()
+                      if rows[technique, text]["within_10"]},
+        })
+    forms.sort(key=lambda form: list(TECHNIQUES.values()).index(form["technique"]))
+    return Configurator(
+        label="Forms of compression and their code",
+        forms=forms,
+        systems=SYSTEMS,
+        before={name: int(rows["none", "{}"]["package_bytes"]) for name, rows in found.items()},
+        technique=forms[0]["technique"],
+        form=forms[0]["name"],
+        network=networks[0],
+    )
+
+
+def name_of(technique, options):
+    """A form in a few words.
+
+    Parameters
+    ----------
+    technique : {"none", "prune", "quantize", "palettize", "joint"}
+    options : dict
+        As for `toykit.coreml.compress`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_of("palettize", {"bits": 4, "group_size": 8})
+    'palette of 4 bits, groups of 8'
+    >>> name_of("joint", {"prune": {"sparsity": 0.5}, "quantize": {"bits": 8}})
+    'pruned 50 % + int8'
+    """
+    if technique == "none":
+        return "float16"
+    if technique == "joint":
+        # Joined linear codes always have one scale: it goes without saying.
+        names = [_NAME[step]({name: value for name, value in chosen.items() if name != "granularity"})
+                 for step, chosen in options.items()]
+        return " + ".join(names) + " tables" * (list(options)[-2:] == ["palettize", "quantize"])
+    return _NAME[technique](options)
+
+
+def _pruned(options):
+    if "n_m" in options:
+        return "pruned {}:{}".format(*options["n_m"])
+    if "threshold" in options:
+        return f"pruned up to {options['threshold']}" + ", all layers" * ("minimum_sparsity" in options)
+    return f"pruned {100 * options['sparsity']:g} %" + _with(options, "block_size", ", blocks of {}")
+
+
+def _quantized(options):
+    words = f"int{options['bits']}" + " affine" * (options.get("mode") == "affine")
+    words += ", a scale a layer" * (options.get("granularity") == "per_tensor")
+    return words + _with(options, "block_size", ", blocks of {}")
+
+
+def _palettized(options):
+    words = f"palette of {options['bits']} bit{'s' * (options['bits'] > 1)}"
+    words += ", even" * (options.get("mode") == "uniform")
+    words += ", channel scales" * ("per_channel_scale" in options)
+    words += _with(options, "group_size", ", groups of {}")
+    return words + _with(options, "cluster_dim", ", vectors of {}")
+
+
+def _with(options, name, words):
+    return words.format(options[name]) if name in options else ""
+
+
+_NAME = {"prune": _pruned, "quantize": _quantized, "palettize": _palettized}
+
+
+def configuration(technique, options):
+    """The configuration of one step as Python code.
+
+    Parameters
+    ----------
+    technique : {"prune", "quantize", "palettize"}
+    options : dict
+        As for `toykit.coreml.compress`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> configuration("quantize", {"bits": 4})
+    "cto.OpLinearQuantizerConfig(dtype='int4')"
+    """
+    _options.steps(technique, dict(options))  # refuses what coremltools would
+    kind = {
+        "prune": "OpThresholdPrunerConfig" if "threshold" in options else "OpMagnitudePrunerConfig",
+        "quantize": "OpLinearQuantizerConfig",
+        "palettize": "OpPalettizerConfig",
+    }[technique]
+    fields = {}
+    for name, value in options.items():
+        match name:
+            case "bits" if technique == "quantize":
+                fields["dtype"] = f"{'int' if options.get('signed', True) else 'uint'}{value}"
+            case "bits":
+                fields["nbits"] = value
+            case "signed":
+                pass  # said by dtype
+            case "mode":
+                fields["mode"] = _MODES.get(value, value)
+            case "group_size":
+                fields |= {"granularity": "per_grouped_channel", "group_size": value}
+            case "per_channel_scale":
+                fields["enable_per_channel_scale"] = value == "across"
+            case "n_m":
+                fields["n_m_ratio"] = tuple(value)
+            case _:
+                fields[_FIELDS.get(name, name)] = value
+    return f"cto.{kind}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+
+def code(steps):
+    """A program that converts and compresses; `{target}` stands for the deployment target."""
+    lines = [
+        "import coremltools as ct",
+        "import coremltools.optimize.coreml as cto",
+        "",
+        "model = ct.convert(",
+        "    traced,",
+        "    inputs=[ct.TensorType(shape=example.shape)],",
+        "    minimum_deployment_target=ct.target.{target},",
+        ")",
+    ]
+    for number, (technique, options) in enumerate(steps):
+        joint = ", joint_compression=True" * (number > 0)
+        lines += [
+            "config = cto.OptimizationConfig(",
+            f"    global_config={configuration(technique, options)}",
+            ")",
+            f"model = cto.{_FUNCTION[technique]}(model, config{joint})",
+        ]
+    return "\n".join([*lines, 'model.save("Small.mlpackage")'])
