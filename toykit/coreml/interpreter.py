@@ -14,6 +14,7 @@ from .backends import find_backend
 from .operators import room
 from .package import open_package
 from .plan import Steps
+from .prediction import Prediction
 from .protobuf import PackageError
 
 PRECISIONS = ("float32", "float16")
@@ -222,7 +223,7 @@ class Model:
                 if self._rounded:
                     given = {name: self._entering(name, array) for name, array in given.items()}
                 given |= {name: name for name in self.states}
-                outputs = self._steps.run({}, state or {}, given, watch)
+                outputs = self._steps.run({}, given, Prediction(state or {}, watch))
         except PackageError as error:
             raise type(error)(f"{self.package.path}: {error}") from error
         names = self._steps.block.outputs

@@ -141,32 +141,34 @@ class Steps:
         used = {name for step in self.steps for name in step.uses}
         return (used | {name for name in self.block.outputs if self.scope[name] is None}) - own
 
-    def run(self, results, state, inputs, watch=None):
+    def run(self, results, inputs, prediction):
         """Take all steps.
 
         Parameters
         ----------
         results : dict of str to array
             Results of the blocks around this one; not changed.
-        state : dict of str to array
-            Changed by the program.
         inputs : dict of str to array
             Of this block.
-        watch : callable (operation, name, array), optional
-            Called with every result.
+        prediction : Prediction
 
         Returns
         -------
         list of arrays, the outputs of the block.
         """
+        prediction.enter()
+        held = {name: prediction.hold(value) for name, value in inputs.items()}
         results = {**results, **inputs}
         for step in self.steps:
             try:
-                step.take(results, state, watch)
+                for name, value in step.take(results, prediction).items():
+                    results[name], held[name] = value, prediction.hold(value)
             except PackageError as error:
                 raise PackageError(f"operation {step.operation.name!r} ({step.operation.op}): {error}") from error
             for name in step.frees:
                 del results[name]
+                prediction.drop(held.pop(name))
+        prediction.drop(sum(held.values()))
         return [results[name] if name in results else self.scope[name].tensor(False) for name in self.block.outputs]
 
 
@@ -235,14 +237,15 @@ class _Step:
             return lambda results: _as_numpy(self.backend, results[argument]), False
         return lambda results: results[argument], False
 
-    def take(self, results, state, watch):
+    def take(self, results, prediction):
+        """What the operation makes: dict of str to array."""
         parameters = dict(self.given)
         for parameter, get in self.later:
             parameters[parameter] = get(results)
         if "blocks" in self.operator.context:
-            parameters["blocks"] = [self._callable(block, results, state, watch) for block in self.blocks]
+            parameters["blocks"] = [self._callable(block, results, prediction) for block in self.blocks]
         if "state" in self.operator.context:
-            parameters["state"] = state
+            parameters["state"] = prediction.state
         try:
             values = self.operator.run(self.backend, **parameters)
             values = values if isinstance(values, (tuple, list)) and not self._makes_list() else (values,)
@@ -254,10 +257,11 @@ class _Step:
         except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
             # A sound program does not get here: shapes or types that do not go together.
             raise PackageError(f"{type(error).__name__}: {error}") from error
-        for name, value in zip(self.operation.outputs, values):
-            results[name] = value
-            if watch is not None:
-                watch(self.operation, name, value)
+        made = dict(zip(self.operation.outputs, values))
+        if prediction.watch is not None:
+            for name, value in made.items():
+                prediction.watch(self.operation, name, value)
+        return made
 
     def _makes_list(self):
         """Whether the result is one list, and not several results."""
@@ -265,8 +269,8 @@ class _Step:
         return len(kinds) == 1 and kinds[0].kind == "list"
 
     @staticmethod
-    def _callable(block, results, state, watch):
-        return lambda *inputs: block.run(results, state, dict(zip(block.block.inputs, inputs)), watch)
+    def _callable(block, results, prediction):
+        return lambda *inputs: block.run(results, dict(zip(block.block.inputs, inputs)), prediction)
 
     def _typed(self, value, kind):
         """A result as the program declares it."""

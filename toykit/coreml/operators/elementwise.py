@@ -119,6 +119,7 @@ for _name, _function in _BINARY.items():
 
 @operator("select")
 def select(xp, cond, a, b):
+    room(np.broadcast_shapes(*(tuple(part.shape) for part in (cond, a, b))))
     return xp.where(xp.to_bool(cond), a, b)
 
 

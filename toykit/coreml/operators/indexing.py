@@ -34,6 +34,8 @@ def _slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask):
 @numpy_operator("slice_by_size")
 def slice_by_size(xp, x, *, begin, size):
     """A size of -1 goes to the end."""
+    if any(not 0 <= b <= b + max(n, 0) <= length or n < -1 for b, n, length in zip(begin, size, x.shape)):
+        raise PackageError(f"a slice of {list(size)} from {list(begin)} does not lie in {tuple(x.shape)}")
     return x[tuple(slice(b, None if n == -1 else b + n) for b, n in zip(begin, size))]
 
 
@@ -160,12 +162,17 @@ def band_part(xp, x, *, lower=-1, upper=-1):
 
 @numpy_operator("fill")
 def fill(xp, *, shape, value=0.0):
-    return np.full(room(shape), value)
+    return np.full(room(shape), value, _narrow(value))
 
 
 @numpy_operator("fill_like")
 def fill_like(xp, ref_tensor, *, value=0.0):
-    return np.full(ref_tensor.shape, value)
+    return np.full(ref_tensor.shape, value, _narrow(value))
+
+
+def _narrow(value):
+    """The type of 32 bits or fewer for numbers like this one: NumPy would take 64."""
+    return np.bool_ if isinstance(value, bool) else np.int32 if isinstance(value, int) else np.float32
 
 
 @numpy_operator("range_1d")
@@ -173,4 +180,4 @@ def range_1d(xp, *, end, start, step):
     if step == 0:
         raise PackageError("step must not be 0")
     room([max(math.ceil((end - start) / step), 0)])
-    return np.arange(start, end, step)
+    return np.arange(start, end, step, _narrow(start + end + step))

@@ -1,7 +1,10 @@
 """Operators that bring numbers to a common scale."""
 
+from ..protobuf import PackageError
 from .reductions import reduce_mean, reduce_sum
 from .registry import operator
+
+_MOST_NEIGHBOURS = 4096
 
 
 def _per_channel(values, x):
@@ -47,6 +50,8 @@ def l2_norm(xp, x, *, epsilon=1e-6):
 @operator("local_response_norm")
 def local_response_norm(xp, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     """Divide by a power of the mean square of `size` neighbouring channels, zeros beyond the ends."""
+    if not 1 <= size <= _MOST_NEIGHBOURS:
+        raise PackageError(f"size must be 1 to {_MOST_NEIGHBOURS:,} channels; got {size:,}")
     before = size // 2
     widths = [(0, 0)] * x.ndim
     widths[1] = (before, size - 1 - before)

@@ -52,7 +52,11 @@ def conv(xp, x, weight, bias=None, *, strides=None, pad_type="valid", pad=None, 
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
     widths = padding(x.shape[2:], reach, strides, pad_type, pad)
-    room((x.shape[0], x.shape[1], *(size + sum(pair) for size, pair in zip(x.shape[2:], widths))))
+    padded = [size + sum(pair) for size, pair in zip(x.shape[2:], widths)]
+    room((x.shape[0], x.shape[1], *padded))
+    outputs = [max((size - r) // stride + 1, 0) for size, r, stride in zip(padded, reach, strides)]
+    # What comes out, and the copies of what each window holds that a backend may make on the way.
+    room((x.shape[0], max(weight.shape[0], x.shape[1] * math.prod(kernel)), *outputs))
     return xp.conv(x, weight, bias, strides, widths, dilations, groups)
 
 
@@ -103,6 +107,8 @@ def padding(sizes, reach, strides, pad_type, pad):
     "same" makes as many outputs as strides fit into the input; an odd element goes after ("same") or
     before ("same_lower").
     """
+    if min(*strides, *reach) < 1:
+        raise PackageError(f"strides {list(strides)} and windows {list(reach)} must be 1 or more")
     if pad_type == "custom":
         return list(zip(pad[::2], pad[1::2]))
     if pad_type == "valid":

@@ -2,8 +2,11 @@
 
 import math
 
+from ..protobuf import PackageError
 from .products import padding
 from .registry import operator, room
+
+_LARGEST_WINDOW = 2**20  # elements; NumPy takes a step for each
 
 
 @operator("max_pool")
@@ -46,6 +49,8 @@ def l2_pool(xp, x, *, kernel_sizes, pad_type, strides=None, pad=None, ceil_mode=
 
 def _widths(x, kernel, strides, pad_type, pad, ceil_mode):
     """The padding that is stated, and the same with what rounding up the output's size adds after it."""
+    if math.prod(kernel) > _LARGEST_WINDOW:
+        raise PackageError(f"a window of {list(kernel)} has more than {_LARGEST_WINDOW:,} elements")
     stated = padding(x.shape[2:], kernel, strides, pad_type, pad)
     whole = list(stated)
     if ceil_mode:
