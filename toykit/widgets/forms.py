@@ -105,7 +105,7 @@ def configurator(rows, networks=("CREPE", "ResNet-50")):
     >>> float16 = row | {"technique": "none", "options": "{}", "package_bytes": "2000"}
     >>> small = row | {"technique": "palettize", "options": '{"bits": 4}', "package_bytes": "600"}
     >>> configurator([float16, small], ("a",)).form
-    'palette of 4 bits'
+    '4-bit palette'
     """
     found = {name: {} for name in networks}
     for row in rows:
@@ -161,7 +161,7 @@ def name_of(technique, options):
     Examples
     --------
     >>> name_of("palettize", {"bits": 4, "group_size": 8})
-    'palette of 4 bits, groups of 8'
+    '4-bit palette, groups of 8'
     >>> name_of("joint", {"prune": {"sparsity": 0.5}, "quantize": {"bits": 8}})
     'pruned 50 % + int8'
     """
@@ -171,7 +171,7 @@ def name_of(technique, options):
         # Joined linear codes always have one scale: it goes without saying.
         names = [_NAME[step]({name: value for name, value in chosen.items() if name != "granularity"})
                  for step, chosen in options.items()]
-        return " + ".join(names) + " tables" * (list(options)[-2:] == ["palettize", "quantize"])
+        return " + ".join(names) + " lut" * (list(options)[-2:] == ["palettize", "quantize"])
     return _NAME[technique](options)
 
 
@@ -190,7 +190,7 @@ def _quantized(options):
 
 
 def _palettized(options):
-    words = f"palette of {options['bits']} bit{'s' * (options['bits'] > 1)}"
+    words = f"{options['bits']}-bit palette"
     words += ", even" * (options.get("mode") == "uniform")
     words += ", channel scales" * ("per_channel_scale" in options)
     words += _with(options, "group_size", ", groups of {}")
