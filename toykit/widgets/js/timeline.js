@@ -69,8 +69,8 @@ export default tk.instrument("timeline", (view) => {
       });
     }
     const slowest = Math.max(...NAMES.map((name) => view.get(name)));
-    big.replaceChildren(html("strong", {}, `${number(s.rate, 2)} a unit of time`), `, and each waits `,
-      html("strong", {}, `${number(s.latency, 1)} units`), " on average. All are done at ", number(s.span), ".");
+    big.replaceChildren(html("strong", {}, `${number(s.rate, 2)} a unit of time`), `, and each takes `,
+      html("strong", {}, `${number(s.latency, 1)} units`), " from arrival to end, on average. All are done at ", number(s.span), ".");
     small.textContent = `${number(s.rate, 3)} × ${number(s.latency, 2)} = ${number(s.inside, 2)} requests are there on average (Little's law). ` +
       `The slowest stage allows no more than ${number(1 / slowest, 2)} a unit. ` +
       (view.get("gap") >= slowest ? "Requests come no faster than that." : "Requests come faster than that, so the queue grows.");
