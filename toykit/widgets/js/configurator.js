@@ -23,7 +23,7 @@ export default tk.instrument("configurator", (view) => {
   const picture = svg("svg", { role: "img", height: 78 }, was, is, said.was, said.is);
   const listing = html("code", {});
   // A region that can scroll must be reachable by keyboard.
-  const code = html("pre", { class: "tk-listing", tabindex: 0, role: "region", "aria-label": "The code" }, listing);
+  const code = html("div", { class: "tk-listing", tabindex: 0, role: "region", "aria-label": "The code" }, html("pre", {}, listing));
   view.stage.append(picture, code);
   const big = html("p", { class: "tk-headline" }), small = html("p", { class: "tk-soft" });
   view.readout.append(big, small);
