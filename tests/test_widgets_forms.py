@@ -9,7 +9,7 @@ import traitlets
 
 import toykit as tk
 from toykit import options as toykit_options
-from toykit.widgets import forms
+from toykit.widgets import forms, wording
 
 DATA = Path(__file__).resolve().parents[1] / "notebooks" / "data"
 
@@ -44,7 +44,7 @@ def test_forms_have_what_the_table_has(widget, rows):
 
 
 def test_names_of_all_forms_differ(rows):
-    names = [forms.name_of(row["technique"], json.loads(row["options"])) for row, _ in all_steps(rows)]
+    names = [wording.name_of(row["technique"], json.loads(row["options"])) for row, _ in all_steps(rows)]
     assert len(set(names)) == len(names)
 
 
@@ -56,7 +56,7 @@ def test_configurations_are_those_of_the_wrapper(rows):
         for technique, options in steps:
             ((_, complete),) = toykit_options.steps(technique, options)
             theirs = one(technique, complete)
-            assert eval(forms.configuration(technique, options), {"cto": cto}) == theirs, row["options"]
+            assert eval(wording.configuration(technique, options), {"cto": cto}) == theirs, row["options"]
 
 
 @pytest.mark.parametrize("technique, options", [
@@ -72,7 +72,7 @@ def test_other_options_are_translated_too(technique, options):
     from toykit.coreml.configs import one
 
     ((_, complete),) = toykit_options.steps(technique, options)
-    assert eval(forms.configuration(technique, options), {"cto": cto}) == one(technique, complete)
+    assert eval(wording.configuration(technique, options), {"cto": cto}) == one(technique, complete)
 
 
 def test_the_code_of_every_form_runs_from_its_system_on_and_not_before(widget, tmp_path, monkeypatch):
