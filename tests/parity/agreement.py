@@ -24,11 +24,15 @@ from . import networks, running
 FORMS = {
     "pruned": ("prune", {"sparsity": 0.5}),
     "pruned 2:4": ("prune", {"n_m": (2, 4)}),
+    "pruned, iOS 16": ("prune", {"sparsity": 0.5}),
     "int8": ("quantize", {"bits": 8}),
+    "int8, iOS 16": ("quantize", {"bits": 8}),
+    "int8, affine, iOS 16": ("quantize", {"bits": 8, "mode": "affine", "signed": False}),
     "int8, affine": ("quantize", {"bits": 8, "mode": "affine", "signed": False}),
     "int4": ("quantize", {"bits": 4}),
     "int4, blocks": ("quantize", {"bits": 4, "granularity": "per_block", "block_size": 16}),
     "4-bit palettes": ("palettize", {"bits": 4, "mode": "uniform"}),
+    "6-bit palettes, iOS 16": ("palettize", {"bits": 6, "mode": "uniform"}),
     "2-bit palettes by k-means": ("palettize", {"bits": 2}),
     "3-bit palettes of groups": ("palettize", {"bits": 3, "mode": "uniform", "group_size": 4}),
     "palettes with scales": ("palettize", {"bits": 4, "mode": "uniform", "per_channel_scale": "across"}),
@@ -70,16 +74,19 @@ def network(name):
 
 
 @cache
-def package(name):
+def package(name, target="iOS18"):
     """The network's package on disk."""
-    return _save(tk.coreml.convert(*network(name), target="iOS18", skip_model_load=True), name)
+    mlmodel = tk.coreml.convert(*network(name), target=target, skip_model_load=True)
+    return _save(mlmodel, f"{name}, {target}")
 
 
 @cache
 def compressed(name, form):
     """The network's package, compressed."""
     technique, options = FORMS[form]
-    return _save(tk.coreml.compress(package(name), technique, **options), f"{name}, {form}")
+    # iOS 16 has operators of its own for what it can store.
+    plain = package(name, "iOS16" if "iOS 16" in form else "iOS18")
+    return _save(tk.coreml.compress(plain, technique, **options), f"{name}, {form}")
 
 
 def _save(mlmodel, name):

@@ -65,6 +65,23 @@ def test_a_rounded_network_is_nearer_than_the_original():
     assert near < 1e-5 < 1e-4 < far
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("backend", running.BACKENDS)
+def test_memory(backend):
+    """The float32 weights, once, and the activations: never those and the weights of the file as well."""
+    from tests.benchmarks.interpreter import memory
+
+    path = agreement.package("ResNet-50")
+    weights = 4 * 25_557_032
+    # The largest activations are 3.2 MB, of which four are alive; torch lays out the weights of a
+    # convolution anew, 9.4 MB, and keeps room to work in. Together less than the 51 MB of the file.
+    loaded, peak = memory(path, backend, "float32", "ahead")
+    assert 0.95 * weights < loaded < 1.05 * weights
+    assert peak < weights + 45e6
+    loaded, peak = memory(path, backend, "float32", "on the fly")
+    assert loaded < 0.05 * weights and peak < 0.6 * weights
+
+
 @pytest.mark.skipif(sys.platform != "darwin", reason="Core ML predicts on macOS only")
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_against_core_ml(name):

@@ -13,6 +13,7 @@ pytest.importorskip("coremltools", reason="coremltools has no wheel for this mac
 
 from tests.parity import running  # noqa: E402
 from tests.parity.operators import elementwise, layers, programs, tensors  # noqa: E402
+from tests.parity.operators.case import ProgramCase  # noqa: E402
 
 TORCH = elementwise.CASES | layers.CASES | tensors.CASES
 HALF = [name for name, case in TORCH.items() if case.half]
@@ -55,3 +56,37 @@ def test_program(name, backend):
     case = programs.CASES[name]
     package = running.program(case)
     check(package, list(case.inputs.values()), running.program_expected(case), "float32", backend)
+
+
+# Random numbers have no reference, but a distribution: (mean, standard deviation) of 40,000 of them.
+RANDOM = {
+    "random_normal": (lambda mb, n: mb.random_normal(shape=n, mean=2.0, stddev=3.0, seed=5), 2, 3),
+    "random_uniform": (lambda mb, n: mb.random_uniform(shape=n, low=-1.0, high=3.0, seed=5), 1, 4 / 12**0.5),
+    "random_bernoulli": (
+        lambda mb, n: mb.cast(x=mb.random_bernoulli(shape=n, prob=np.float32(0.3), seed=5), dtype="fp32"),
+        0.3,
+        0.21**0.5,
+    ),
+    "random_categorical": (
+        lambda mb, n: mb.cast(
+            x=mb.random_categorical(x=np.log(np.float32([[0.2, 0.5, 0.3]])), mode="logits", size=40_000, seed=5), dtype="fp32"
+        ),
+        1.1,
+        0.49**0.5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", running.BACKENDS)
+@pytest.mark.parametrize("name", RANDOM)
+def test_random(name, backend):
+    build, mean, deviation = RANDOM[name]
+    package = running.program(ProgramCase(name, build, {"n": np.int32([200, 200])}))
+    draws = [
+        next(iter(tk.coreml.run(package, {"n": np.int32([200, 200])}, backend=backend).values()))
+        for _ in range(2)
+    ]
+    assert draws[0].size == 40_000 and np.array_equal(*draws), "a seed gives the same numbers again"
+    # Four standard errors.
+    assert abs(draws[0].mean() - mean) < 4 * deviation / 200
+    assert abs(draws[0].std() - deviation) < 0.05 * deviation

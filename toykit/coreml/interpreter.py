@@ -123,7 +123,7 @@ class Model:
                 raise PackageError(f"{missing[0]!r} is in the program, or in the description, but not in both")
             keep = weights == "ahead"
             scope = dict.fromkeys(chosen.inputs)
-            self._steps = Steps(chosen.block, scope, self._xp, keep, self._rounded)
+            self._steps = Steps(chosen.block, scope, self._xp, keep, self._rounded, package.let_go)
         except PackageError as error:
             raise type(error)(f"{package.path}: {error}") from error
         if keep:

@@ -15,6 +15,7 @@ from .protobuf import PackageError
 # Parameters that take several arguments: they are lists even where a program gives one.
 _SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
 _LONGEST_PLAIN = 2**20  # elements of a parameter that is no tensor, such as the labels of a classifier
+_LARGE = 2**16  # elements of a constant after which it is worth while to give memory back
 _DEEPEST = 50  # loops within loops
 _NO_NUMBERS = ("bfloat16", "float8e4m3fn", "float8e5m2")
 
@@ -32,10 +33,12 @@ class Constant:
     backend : Backend
     keep : bool
         Whether a tensor stays in memory once it is there.
+    release : callable ()
+        Called after a large constant is read: what it was read from need not stay in memory.
     """
 
-    def __init__(self, read, backend, keep):
-        self._read, self._backend, self._keep = read, backend, keep
+    def __init__(self, read, backend, keep, release):
+        self._read, self._backend, self._keep, self._release = read, backend, keep, release
         self._kept = {}
 
     def plain(self):
@@ -59,6 +62,8 @@ class Constant:
         elif values.dtype.kind not in "iub":
             raise PackageError(f"a tensor is wanted, and {values.dtype} is given")
         array = values if as_numpy else self._backend.array(values)
+        if values.size > _LARGE:
+            self._release()
         if self._keep or values.size <= 1024:
             self._kept[as_numpy] = array
         return array
@@ -77,12 +82,15 @@ class Steps:
         Whether constants are decompressed once, and kept.
     rounded : bool
         Whether results that the program declares float16 are rounded to it.
+    release : callable ()
+        As for `Constant`.
     """
 
-    def __init__(self, block, scope, backend, keep, rounded, depth=0):
+    def __init__(self, block, scope, backend, keep, rounded, release, depth=0):
         if depth > _DEEPEST:
             raise PackageError(f"the program has blocks within blocks, more than {_DEEPEST} deep")
         self.block, self.backend, self.keep, self.rounded = block, backend, keep, rounded
+        self.release = release
         self.scope = dict(scope) | dict.fromkeys(block.inputs)
         self.depth = depth
         compressed = {}
@@ -97,6 +105,9 @@ class Steps:
         for name in block.outputs:
             self._known(name)
         self._free_early()
+
+    def constant(self, read):
+        return Constant(read, self.backend, self.keep, self.release)
 
     def _known(self, name):
         if name not in self.scope:
@@ -115,13 +126,13 @@ class Steps:
                 raise PackageError(f"constants of type {value.type.dtype} are not supported")
             for name in operation.outputs:
                 compressed[name] = value
-                self.scope[name] = Constant(value.numpy, self.backend, self.keep)
+                self.scope[name] = self.constant(value.numpy)
         elif operation.op in CONSTEXPR:
             values = read_constant(operation, compressed.__getitem__)
             for name, value in values.items():
                 compressed[name] = value
                 read = value.dense if hasattr(value, "dense") else lambda value=value: value
-                self.scope[name] = Constant(read, self.backend, self.keep)
+                self.scope[name] = self.constant(read)
         else:
             self.steps.append(_Step(operation, self))
             self.scope |= dict.fromkeys(operation.outputs)
@@ -196,7 +207,9 @@ class _Step:
         if missing:
             raise PackageError(f"lacks {', '.join(sorted(missing))}")
         self.blocks = [
-            Steps(block, steps.scope, steps.backend, steps.keep, steps.rounded, steps.depth + 1)
+            Steps(
+                block, steps.scope, steps.backend, steps.keep, steps.rounded, steps.release, steps.depth + 1
+            )
             for block in operation.blocks
         ]
         for block in self.blocks:
@@ -223,7 +236,7 @@ class _Step:
         """(function of the results so far, whether it is a constant)"""
         numpy = self.operator.numpy
         if isinstance(argument, Value):
-            constant = Constant(argument.numpy, self.backend, steps.keep)
+            constant = steps.constant(argument.numpy)
         else:
             constant = steps._known(argument)
         if constant is not None:

@@ -470,6 +470,14 @@ case(
     x=X * 4,
 )  # fmt: skip
 
+STORED = np.float16([[1.5, -2], [0.25, 3]])
+case(
+    "constexpr_cast",
+    lambda mb, x: mb.matmul(x=x, y=mb.constexpr_cast(source_val=STORED, output_dtype="fp32")),
+    lambda x: x @ STORED.astype(np.float32),
+    x=array(normal(3, 2)),
+)
+
 # Control flow and lists.
 case(
     "cond",
