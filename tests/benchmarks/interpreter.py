@@ -1,4 +1,4 @@
-"""Print how long toykit takes to run a package, and how much memory: `python -m tests.benchmarks.interpreter`.
+"""Print how long toykit takes to run a package and how much memory: `python -m tests.benchmarks.interpreter`.
 
 Times are of toykit and of eager torch in turns in one process, the fastest of several rounds, with one
 thread and with all; the ratio is what counts. Memory is the peak of a fresh process that loads a package
@@ -113,7 +113,9 @@ def memory(path, backend="torch", precision="float32", weights="ahead"):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         built = packages(folder)
-        print("| network | threads | backend | precision | weights | toykit | eager torch | ratio | promised |")
+        print(
+            "| network | threads | backend | precision | weights | toykit | eager torch | ratio | promised |"
+        )
         print("|---|---|---|---|---|---|---|---|---|")
         everything = torch.get_num_threads()
         for threads in dict.fromkeys((1, everything)):
@@ -124,10 +126,10 @@ def main():
                 theirs, ours = times(network, example, path, WAYS[:4])
                 ours += times(network, example, path, WAYS[4:])[1]
                 for way, seconds in zip(WAYS, ours, strict=True):
-                    promised = name == "ResNet-50" and way == WAYS[0]
+                    promised = TOGETHER if name == "ResNet-50" and way == WAYS[0] else ""
                     print(
                         f"| {name} | {threads} | {' | '.join(way.values())} | {1e3 * seconds:.0f} ms "
-                        f"| {1e3 * theirs:.0f} ms | {seconds / theirs:.2f} | {TOGETHER if promised else ''} |",
+                        f"| {1e3 * theirs:.0f} ms | {seconds / theirs:.2f} | {promised} |",
                         flush=True,
                     )
         if not sys.platform.startswith("linux"):

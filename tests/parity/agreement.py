@@ -37,9 +37,15 @@ FORMS = {
     "3-bit palettes of groups": ("palettize", {"bits": 3, "mode": "uniform", "group_size": 4}),
     "palettes with scales": ("palettize", {"bits": 4, "mode": "uniform", "per_channel_scale": "across"}),
     "palettes of vectors": ("palettize", {"bits": 2, "cluster_dim": 2}),
-    "pruned and palettized": ("joint", {"prune": {"sparsity": 0.7}, "palettize": {"bits": 4, "mode": "uniform"}}),
+    "pruned and palettized": (
+        "joint",
+        {"prune": {"sparsity": 0.7}, "palettize": {"bits": 4, "mode": "uniform"}},
+    ),
     "pruned and int8": ("joint", {"prune": {"sparsity": 0.7}, "quantize": {"bits": 8}}),
-    "int8 palettes": ("joint", {"palettize": {"bits": 4, "mode": "uniform"}, "quantize": {"granularity": "per_tensor"}}),
+    "int8 palettes": (
+        "joint",
+        {"palettize": {"bits": 4, "mode": "uniform"}, "quantize": {"granularity": "per_tensor"}},
+    ),
     "all three": (
         "joint",
         {
@@ -48,7 +54,7 @@ FORMS = {
             "quantize": {"granularity": "per_tensor"},
         },
     ),
-}  # fmt: skip
+}
 COMPRESSED = [("small CNN", form) for form in FORMS] + [
     ("U-Net", "4-bit palettes"),
     ("U-Net", "int8"),
@@ -60,7 +66,10 @@ COMPRESSED = [("small CNN", form) for form in FORMS] + [
 ]
 # On these, compressing takes many seconds: in the report, not in the tests.
 LARGE = [
-    *(("ResNet-50", form) for form in ("pruned", "int8", "int4, blocks", "4-bit palettes", "pruned and int8")),
+    *(
+        ("ResNet-50", form)
+        for form in ("pruned", "int8", "int4, blocks", "4-bit palettes", "pruned and int8")
+    ),
     *(("CREPE", form) for form in ("pruned", "int8", "int4, blocks", "4-bit palettes", "pruned and int8")),
 ]
 

@@ -20,7 +20,12 @@ _ELSEWHERE = {"conv_quantized", "_const_symbolic"}
 # Tested without a place in these tables: with what goes in and out, and by their distribution.
 _TESTED = {
     "test_predicting": {"classify", "read_state", "write_state"},
-    "test_operators.test_random": {"random_bernoulli", "random_categorical", "random_normal", "random_uniform"},
+    "test_operators.test_random": {
+        "random_bernoulli",
+        "random_categorical",
+        "random_normal",
+        "random_uniform",
+    },
 }
 
 
@@ -59,11 +64,17 @@ def main(whole):
     counts, ours, all_of_them = emitted(), supported(), known()
     print("| operators | number | missing |\n|---|---|---|")
     print(f"| known to coremltools | {len(all_of_them)} | |")
-    print(f"| run by toykit | {len(ours & all_of_them)} | {', '.join(sorted(all_of_them - ours)) or 'none'} |")
+    print(
+        f"| run by toykit | {len(ours & all_of_them)} | {', '.join(sorted(all_of_them - ours)) or 'none'} |"
+    )
     tried = set(counts).union(*_TESTED.values()) & all_of_them
     print(f"| tried by the tests | {len(tried)} | {', '.join(sorted(all_of_them - tried)) or 'none'} |\n")
     places = [(backend, precision) for precision in ("float32", "float16") for backend in running.BACKENDS]
-    print("| network | weights | " + " | ".join(f"{precision}, {backend}" for backend, precision in places) + " |")
+    print(
+        "| network | weights | "
+        + " | ".join(f"{precision}, {backend}" for backend, precision in places)
+        + " |"
+    )
     print("|---|---|" + "---|" * len(places))
     pairs = [(name, None) for name in networks.NETWORKS] + agreement.COMPRESSED
     for name, form in pairs + (agreement.LARGE if whole else []):
@@ -71,7 +82,12 @@ def main(whole):
         path = agreement.compressed(name, form) if form else agreement.package(name)
         model = agreement.with_weights(name, path) if form else agreement.rounded(name)
         found = agreement.distances(path, model, example)
-        print(f"| {name} | {form or 'float16'} | " + " | ".join(f"{found[place]:.1e}" for place in places) + " |", flush=True)
+        print(
+            f"| {name} | {form or 'float16'} | "
+            + " | ".join(f"{found[place]:.1e}" for place in places)
+            + " |",
+            flush=True,
+        )
     return 0
 
 

@@ -25,7 +25,10 @@ def distance(ours, reference):
         return 0.0 if np.array_equal(ours, reference) else np.inf
     ours, reference = ours.astype(np.float64), reference.astype(np.float64)
     finite = np.isfinite(reference)
-    if not np.array_equal(ours[~finite], reference[~finite], equal_nan=True) or not np.isfinite(ours[finite]).all():
+    if (
+        not np.array_equal(ours[~finite], reference[~finite], equal_nan=True)
+        or not np.isfinite(ours[finite]).all()
+    ):
         return np.inf
     if not finite.any():
         return 0.0
@@ -93,7 +96,9 @@ def _folded(case):
         opset = getattr(ct.target, case.target)
         with Function({"unused": mb.placeholder(shape=(1,))}, opset_version=opset):
             # Copies: coremltools folds thresholded_relu in place, and would change the case.
-            found = case.build(mb, **{name: mb.const(val=value.copy()) for name, value in case.inputs.items()})
+            found = case.build(
+                mb, **{name: mb.const(val=value.copy()) for name, value in case.inputs.items()}
+            )
             found = found if isinstance(found, (tuple, list)) else [found]
             values = [variable.val for variable in found]
     assert all(value is not None for value in values), f"coremltools does not fold {case.name}"

@@ -39,7 +39,8 @@ def test_ahead_and_on_the_fly_are_equal(name, form, backend):
     _, example = agreement.network(name)
     path = agreement.compressed(name, form) if form else agreement.package(name)
     answers = [
-        agreement.answer(path, example, backend=backend, weights=weights) for weights in ("ahead", "on the fly")
+        agreement.answer(path, example, backend=backend, weights=weights)
+        for weights in ("ahead", "on the fly")
     ]
     assert np.array_equal(*answers)
 

@@ -69,12 +69,15 @@ RANDOM = {
     ),
     "random_categorical": (
         lambda mb, n: mb.cast(
-            x=mb.random_categorical(x=np.log(np.float32([[0.2, 0.5, 0.3]])), mode="logits", size=40_000, seed=5), dtype="fp32"
+            x=mb.random_categorical(
+                x=np.log(np.float32([[0.2, 0.5, 0.3]])), mode="logits", size=40_000, seed=5
+            ),
+            dtype="fp32",
         ),
         1.1,
         0.49**0.5,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("backend", running.BACKENDS)

@@ -60,7 +60,9 @@ class TestFlexibleShapes:
         x = normal(*shape)
         assert close(only(tk.coreml.run(ranged, {"x": x.numpy()}, backend=backend)), convolution(x))
 
-    @pytest.mark.parametrize("shape", [(1, 3, 7, 12), (1, 3, 65, 12), (4, 3, 16, 12), (1, 3, 16, 13), (3, 16, 12)])
+    @pytest.mark.parametrize(
+        "shape", [(1, 3, 7, 12), (1, 3, 65, 12), (4, 3, 16, 12), (1, 3, 16, 13), (3, 16, 12)]
+    )
     def test_outside_the_range(self, ranged, shape):
         with pytest.raises(ValueError, match=r"'x' must have shape \(1 to 3, 3, 8 to 64, 12\); got"):
             tk.coreml.run(ranged, {"x": np.zeros(shape, np.float32)})
@@ -110,7 +112,11 @@ class TestImages:
         @quiet()
         def make(color):
             kind = ct.ImageType(
-                "x", (1, 3, 6, 8), scale=1 / 127.5, bias=[-1.0, -0.9, -1.1], color_layout=getattr(ct.colorlayout, color)
+                "x",
+                (1, 3, 6, 8),
+                scale=1 / 127.5,
+                bias=[-1.0, -0.9, -1.1],
+                color_layout=getattr(ct.colorlayout, color),
             )
             return converted(convolution, torch.zeros(1, 3, 6, 8), inputs=[kind])
 
@@ -128,7 +134,9 @@ class TestImages:
     @pytest.mark.parametrize("color", ["GRAYSCALE", "GRAYSCALE_FLOAT16"])
     def test_gray(self, color, backend):
         PIL = pytest.importorskip("PIL.Image")
-        kind = ct.ImageType("x", (1, 1, 6, 8), scale=0.5, bias=3.0, color_layout=getattr(ct.colorlayout, color))
+        kind = ct.ImageType(
+            "x", (1, 1, 6, 8), scale=0.5, bias=3.0, color_layout=getattr(ct.colorlayout, color)
+        )
         package = converted(lambda x: x * 2, torch.zeros(1, 1, 6, 8), inputs=[kind], precision="float16")
         for given in (self.GRAY, PIL.fromarray(self.GRAY)):
             answer = only(tk.coreml.run(package, {"x": given}, backend=backend))
@@ -163,7 +171,12 @@ class TestImages:
 
     @pytest.mark.parametrize(
         "given",
-        [np.zeros((3, 6, 8), np.uint8), np.zeros((6, 8), np.uint8), np.zeros((6, 8, 4), np.uint8), np.array(["a"])],
+        [
+            np.zeros((3, 6, 8), np.uint8),
+            np.zeros((6, 8), np.uint8),
+            np.zeros((6, 8, 4), np.uint8),
+            np.array(["a"]),
+        ],
     )
     def test_what_is_no_image(self, package, given):
         with pytest.raises((TypeError, ValueError), match="input 'x' must"):
@@ -181,7 +194,9 @@ class TestClassifiers:
     def test_label_and_probabilities(self, labels, backend):
         package = converted(self.NETWORK, torch.zeros(1, 4), classifier_config=ct.ClassifierConfig(labels))
         x = normal(1, 4)
-        answer = tk.coreml.run(package, {next(iter(tk.coreml.load(package).inputs)): x.numpy()}, backend=backend)
+        answer = tk.coreml.run(
+            package, {next(iter(tk.coreml.load(package).inputs)): x.numpy()}, backend=backend
+        )
         probabilities = self.NETWORK(x)[0]
         assert answer["classLabel"] == labels[int(probabilities.argmax())]
         assert type(answer["classLabel"]) is type(labels[0])
@@ -248,7 +263,9 @@ class TestInputs:
     def model(self):
         kinds = [ct.TensorType("x", (2, 3)), ct.TensorType("n", (2, 1), dtype=np.int32)]
         package = converted(
-            lambda x, n: (x * n, n + 1), (torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int32)), inputs=kinds
+            lambda x, n: (x * n, n + 1),
+            (torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int32)),
+            inputs=kinds,
         )
         return tk.coreml.load(package)
 
@@ -376,7 +393,9 @@ class TestOptions:
     def test_several_functions(self, tmp_path, backend):
         paths = []
         for factor in (2.0, 3.0):
-            package = converted(lambda x, f=factor: x * f, torch.zeros(2), "iOS18", inputs=[ct.TensorType("x", (2,))])
+            package = converted(
+                lambda x, f=factor: x * f, torch.zeros(2), "iOS18", inputs=[ct.TensorType("x", (2,))]
+            )
             paths.append(tk.coreml.save(package, tmp_path / f"{factor}.mlpackage"))
         description = ct.utils.MultiFunctionDescriptor()
         for name, path in zip(("double", "triple"), paths, strict=True):

@@ -175,12 +175,17 @@ class Steps:
                 for name, value in step.take(results, prediction).items():
                     results[name], held[name] = value, prediction.hold(value)
             except PackageError as error:
-                raise PackageError(f"operation {step.operation.name!r} ({step.operation.op}): {error}") from error
+                raise PackageError(
+                    f"operation {step.operation.name!r} ({step.operation.op}): {error}"
+                ) from error
             for name in step.frees:
                 del results[name]
                 prediction.drop(held.pop(name))
         prediction.drop(sum(held.values()))
-        return [results[name] if name in results else self.scope[name].tensor(False) for name in self.block.outputs]
+        return [
+            results[name] if name in results else self.scope[name].tensor(False)
+            for name in self.block.outputs
+        ]
 
 
 class _Step:
@@ -263,7 +268,8 @@ class _Step:
             values = self.operator.run(self.backend, **parameters)
             values = values if isinstance(values, (tuple, list)) and not self._makes_list() else (values,)
             values = [
-                self._typed(value, kind) for value, kind in zip(values, self.operation.outputs.values(), strict=True)
+                self._typed(value, kind)
+                for value, kind in zip(values, self.operation.outputs.values(), strict=True)
             ]
         except PackageError:
             raise

@@ -48,7 +48,9 @@ class Prediction:
         size = sum(map(_nbytes, value)) if isinstance(value, list) else _nbytes(value)
         self._bytes += size
         if self._bytes > LARGEST:
-            raise PackageError(f"results would take {self._bytes:,} bytes at a time; toykit allows {LARGEST:,}")
+            raise PackageError(
+                f"results would take {self._bytes:,} bytes at a time; toykit allows {LARGEST:,}"
+            )
         return size
 
     def drop(self, size):

@@ -3,8 +3,8 @@
 All floats that go in are float16 numbers, so that a package in either precision gets the same ones.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 import numpy as np
 import torch
@@ -86,6 +86,25 @@ def table(*rows, half=False):
         assert name not in cases, name
         cases[name] = TorchCase(name, function, tuple(inputs), **options)
     return cases
+
+
+def written(cases):
+    """A function that adds a program to a dict of cases: name, build, oracle, target, and the inputs."""
+
+    def case(name, build, oracle=None, target="iOS17", **inputs):
+        assert name not in cases, name
+        cases[name] = ProgramCase(name, build, inputs, oracle, target)
+
+    return case
+
+
+def array(tensor):
+    return tensor.numpy()
+
+
+def weights(*shape, seed=2):
+    """Small numbers, for the weights of a program."""
+    return array(normal(*shape, seed=seed, scale=0.5))
 
 
 def normal(*shape, seed=0, scale=1.0, shift=0.0):

@@ -78,7 +78,12 @@ BINARY = table(
     ("maximum", torch.maximum, X, Y),
     ("minimum", torch.minimum, X, Y),
     ("equal", torch.eq, integers(4, 5, high=0), integers(4, 5, high=0, seed=1)),
-    ("not equal", lambda x, y: torch.ne(x, y).float(), integers(4, 5, high=0), integers(4, 5, high=0, seed=1)),
+    (
+        "not equal",
+        lambda x, y: torch.ne(x, y).float(),
+        integers(4, 5, high=0),
+        integers(4, 5, high=0, seed=1),
+    ),
     ("less", lambda x, y: torch.lt(x, y).float(), X, Y),
     ("less or equal", torch.le, integers(4, 5), integers(4, 5, seed=1)),
     ("greater", torch.gt, X, Y),

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .case import inside, integers, normal, other, positive, seeded, table
+from .case import inside, integers, normal, other, seeded, table
 
 IMAGE = normal(1, 4, 7, 8)
 SIGNAL = normal(2, 4, 9)
@@ -96,40 +96,100 @@ PRODUCTS = table(
     ("matmul", torch.matmul, normal(3, 4), other(4, 5)),
     ("matmul of batches", torch.matmul, normal(2, 3, 4), other(2, 4, 5)),
     ("matmul, transposed", lambda x, y: x @ y.transpose(1, 2), normal(2, 3, 4), other(2, 5, 4)),
-    ("matmul, both transposed", lambda x, y: x.transpose(1, 2) @ y.transpose(1, 2), normal(2, 4, 3), other(2, 5, 4)),
+    (
+        "matmul, both transposed",
+        lambda x, y: x.transpose(1, 2) @ y.transpose(1, 2),
+        normal(2, 4, 3),
+        other(2, 5, 4),
+    ),
     ("matmul, broadcast", torch.matmul, normal(2, 1, 3, 4), other(3, 4, 5)),
     ("matmul of a vector", torch.matmul, normal(4), other(4, 5)),
     ("bmm", torch.bmm, normal(2, 3, 4), other(2, 4, 5)),
-    ("baddbmm", lambda b, x, y: torch.baddbmm(b, x, y, beta=0.5, alpha=2.0), normal(2, 3, 5), normal(2, 3, 4), other(2, 4, 5)),
+    (
+        "baddbmm",
+        lambda b, x, y: torch.baddbmm(b, x, y, beta=0.5, alpha=2.0),
+        normal(2, 3, 5),
+        normal(2, 3, 4),
+        other(2, 4, 5),
+    ),
     ("addmm", torch.addmm, normal(3, 5), normal(3, 4), other(4, 5)),
     ("outer", torch.outer, normal(3), other(4)),
-    ("einsum of heads", lambda x, y: torch.einsum("bhqd,bhkd->bhqk", x, y), normal(1, 2, 3, 4), other(1, 2, 5, 4)),
-    ("einsum to the channel", lambda x, y: torch.einsum("nchw,nwhu->nchu", x, y), normal(1, 2, 3, 4), other(1, 4, 3, 5)),
+    (
+        "einsum of heads",
+        lambda x, y: torch.einsum("bhqd,bhkd->bhqk", x, y),
+        normal(1, 2, 3, 4),
+        other(1, 2, 5, 4),
+    ),
+    (
+        "einsum to the channel",
+        lambda x, y: torch.einsum("nchw,nwhu->nchu", x, y),
+        normal(1, 2, 3, 4),
+        other(1, 4, 3, 5),
+    ),
     ("einsum of two", lambda x, y: torch.einsum("abc,cd->abd", x, y), normal(2, 3, 4), other(4, 5)),
     ("einsum, sum of all", lambda x, y: torch.einsum("ij,ij->i", x, y), normal(3, 4), other(3, 4)),
     ("embedding", seeded(lambda: nn.Embedding(7, 4)), integers(2, 3, low=0, high=7)),
     half=True,
-)  # fmt: skip
+)
 
 SAMPLING = table(
     ("upsample nearest", lambda x: F.interpolate(x, scale_factor=2), IMAGE),
     ("upsample nearest to a size", lambda x: F.interpolate(x, size=(14, 24)), IMAGE),
     ("upsample nearest 1d", lambda x: F.interpolate(x, scale_factor=2), SIGNAL[:1]),
     ("upsample bilinear", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), IMAGE),
-    ("upsample bilinear, corners", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True), IMAGE),
-    ("upsample bilinear, odd factor", lambda x: F.interpolate(x, scale_factor=(3, 2), mode="bilinear"), IMAGE),
+    (
+        "upsample bilinear, corners",
+        lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+        IMAGE,
+    ),
+    (
+        "upsample bilinear, odd factor",
+        lambda x: F.interpolate(x, scale_factor=(3, 2), mode="bilinear"),
+        IMAGE,
+    ),
     ("resize bilinear", lambda x: F.interpolate(x, size=(5, 11), mode="bilinear"), IMAGE),
-    ("resize bilinear, corners", lambda x: F.interpolate(x, size=(5, 11), mode="bilinear", align_corners=True), IMAGE),
+    (
+        "resize bilinear, corners",
+        lambda x: F.interpolate(x, size=(5, 11), mode="bilinear", align_corners=True),
+        IMAGE,
+    ),
     ("grid sample", lambda x, g: F.grid_sample(x, g, align_corners=False), IMAGE, inside(1, 3, 5, 2)),
     ("grid sample, corners", lambda x, g: F.grid_sample(x, g, align_corners=True), IMAGE, inside(1, 3, 5, 2)),
-    ("grid sample, outside", lambda x, g: F.grid_sample(x, g, align_corners=False), IMAGE, inside(1, 3, 5, 2) * 1.5),
-    ("grid sample, border", lambda x, g: F.grid_sample(x, g, padding_mode="border", align_corners=False), IMAGE, inside(1, 3, 5, 2) * 1.5),
-    ("grid sample, reflection", lambda x, g: F.grid_sample(x, g, padding_mode="reflection", align_corners=True), IMAGE, inside(1, 3, 5, 2) * 1.5),
-    ("grid sample, nearest", lambda x, g: F.grid_sample(x, g, mode="nearest", align_corners=False), IMAGE, inside(1, 3, 5, 2)),
-    ("affine grid", lambda x, t: F.grid_sample(x, F.affine_grid(t, (1, 4, 7, 8), align_corners=False), align_corners=False), IMAGE, torch.tensor([[[0.9, 0.2, 0.1], [-0.1, 1.1, -0.2]]])),
+    (
+        "grid sample, outside",
+        lambda x, g: F.grid_sample(x, g, align_corners=False),
+        IMAGE,
+        inside(1, 3, 5, 2) * 1.5,
+    ),
+    (
+        "grid sample, border",
+        lambda x, g: F.grid_sample(x, g, padding_mode="border", align_corners=False),
+        IMAGE,
+        inside(1, 3, 5, 2) * 1.5,
+    ),
+    (
+        "grid sample, reflection",
+        lambda x, g: F.grid_sample(x, g, padding_mode="reflection", align_corners=True),
+        IMAGE,
+        inside(1, 3, 5, 2) * 1.5,
+    ),
+    (
+        "grid sample, nearest",
+        lambda x, g: F.grid_sample(x, g, mode="nearest", align_corners=False),
+        IMAGE,
+        inside(1, 3, 5, 2),
+    ),
+    (
+        "affine grid",
+        lambda x, t: F.grid_sample(
+            x, F.affine_grid(t, (1, 4, 7, 8), align_corners=False), align_corners=False
+        ),
+        IMAGE,
+        torch.tensor([[[0.9, 0.2, 0.1], [-0.1, 1.1, -0.2]]]),
+    ),
     ("pixel shuffle", lambda x: F.pixel_shuffle(x, 2), IMAGE),
     ("pixel unshuffle", lambda x: F.pixel_unshuffle(x, 2), normal(1, 2, 4, 6)),
-)  # fmt: skip
+)
 
 
 class Recurrent(nn.Module):
@@ -158,15 +218,30 @@ RECURRENCE = table(
     ("lstm", recurrent("LSTM"), SEQUENCE, *start(1)),
     ("lstm, both ways", recurrent("LSTM", bidirectional=True), SEQUENCE, *start(2)),
     ("lstm, two layers", recurrent("LSTM", num_layers=2), SEQUENCE, *start(2)),
-    ("lstm, batch first", recurrent("LSTM", batch_first=True), SEQUENCE.transpose(0, 1).contiguous(), *start(1)),
-    ("lstm, two layers both ways, no bias", recurrent("LSTM", num_layers=2, bidirectional=True, bias=False), SEQUENCE, *start(4)),
+    (
+        "lstm, batch first",
+        recurrent("LSTM", batch_first=True),
+        SEQUENCE.transpose(0, 1).contiguous(),
+        *start(1),
+    ),
+    (
+        "lstm, two layers both ways, no bias",
+        recurrent("LSTM", num_layers=2, bidirectional=True, bias=False),
+        SEQUENCE,
+        *start(4),
+    ),
     ("gru", recurrent("GRU"), SEQUENCE, start(1)[0]),
     ("gru, both ways", recurrent("GRU", bidirectional=True), SEQUENCE, start(2)[0]),
-    ("gru, two layers, batch first", recurrent("GRU", num_layers=2, batch_first=True), SEQUENCE.transpose(0, 1).contiguous(), start(2)[0]),
+    (
+        "gru, two layers, batch first",
+        recurrent("GRU", num_layers=2, batch_first=True),
+        SEQUENCE.transpose(0, 1).contiguous(),
+        start(2)[0],
+    ),
     ("rnn", recurrent("RNN"), SEQUENCE, start(1)[0]),
     ("rnn, relu", recurrent("RNN", nonlinearity="relu"), SEQUENCE, start(1)[0]),
     half=True,
-)  # fmt: skip
+)
 
 QUERY, KEY, VALUE = normal(1, 2, 3, 4), other(1, 2, 5, 4), normal(1, 2, 5, 4, seed=2)
 ALLOWED = torch.tensor([[True, False, True, True, False], [True] * 5, [False, True, True, False, True]])
@@ -174,13 +249,33 @@ ALLOWED = torch.tensor([[True, False, True, True, False], [True] * 5, [False, Tr
 ATTENTION = table(
     ("attention", F.scaled_dot_product_attention, QUERY, KEY, VALUE),
     ("attention, iOS 18", F.scaled_dot_product_attention, QUERY, KEY, VALUE, NEW),
-    ("attention, mask added", lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, m), QUERY, KEY, VALUE, normal(3, 5), NEW),
-    ("attention, mask of bools", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, ALLOWED), QUERY, KEY, VALUE, NEW),
-    ("attention, causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True), KEY, KEY, VALUE, NEW),
+    (
+        "attention, mask added",
+        lambda q, k, v, m: F.scaled_dot_product_attention(q, k, v, m),
+        QUERY,
+        KEY,
+        VALUE,
+        normal(3, 5),
+        NEW,
+    ),
+    (
+        "attention, mask of bools",
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, ALLOWED),
+        QUERY,
+        KEY,
+        VALUE,
+        NEW,
+    ),
+    (
+        "attention, causal",
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        KEY,
+        KEY,
+        VALUE,
+        NEW,
+    ),
     half=True,
-)  # fmt: skip
-
-
+)
 
 
 CASES = CONVOLUTIONS | NORMS | POOLS | PRODUCTS | SAMPLING | RECURRENCE | ATTENTION

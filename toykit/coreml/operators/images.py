@@ -136,7 +136,12 @@ def crop_resize(
     for image, box in zip(chosen, boxes):
         top, left, bottom, right = _corners(box, box_coordinate_mode)
         if normalized_coordinates:
-            top, bottom, left, right = top * (height - 1), bottom * (height - 1), left * (width - 1), right * (width - 1)
+            top, bottom, left, right = (
+                top * (height - 1),
+                bottom * (height - 1),
+                left * (width - 1),
+                right * (width - 1),
+            )
         rows = _box_grid(top * spatial_scale, bottom * spatial_scale, target_height, sampling_mode)
         columns = _box_grid(left * spatial_scale, right * spatial_scale, target_width, sampling_mode)
         inside = ((rows >= 0) & (rows <= height - 1))[:, None] & ((columns >= 0) & (columns <= width - 1))

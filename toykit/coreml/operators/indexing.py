@@ -24,7 +24,9 @@ def slice_update(
 
 def _slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask):
     none = [False] * x.ndim
-    places = zip(begin, end, stride or [1] * x.ndim, begin_mask or none, end_mask or none, squeeze_mask or none)
+    places = zip(
+        begin, end, stride or [1] * x.ndim, begin_mask or none, end_mask or none, squeeze_mask or none
+    )
     return tuple(
         first if single else slice(None if from_start else first, None if to_end else last, step)
         for first, last, step, from_start, to_end, single in places

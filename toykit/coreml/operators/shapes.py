@@ -114,7 +114,9 @@ def reverse(xp, x, *, axes=None):
 def reverse_sequence(xp, x, lengths, *, seq_axis=0, batch_axis=0):
     y = np.moveaxis(x, (batch_axis, seq_axis), (0, 1)).copy()
     if len(lengths) != len(y) or not all(0 <= length <= y.shape[1] for length in lengths):
-        raise PackageError(f"{len(y)} sequences of {y.shape[1]} steps cannot be reversed as far as lengths say")
+        raise PackageError(
+            f"{len(y)} sequences of {y.shape[1]} steps cannot be reversed as far as lengths say"
+        )
     for row, length in zip(y, lengths):
         row[: int(length)] = row[: int(length)][::-1].copy()
     return np.moveaxis(y, (0, 1), (batch_axis, seq_axis))
