@@ -16,6 +16,7 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 import toykit as tk
+from toykit._quiet import coremltools
 
 from . import networks, running
 
@@ -96,6 +97,11 @@ def compressed(name, form):
     # iOS 16 has operators of its own for what it can store.
     plain = package(name, "iOS16" if "iOS 16" in form else "iOS18")
     return _save(tk.coreml.compress(plain, technique, **options), f"{name}, {form}")
+
+
+def opened(path):
+    """A package as a model of coremltools, which is not asked to predict."""
+    return coremltools().models.MLModel(str(path), skip_model_load=True)
 
 
 def _save(mlmodel, name):

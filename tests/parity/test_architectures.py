@@ -45,6 +45,20 @@ def test_ahead_and_on_the_fly_are_equal(name, form, backend):
     assert np.array_equal(*answers)
 
 
+@pytest.mark.parametrize("form", ["int8", "4-bit palettes", "pruned", "pruned and palettized"])
+def test_compressed_lstm(form):
+    """Its weights are stored in another order than torch's; so coremltools decompresses them, too."""
+    import coremltools.optimize.coreml as cto
+
+    _, example = agreement.network("LSTM")
+    path = agreement.compressed("LSTM", form)
+    stored = [operation.op for operation in tk.coreml.Package(path).program.walk()]
+    assert sum(op.startswith("constexpr") for op in stored) >= 8
+    with tk.quiet():
+        plain = cto.decompress_weights(agreement.opened(path))
+    assert running.distance(agreement.answer(path, example), agreement.answer(plain, example)) <= 1e-4
+
+
 # Sums in another order differ in the last bits of float32; of these, some round to another float16.
 @pytest.mark.parametrize(("precision", "within"), [("float32", 1e-5), ("float16", 1e-2)])
 @pytest.mark.parametrize("name", ["ViT", "U-Net", "MobileNetV3", "LSTM", "transformer encoder"])
