@@ -89,6 +89,24 @@ class TestNames:
         conv["inputs"]["x"] = conv["inputs"]["pad_type"]
         refused(convolution.write(), "conv")
 
+    def test_numbers_in_place_of_a_word(self, tmp_path):
+        """A parameter of a layer that takes a name, given an array."""
+        written = program(
+            tmp_path,
+            lambda mb, x, h: mb.rnn(
+                x=x,
+                initial_h=h,
+                weight_ih=np.ones((2, 3), np.float32),
+                weight_hh=np.ones((2, 2), np.float32),
+                activation="tanh",
+            ),
+            x=np.ones((4, 1, 3), np.float32),
+            h=np.ones((1, 2), np.float32),
+        )
+        rnn = written.operation("rnn")
+        rnn["inputs"]["activation"] = rnn["inputs"]["weight_hh"]
+        refused(written.write(), r"\(rnn\)")
+
     def test_more_results_than_declared(self, convolution):
         relu = convolution.operation("relu")
         relu["outputs"].append(copy.deepcopy(relu["outputs"][0]) | {"name": "another"})

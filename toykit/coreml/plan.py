@@ -16,6 +16,8 @@ from .protobuf import PackageError
 _SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
 _LONGEST_PLAIN = 2**20  # elements of a parameter that is no tensor, such as the labels of a classifier
 _LARGE = 2**16  # elements of a constant after which it is worth while to give memory back
+# What NumPy, torch and Python say of shapes and types that do not go together.
+_MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _DEEPEST = 50  # loops within loops
 _NO_NUMBERS = ("bfloat16", "float8e4m3fn", "float8e5m2")
 
@@ -273,8 +275,8 @@ class _Step:
             ]
         except PackageError:
             raise
-        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-            # A sound program does not get here: shapes or types that do not go together.
+        except _MISFITS as error:
+            # A sound program does not get here.
             raise PackageError(f"{type(error).__name__}: {error}") from error
         made = dict(zip(self.operation.outputs, values))
         if prediction.watch is not None:

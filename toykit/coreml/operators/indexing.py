@@ -147,6 +147,8 @@ def non_zero(xp, x):
 def one_hot(xp, indices, *, one_hot_vector_size, axis=-1, on_value=1, off_value=0):
     room((*indices.shape, one_hot_vector_size))
     axis = axis + indices.ndim + 1 if axis < 0 else axis
+    if not 0 <= axis <= indices.ndim:
+        raise PackageError(f"axis {axis} is none of the {indices.ndim + 1} of the result")
     places = np.arange(one_hot_vector_size).reshape([-1] + [1] * (indices.ndim - axis))
     return np.where(np.expand_dims(indices, axis) == places, on_value, off_value)
 
