@@ -65,6 +65,11 @@ GREEDY = {
         "one_hot_vector_size",
         (HUGE,),
     ),
+    "one_hot, far": (
+        lambda mb, x: mb.one_hot(indices=mb.cast(x=x, dtype="int32"), one_hot_vector_size=3),
+        "axis",
+        (-(2**31),),
+    ),
     "range_1d": (lambda mb, x: mb.range_1d(start=0, end=5, step=1), "end", (2**31 - 1,)),
     "sliding_windows": (lambda mb, x: mb.sliding_windows(x=x, axis=1, size=2), "stride", (0,)),
     "reshape": (lambda mb, x: mb.reshape(x=x, shape=[3, 2]), "shape", (HUGE, HUGE)),

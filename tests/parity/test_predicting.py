@@ -1,5 +1,7 @@
 """What goes into a model and what comes out, as with `MLModel.predict`; and what is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -339,6 +341,19 @@ class TestInputs:
     def test_no_dictionary(self, model, inputs):
         with pytest.raises((TypeError, ValueError), match="inputs must be|has no input"):
             model.predict(inputs)
+
+    @pytest.mark.parametrize("weights", ["ahead", "on the fly"])
+    def test_threads(self, convolution, backend, weights):
+        """Several threads may ask one model at the same time."""
+        model = tk.coreml.load(
+            converted(convolution, torch.zeros(1, 3, 32, 32)), backend=backend, weights=weights
+        )
+        name = next(iter(model.inputs))
+        given = [{name: normal(1, 3, 32, 32, seed=seed).numpy()} for seed in range(16)]
+        with ThreadPoolExecutor(8) as pool:
+            at_once = list(pool.map(model.predict, given))
+        for together, alone in zip(at_once, model.predict(given), strict=True):
+            assert close(only(together), only(alone), 1e-6)
 
     def test_defaults(self, backend):
         default = np.array([[1.5, 1.5, 1.5]], np.float32)
