@@ -322,7 +322,8 @@ class TestAnyBytes:
     """Whatever is changed in a small program, the answer is a prediction or a clear error, soon."""
 
     @pytest.fixture(scope="class")
-    def sound(self, tmp_path_factory):
+    @classmethod
+    def sound(cls, tmp_path_factory):
         folder = tmp_path_factory.mktemp("fuzz")
 
         class Small(nn.Module):

@@ -48,12 +48,14 @@ def convolution():
 
 class TestFlexibleShapes:
     @pytest.fixture(scope="class")
-    def ranged(self, convolution):
+    @classmethod
+    def ranged(cls, convolution):
         shape = ct.Shape((ct.RangeDim(1, 3), 3, ct.RangeDim(8, 64, default=16), 12))
         return converted(convolution, torch.zeros(1, 3, 16, 12), inputs=[ct.TensorType("x", shape)])
 
     @pytest.fixture(scope="class")
-    def listed(self, convolution):
+    @classmethod
+    def listed(cls, convolution):
         shape = ct.EnumeratedShapes([(1, 3, 8, 8), (1, 3, 16, 12)])
         return converted(convolution, torch.zeros(1, 3, 8, 8), inputs=[ct.TensorType("x", shape)])
 
@@ -110,7 +112,8 @@ class TestImages:
     GRAY = np.random.default_rng(1).integers(0, 256, (6, 8), np.uint8)
 
     @pytest.fixture(scope="class")
-    def package(self, convolution):
+    @classmethod
+    def package(cls, convolution):
         @quiet()
         def make(color):
             kind = ct.ImageType(
@@ -220,10 +223,11 @@ class TestStates:
             return self.sum * 2
 
     @pytest.fixture(scope="class")
-    def package(self):
+    @classmethod
+    def package(cls):
         state = ct.StateType(ct.TensorType(shape=(3,), dtype=np.float16), name="sum")
         return converted(
-            self.Counter(),
+            cls.Counter(),
             torch.zeros(3, dtype=torch.float16),
             "iOS18",
             "float16",
@@ -262,7 +266,8 @@ class TestStates:
 
 class TestInputs:
     @pytest.fixture(scope="class")
-    def model(self):
+    @classmethod
+    def model(cls):
         kinds = [ct.TensorType("x", (2, 3)), ct.TensorType("n", (2, 1), dtype=np.int32)]
         package = converted(
             lambda x, n: (x * n, n + 1),
@@ -367,7 +372,8 @@ class TestInputs:
 
 class TestOptions:
     @pytest.fixture(scope="class")
-    def package(self, convolution):
+    @classmethod
+    def package(cls, convolution):
         return converted(convolution, torch.zeros(1, 3, 4, 4), precision="float16")
 
     @pytest.mark.parametrize(
