@@ -43,18 +43,19 @@ def quiet():
             logger.setLevel(level)
 
 
-@contextlib.contextmanager
-def reporting(progress):
-    """Tell `progress(done, total)` how many weights coremltools has compressed, in place of its bars.
+COMPRESSION = ("coremltools.optimize.coreml._quantization_passes",)
 
-    coremltools counts with tqdm, in the one module whose name is replaced here for a while. What
-    `progress` prints is seen if this stands outside of `quiet()`: it goes where prints went before.
+
+@contextlib.contextmanager
+def reporting(progress, modules=COMPRESSION):
+    """Tell `progress(done, total)` how far coremltools is, in place of its bars.
+
+    coremltools counts with tqdm, a name that is replaced in these modules for a while. What `progress`
+    prints is seen if this stands outside of `quiet()`: it goes where prints went before.
     """
     if progress is None:
         yield
         return
-    passes = import_module("coremltools.optimize.coreml._quantization_passes")
-
     shown = sys.stdout, sys.stderr
 
     def count(iterable, **_):
@@ -64,12 +65,12 @@ def reporting(progress):
             with contextlib.redirect_stdout(shown[0]), contextlib.redirect_stderr(shown[1]):
                 progress(done + 1, len(items))
 
-    bars = passes.tqdm
-    passes.tqdm = count
-    try:
+    with contextlib.ExitStack() as restore:
+        for module in map(import_module, modules):
+            name = "_tqdm" if hasattr(module, "_tqdm") else "tqdm"
+            restore.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, count)
         yield
-    finally:
-        passes.tqdm = bars
 
 
 @contextlib.contextmanager

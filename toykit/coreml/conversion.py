@@ -11,13 +11,19 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
-from .._quiet import coremltools, quiet
+from .._quiet import coremltools, quiet, reporting
+from .repairs import convertible
 
 TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
 PRECISIONS = ("float16", "float32")
+# The modules in which coremltools counts operators and passes.
+STAGES = (
+    "coremltools.converters.mil.frontend.torch.ops",
+    "coremltools.converters.mil.mil.passes.pass_pipeline",
+)
 
 
-def convert(model, example, target=None, precision="float16", **options):
+def convert(model, example, target=None, precision="float16", *, progress=None, **options):
     """Convert a torch module to a Core ML program.
 
     Parameters
@@ -33,6 +39,9 @@ def convert(model, example, target=None, precision="float16", **options):
         iOS15, which has no compressed forms (coremltools raises it when it compresses).
     precision : {"float16", "float32"}
         Of weights and activations in the package.
+    progress : callable (done, total), optional
+        Called after each step of a stage of the conversion; `total` is that of the stage, and several
+        stages follow each other.
     **options
         Passed to `coremltools.convert`, such as `inputs=` for images or flexible shapes, in place of
         the plain tensors described by `example`.
@@ -62,7 +71,7 @@ def convert(model, example, target=None, precision="float16", **options):
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
 
-    with quiet(), _evaluating(model), torch.no_grad():
+    with reporting(progress, STAGES), quiet(), _evaluating(model), convertible(torch), torch.no_grad():
         traced = torch.jit.trace(model, examples)
         options.setdefault("inputs", [_input(ct, torch, tensor) for tensor in examples])
         return ct.convert(
