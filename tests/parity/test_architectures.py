@@ -88,13 +88,14 @@ def test_memory(backend):
 
     path = agreement.package("ResNet-50")
     weights = 4 * 25_557_032
-    # The largest activations are 3.2 MB, of which four are alive; torch lays out the weights of a
-    # convolution anew, 9.4 MB, and keeps room to work in. Together less than the 51 MB of the file.
+    # Four of the largest activations are alive at a time, 3.2 MB each; and torch lays out anew the largest
+    # weight of a convolution, 9.4 MB, which on the fly is there in its own layout as well.
+    activations, largest, slack = 4 * 3.2e6, 4 * 512 * 512 * 9, 3e6
     loaded, peak = memory(path, backend, "float32", "ahead")
     assert 0.95 * weights < loaded < 1.05 * weights
-    assert peak < weights + 45e6
+    assert peak < weights + activations + largest + slack
     loaded, peak = memory(path, backend, "float32", "on the fly")
-    assert loaded < 0.05 * weights and peak < 0.6 * weights
+    assert loaded < slack and peak < activations + 2 * largest + slack
 
 
 @pytest.mark.skipif(sys.platform != "darwin", reason="Core ML predicts on macOS only")
