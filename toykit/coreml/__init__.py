@@ -1,8 +1,10 @@
 """Core ML packages: make them with coremltools, read them without.
 
-`convert`, `compress` and `save` stand on coremltools. `Package` reads an .mlpackage with NumPy alone,
-on any computer, `load` and `run` predict with it there, and `layout` computes the bytes of a package before it is written. `compute_units`
-asks Core ML on a Mac which unit would run each operation.
+`convert`, `compress`, `quantize_activations` and `save` stand on coremltools. `Package` reads an
+.mlpackage with NumPy alone, on any computer; `load` and `run` predict with it there, `accuracy` asks it
+a whole test set, and `weights` gives what it stores as toykit's own objects. `layout` computes the bytes
+of a package before it is written. `compute_units` asks Core ML on a Mac which unit would run each
+operation.
 """
 
 from .._lazy import lazy
