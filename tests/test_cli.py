@@ -209,6 +209,8 @@ def test_a_package_equals_itself(package, capsys):
         (["compress", "{}", "{}", "--quantize", "8"], "exists"),
         (["compress", "{}", "new.mlpackage", "--quantize", "5"], "bits"),
         (["compress", "{}", "new.mlpackage", "--prune", "1.5"], "sparsity"),
+        (["compress", "{}", "new.mlpackage", "--quantize", "8", "--group-size", "8"], "goes with --palettize"),
+        (["compress", "{}", "new.mlpackage", "--prune", "0.5", "--block-size", "32"], "goes with --quantize"),
         (["compress", "{}", "new.txt", "--prune", "0.5"], ".mlpackage"),
         (["compare", "{}", "{}", "--samples", "0"], "--samples"),
     ],

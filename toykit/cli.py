@@ -75,6 +75,10 @@ def add_compress(commands):
 def run_compress(options):
     from . import coreml
 
+    if options.group_size is not None and options.palettize is None:
+        raise ValueError("--group-size goes with --palettize")
+    if options.block_size is not None and (options.quantize is None or options.palettize is not None):
+        raise ValueError("--block-size goes with --quantize, and not with --palettize")
     chosen = {}
     if options.prune is not None:
         chosen["prune"] = {"sparsity": options.prune}

@@ -7,6 +7,7 @@ coremltools' work alone; `toykit.coreml.layout` predicts its bytes.
 
 from .. import options as _options
 from .._quiet import coremltools, quiet, reporting
+from ..compressed import check_choice
 from .configs import apply, configuration, one
 from .package import open_package
 from .recipe import compress_layers
@@ -55,6 +56,7 @@ def compress(package, plan, *, progress=None, **options):
         if options:
             raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
         return compress_layers(open_mlmodel(package), plan, progress=progress)
+    check_choice("plan", plan, _options.TECHNIQUES)
     steps = _options.steps(plan, options)
     coremltools()
     mlmodel = open_mlmodel(package)

@@ -8,14 +8,13 @@ Running it is then a loop over the list (`Steps.run`).
 import numpy as np
 
 from .constants import CONSTEXPR, read_constant
+from .operands import Constant, as_numpy, as_plain
 from .operators import OPERATORS, room
 from .program import Value
 from .protobuf import PackageError
 
 # Parameters that take several arguments: they are lists even where a program gives one.
 _SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
-_LONGEST_PLAIN = 2**20  # elements of a parameter that is no tensor, such as the labels of a classifier
-_LARGE = 2**16  # elements of a constant after which it is worth while to give memory back
 # What NumPy, torch and Python say of shapes and types that do not go together.
 _MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _DEEPEST = 50  # loops within loops
@@ -24,51 +23,6 @@ _NO_NUMBERS = ("bfloat16", "float8e4m3fn", "float8e5m2")
 
 class UnsupportedOperator(PackageError):
     """The program has an operator that toykit cannot run."""
-
-
-class Constant:
-    """A constant of the program: read when it is used, and kept if it is small or `keep` says so.
-
-    Parameters
-    ----------
-    read : callable () -> ndarray, str or list
-    backend : Backend
-    keep : bool
-        Whether a tensor stays in memory once it is there.
-    release : callable ()
-        Called after a large constant is read: what it was read from need not stay in memory.
-    """
-
-    def __init__(self, read, backend, keep, release):
-        self._read, self._backend, self._keep, self._release = read, backend, keep, release
-        self._kept = {}
-
-    def plain(self):
-        """As a number, string or list."""
-        values = self._read()
-        if isinstance(values, np.ndarray):
-            if values.size > _LONGEST_PLAIN:
-                raise PackageError(f"a parameter has {values.size:,} elements, more than any needs")
-            return values.tolist()
-        if isinstance(values, list):  # of labels, each a constant of its own
-            return [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-        return values
-
-    def tensor(self, as_numpy):
-        """As an array of the backend, or of NumPy."""
-        if as_numpy in self._kept:
-            return self._kept[as_numpy]
-        values = np.asarray(self._read())
-        if values.dtype.kind == "f":
-            values = values.astype(np.float32)
-        elif values.dtype.kind not in "iub":
-            raise PackageError(f"a tensor is wanted, and {values.dtype} is given")
-        array = values if as_numpy else self._backend.array(values)
-        if values.size > _LARGE:
-            self._release()
-        if self._keep or values.size <= 1024:
-            self._kept[as_numpy] = array
-        return array
 
 
 class Steps:
@@ -252,9 +206,9 @@ class _Step:
             return lambda results: constant.tensor(numpy), True
         self.uses.add(argument)
         if plain:
-            return lambda results: _as_plain(self.backend, results[argument]), False
+            return lambda results: as_plain(self.backend, results[argument]), False
         if numpy:
-            return lambda results: _as_numpy(self.backend, results[argument]), False
+            return lambda results: as_numpy(self.backend, results[argument]), False
         return lambda results: results[argument], False
 
     def take(self, results, prediction):
@@ -309,18 +263,3 @@ class _Step:
         if kind.dtype == "bool":
             return xp.to_bool(value)
         return xp.to_int(value, kind.dtype)
-
-
-def _as_numpy(backend, value):
-    if isinstance(value, list):
-        return [_as_numpy(backend, part) for part in value]
-    return backend.numpy(value)
-
-
-def _as_plain(backend, value):
-    if isinstance(value, str):  # the name of a state
-        return value
-    array = backend.numpy(value)
-    if array.size > _LONGEST_PLAIN:
-        raise PackageError(f"a parameter has {array.size:,} elements, more than any needs")
-    return array.tolist()
