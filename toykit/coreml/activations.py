@@ -20,11 +20,12 @@ import numpy as np
 
 from .._quiet import coremltools, quiet
 from ..compressed import Compressed, check_choice
+from .compression import open_mlmodel
+from .configs import MODES
 from .constants import CONSTEXPR, read_constant
 from .interpreter import Model
 from .package import open_package
 
-_MODES = {"symmetric": "linear_symmetric", "affine": "linear"}
 _PASSES = ("insert_prefix_quantize_dequantize_pair", "insert_suffix_quantize_dequantize_pair")
 _TINY = 255 * float(np.finfo(np.float16).smallest_subnormal)
 _ONE_AT_A_TIME = threading.Lock()  # coremltools keeps the options of its passes in the passes
@@ -91,11 +92,11 @@ def quantize_activations(
     >>> small = quantize_activations("ResNet50.mlpackage", [{"image": pixels}])     # doctest: +SKIP
     >>> small = compress(small, "quantize", bits=8)                                 # doctest: +SKIP
     """
-    check_choice("mode", mode, tuple(_MODES))
+    check_choice("mode", mode, tuple(MODES))
     samples = [dict(sample) for sample in samples]
     if not samples:
         raise ValueError("samples must hold at least one dictionary of inputs; got none")
-    ct = coremltools()
+    coremltools()
     import coremltools.optimize.coreml as cto
 
     package = open_package(package)
@@ -103,13 +104,12 @@ def quantize_activations(
     model = Model(package, backend, precision)
     if config is None:
         dtype = "int8" if signed else "uint8"
-        config = cto.OptimizationConfig(cto.OpLinearQuantizerConfig(mode=_MODES[mode], dtype=dtype))
+        config = cto.OptimizationConfig(cto.OpLinearQuantizerConfig(mode=MODES[mode], dtype=dtype))
     else:
         config = cto.OptimizationConfig(
             config.global_config, dict(config.op_type_configs or {}), dict(config.op_name_configs or {})
         )
-    with quiet():
-        mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
+    mlmodel = open_mlmodel(package)
     _leave_integers(config, package)
     ranges = {}
     run = _bound(cto.linear_quantize_activations, model, ranges)

@@ -58,7 +58,6 @@ def compress(package, plan, *, progress=None, **options):
         return compress_layers(open_mlmodel(package), plan, progress=progress)
     check_choice("plan", plan, _options.TECHNIQUES)
     steps = _options.steps(plan, options)
-    coremltools()
     mlmodel = open_mlmodel(package)
     for number, (name, chosen) in enumerate(steps):
         with reporting(progress), quiet():

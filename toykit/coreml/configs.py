@@ -2,6 +2,14 @@
 
 from ..compressed import check_int
 
+# toykit's names -> coremltools'
+FUNCTIONS = {
+    "prune": "prune_weights",
+    "quantize": "linear_quantize_weights",
+    "palettize": "palettize_weights",
+}
+MODES = {"symmetric": "linear_symmetric", "affine": "linear"}
+
 
 def one(technique, options):
     """The configuration of one technique, with all options given.
@@ -32,12 +40,7 @@ def apply(technique, mlmodel, config, joint):
     """Compress a coremltools model by a configuration; `joint` works on what is compressed already."""
     import coremltools.optimize.coreml as cto
 
-    calls = {
-        "prune": cto.prune_weights,
-        "quantize": cto.linear_quantize_weights,
-        "palettize": cto.palettize_weights,
-    }
-    return calls[technique](mlmodel, config, joint_compression=joint)
+    return getattr(cto, FUNCTIONS[technique])(mlmodel, config, joint_compression=joint)
 
 
 def _prune(cto, options):
@@ -59,7 +62,7 @@ def _prune(cto, options):
 def _quantize(cto, options):
     check_int("bits", options["bits"], (4, 8))  # Core ML stores linear codes of no other width
     return cto.OpLinearQuantizerConfig(
-        mode={"symmetric": "linear_symmetric", "affine": "linear"}[options["mode"]],
+        mode=MODES[options["mode"]],
         dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",
         granularity=options["granularity"],
         **({"block_size": options["block_size"]} if options["block_size"] is not None else {}),

@@ -60,6 +60,7 @@ class Steps:
                 raise PackageError(f"operation {operation.name!r} ({operation.op}): {error}") from error
         for name in block.outputs:
             self._known(name)
+        self.made = set(block.inputs) | {name for step in self.steps for name in step.operation.outputs}
         self._free_early()
 
     def constant(self, read):
@@ -95,18 +96,16 @@ class Steps:
 
     def _free_early(self):
         """Note for each step which results are used there for the last time."""
-        made = set(self.block.inputs) | {name for step in self.steps for name in step.operation.outputs}
         wanted = set(self.block.outputs)
         for step in reversed(self.steps):
-            names = (step.uses | set(step.operation.outputs)) & made
+            names = (step.uses | set(step.operation.outputs)) & self.made
             step.frees = sorted(names - wanted)
             wanted |= names
 
     def needs(self):
         """Names of results outside the block that it uses: set of str."""
-        own = set(self.block.inputs) | {name for step in self.steps for name in step.operation.outputs}
         used = {name for step in self.steps for name in step.uses}
-        return (used | {name for name in self.block.outputs if self.scope[name] is None}) - own
+        return (used | {name for name in self.block.outputs if self.scope[name] is None}) - self.made
 
     def run(self, results, inputs, prediction):
         """Take all steps.

@@ -1,18 +1,13 @@
 """A form of compression in words, and as the Core ML Tools code that makes it."""
 
 from .. import options as _options
+from ..coreml.configs import FUNCTIONS, MODES
 
-_FUNCTION = {
-    "prune": "prune_weights",
-    "quantize": "linear_quantize_weights",
-    "palettize": "palettize_weights",
-}
 _FIELDS = {  # toykit's options -> coremltools' fields, where only the names differ
     "sparsity": "target_sparsity",
     "minimum_sparsity": "minimum_sparsity_percentile",
     "axis": "channel_axis",
 }
-_MODES = {"symmetric": "linear_symmetric", "affine": "linear"}
 
 
 def name_of(technique, options):
@@ -108,7 +103,7 @@ def configuration(technique, options):
             case "signed":
                 pass  # said by dtype
             case "mode":
-                fields["mode"] = _MODES.get(value, value)
+                fields["mode"] = MODES.get(value, value)
             case "group_size":
                 fields |= {"granularity": "per_grouped_channel", "group_size": value}
             case "per_channel_scale":
@@ -138,6 +133,6 @@ def code(steps):
             "config = cto.OptimizationConfig(",
             f"    global_config={configuration(technique, options)}",
             ")",
-            f"model = cto.{_FUNCTION[technique]}(model, config{joint})",
+            f"model = cto.{FUNCTIONS[technique]}(model, config{joint})",
         ]
     return "\n".join([*lines, 'model.save("Small.mlpackage")'])

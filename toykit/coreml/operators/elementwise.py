@@ -10,7 +10,7 @@ import numpy as np
 from .registry import operator, room
 
 
-def _per_channel(values, x):
+def per_channel(values, x):
     """A vector with one entry for each channel, shaped to broadcast over x (n, C, ...)."""
     return values.reshape(-1, *[1] * (x.ndim - 2)) if values.ndim else values
 
@@ -153,7 +153,7 @@ def leaky_relu(xp, x, *, alpha):
 
 @operator("prelu")
 def prelu(xp, x, alpha):
-    return xp.where(x >= 0, x, _per_channel(alpha, x) * x)
+    return xp.where(x >= 0, x, per_channel(alpha, x) * x)
 
 
 @operator("elu")
@@ -182,7 +182,7 @@ def softplus(xp, x):
 
 @operator("softplus_parametric")
 def softplus_parametric(xp, x, alpha, beta):
-    return _per_channel(alpha, x) * softplus(xp, _per_channel(beta, x) * x)
+    return per_channel(alpha, x) * softplus(xp, per_channel(beta, x) * x)
 
 
 @operator("softsign")

@@ -1,14 +1,11 @@
 """Operators that bring numbers to a common scale."""
 
 from ..protobuf import PackageError
+from .elementwise import per_channel
 from .reductions import reduce_mean, reduce_sum
 from .registry import operator
 
 _MOST_NEIGHBOURS = 4096
-
-
-def _per_channel(values, x):
-    return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
 @operator("batch_norm")
@@ -18,15 +15,15 @@ def batch_norm(xp, x, mean, variance, gamma=None, beta=None, *, epsilon=1e-5):
     if gamma is not None:
         factor = factor * gamma
     shift = -mean * factor if beta is None else beta - mean * factor
-    return x * _per_channel(factor, x) + _per_channel(shift, x)
+    return x * per_channel(factor, x) + per_channel(shift, x)
 
 
 @operator("instance_norm")
 def instance_norm(xp, x, gamma=None, beta=None, *, epsilon=1e-5):
     y = _standard(xp, x, range(2, x.ndim), epsilon)
     if gamma is not None:
-        y = y * _per_channel(gamma, x)
-    return y if beta is None else y + _per_channel(beta, x)
+        y = y * per_channel(gamma, x)
+    return y if beta is None else y + per_channel(beta, x)
 
 
 @operator("layer_norm")

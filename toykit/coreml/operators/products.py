@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..protobuf import PackageError
+from .elementwise import per_channel
 from .registry import operator, room
 
 
@@ -98,7 +99,7 @@ def conv_transpose(
     ends = [size - max(after, 0) for size, (_, after) in zip(total.shape[2:], cut)]
     kept = tuple(slice(max(before, 0), end) for (before, _), end in zip(cut, ends))
     total = total[(slice(None), slice(None), *kept)]
-    return total if bias is None else total + bias.reshape(-1, *[1] * rank)
+    return total if bias is None else total + per_channel(bias, total)
 
 
 def padding(sizes, reach, strides, pad_type, pad):
