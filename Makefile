@@ -10,9 +10,11 @@ NB     ?=
 PORT   ?= 8000
 # OPEN=0 builds the book without showing it. CI never opens anything.
 OPEN   ?= 1
+# The day is the seed of the long fuzz tests; SEED=... repeats another day's.
+SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab test test-lib test-notebooks site test-site notebooks \
+.PHONY: help setup book serve lab test test-all test-lib test-fuzz test-notebooks site test-site notebooks \
         widgets workshop screenshots bench data data-training data-post-training constraints clean
 
 help: ## List the targets
@@ -38,6 +40,13 @@ lab: setup ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
 test: setup test-lib test-notebooks site test-site ## Run every test, as CI does
+
+test-all: test test-fuzz ## Run every test, and the long ones that CI has no time for
+
+test-fuzz: setup ## Run the fuzz tests at full length, and the tests marked as long (SEED=... for another seed)
+	@echo "seed $(SEED): repeat it with make test-fuzz SEED=$(SEED)"
+	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -n 2 --dist load --hypothesis-seed=$(SEED) -rs \
+	  -k "fuzz or nightly" tests --ignore=tests/site --ignore=tests/benchmarks
 
 test-lib: setup ## Test the library and the tools
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules toykit tests \
