@@ -249,7 +249,6 @@ class TestWeightFile:
             (80, struct.pack("<Q", 2**63), "past the end of the file"),
             (80, struct.pack("<Q", 129), "no whole float32s"),
             (72, struct.pack("<Q", 147), "no whole float32s"),
-            (88, struct.pack("<Q", 9), "no whole float32s"),
         ],
     )
     def test_spoilt_records(self, written, position, content, reason):
@@ -259,6 +258,26 @@ class TestWeightFile:
             file.write(content)
         with pytest.raises(PackageError, match=reason):
             weightbin.WeightFile(path).blob(64)
+
+    def test_reserved_bytes_can_be_anything(self, written):
+        """coremltools before 8 left them as memory was; only elements of fewer than 8 bits count theirs."""
+        path, arrays = written
+        content, noise = bytearray(path.read_bytes()), np.random.default_rng(0)
+        for offset, (dtype, _) in arrays.items():
+            start = offset + (24 if weightbin.BITS[dtype] >= 8 else 32)
+            content[start : offset + 64] = noise.integers(1, 256, offset + 64 - start, np.uint8).tobytes()
+        path.write_bytes(content)
+        self.test_every_type(written)
+
+    @pytest.mark.parametrize("unused", [2, 8, 2**63])
+    def test_spoilt_count_of_unused_bits(self, written, unused):
+        path, arrays = written
+        offset = next(offset for offset, (dtype, _) in arrays.items() if dtype == "uint3")
+        with path.open("r+b") as file:
+            file.seek(offset + 24)
+            file.write(struct.pack("<Q", unused))
+        with pytest.raises(PackageError, match="no whole uint3s"):
+            weightbin.WeightFile(path).blob(offset)
 
     @pytest.mark.parametrize("offset", [0, 63, 65, 2**40, -64])
     def test_places_without_an_array(self, written, offset):

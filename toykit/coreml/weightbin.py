@@ -1,15 +1,16 @@
 """weight.bin: where a package keeps its large arrays.
 
     header     64 bytes: how many arrays, version 2, zeros
-    record     64 bytes: 0xDEADBEEF, element type, bytes of data, where they start,
-               unused bits in the last byte, zeros
+    record     64 bytes: 0xDEADBEEF, element type, bytes of data, where they start, then for
+               elements of fewer than 8 bits the unused bits in the last byte; the rest is reserved
     data       from a multiple of 64 on
     record, data, record, data, ...
 
 Each record and each block of data starts at a multiple of 64 bytes; the file ends with the last byte
 of data. So an array of n bytes takes 64 bytes for its record, n rounded up to 64 for its data, and
 nothing else: the size of the file is arithmetic (`size`). The program refers to an array by the place
-of its record.
+of its record. Reserved bytes can be anything: coremltools left them as memory was before version 8,
+and with it the elements of fewer than 8 bits, set them to zero.
 
 Reading maps the file into memory, so that only the arrays that are looked at are loaded. Elements of
 fewer than 8 bits are packed as in `toykit.bits`.
@@ -188,6 +189,7 @@ class WeightFile:
                 f"{where}: its {stored} bytes from {start} reach past the end of the file at {self.nbytes}"
             )
         dtype = STORED[code]
+        unused = unused if BITS[dtype] < 8 else 0
         if start % ALIGNMENT or unused >= 8 or unused > stored * 8 or (stored * 8 - unused) % BITS[dtype]:
             raise PackageError(f"{where}: {stored} bytes less {unused} bits at {start} are no whole {dtype}s")
         packed = np.asarray(self._bytes[start : start + stored])
