@@ -85,6 +85,12 @@ case(
     x=IMAGE,
     y=array(normal(1, 4, 6, 6, seed=1)),
 )
+case(
+    "concat of numbers without an axis",
+    lambda mb, x: mb.concat(values=[mb.gather(x=x, indices=i, axis=0) for i in (2, 0, 3)], axis=0),
+    lambda x: x[[2, 0, 3]],
+    x=array(normal(4)),
+)
 case("split evenly", lambda mb, x: mb.split(x=x, num_splits=2, axis=-1), lambda x: np.split(x, 2, -1), x=X)
 case("reverse all", lambda mb, x: mb.reverse(x=x), lambda x: x[::-1, ::-1, ::-1], x=X)
 case(

@@ -57,6 +57,9 @@ def transpose(xp, x, *, perm):
 
 @operator("concat")
 def concat(xp, values, *, axis, interleave=False):
+    """Numbers without an axis make a vector: so a program puts together a shape that it computes."""
+    if not any(value.ndim for value in values):
+        return stack(xp, values, axis=axis)
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
     room(shape)
