@@ -42,13 +42,14 @@ def load(package, *, backend=None, precision="float32", weights="ahead", functio
     Returns
     -------
     Model
+        Of a pipeline whose models all are ML programs, a `Pipeline`, which is used in the same way.
 
     Raises
     ------
     FileNotFoundError
         If there is no package.
     PackageError
-        If it is not sound.
+        If it is not sound, or a pipeline with a model of another kind.
     UnsupportedOperator
         If it has an operator that toykit cannot run: the error names it, its place, and those that
         toykit can run, which are the keys of `toykit.coreml.OPERATORS`.
@@ -61,7 +62,9 @@ def load(package, *, backend=None, precision="float32", weights="ahead", functio
     >>> model.predict({"image": pixels})["scores"].shape                    # doctest: +SKIP
     (1, 1000)
     """
-    return Model(open_package(package), backend, precision, weights, function)
+    package = open_package(package)
+    kind = Pipeline if package.models else Model
+    return kind(package, backend, precision, weights, function)
 
 
 def run(package, inputs, **options):
@@ -125,7 +128,7 @@ class Model:
             scope = dict.fromkeys(chosen.inputs)
             self._steps = Steps(chosen.block, scope, self._xp, keep, self._rounded, package.let_go)
         except PackageError as error:
-            raise type(error)(f"{package.path}: {error}") from error
+            raise type(error)(f"{package}: {error}") from error
         if keep:
             package.let_go()
 
@@ -163,11 +166,7 @@ class Model:
         """
         if isinstance(inputs, (list, tuple)):
             return [self.predict(one, state) for one in inputs]
-        results = self._run(inputs, state)
-        return {
-            name: give_output(results[name], feature, self._rounded)
-            for name, feature in self.outputs.items()
-        }
+        return self._answer(inputs, state)
 
     def inspect(self, inputs, names=None, state=None):
         """Results of the operations inside the program.
@@ -195,7 +194,7 @@ class Model:
             if (names is None or name in names) and hasattr(value, "shape"):
                 seen[name] = self._xp.numpy(value).copy()
 
-        self._run(inputs, state, watch)
+        self._answer(inputs, state, watch)
         for name in names or ():
             if name not in seen:
                 raise ValueError(f"names: no operation of the program has a result {name!r}")
@@ -208,7 +207,14 @@ class Model:
             for name, feature in self.states.items()
         }
 
-    def _run(self, inputs, state, watch=None):
+    def _answer(self, inputs, state, watch=None):
+        results = self._run(inputs, state, watch)
+        return {
+            name: give_output(results[name], feature, self._rounded)
+            for name, feature in self.outputs.items()
+        }
+
+    def _check_state(self, state):
         if self.states and state is None:
             raise ValueError(
                 f"the model has states ({', '.join(self.states)}): pass state=model.make_state(), and pass "
@@ -216,6 +222,9 @@ class Model:
             )
         if state is not None and (not isinstance(state, dict) or set(state) != set(self.states)):
             raise ValueError(f"state must come from make_state() of this model; got {type(state).__name__}")
+
+    def _run(self, inputs, state, watch):
+        self._check_state(state)
         try:
             arrays = check_inputs(inputs, self.inputs)
             with self._xp.running():
@@ -225,7 +234,7 @@ class Model:
                 given |= {name: name for name in self.states}
                 outputs = self._steps.run({}, given, Prediction(state or {}, watch))
         except PackageError as error:
-            raise type(error)(f"{self.package.path}: {error}") from error
+            raise type(error)(f"{self.package}: {error}") from error
         names = self._steps.block.outputs
         return {
             name: self._xp.numpy(value) if hasattr(value, "shape") else value
@@ -235,3 +244,52 @@ class Model:
     def _entering(self, name, array):
         """An input that is float16 for the app arrives rounded."""
         return self._xp.to_float16(array) if self.inputs[name].dtype == "float16" else array
+
+
+class Pipeline(Model):
+    """A package of several models, ready to predict. Made by `load`.
+
+    They run one after the other. Each takes its inputs by name: from what the pipeline is given, and from
+    the outputs of the models before it. `inspect` puts a model's number before its results: "0/conv".
+
+    Attributes
+    ----------
+    models : tuple of Model
+    """
+
+    def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None):
+        if function is not None:
+            raise ValueError(f"function must be None: {package} is a pipeline, which has models, not functions")
+        for part in package.models:
+            if part.kind != "mlProgram" or part.description.states:
+                problem = f"is of type {part.kind}" if part.kind != "mlProgram" else "has states"
+                raise PackageError(
+                    f"{part} {problem}, and toykit runs pipelines of ML programs without states; it can run "
+                    "one model of a pipeline: load(Package(path).models[0])"
+                )
+        self.models = tuple(Model(part, backend, precision, weights) for part in package.models)
+        self._xp, self.package, self.backend = self.models[0]._xp, package, self.models[0].backend
+        self.precision, self.weights = precision, weights
+        self.inputs, self.outputs, self.states = package.description.inputs, package.description.outputs, {}
+        known = dict(self.inputs)
+        for model in self.models:
+            missing = [name for name in model.inputs if name not in known and not model.inputs[name].optional]
+            if missing:
+                raise PackageError(f"{model.package}: nothing before it gives its input {missing[0]!r}")
+            known |= model.outputs
+        missing = [name for name in self.outputs if name not in known]
+        if missing:
+            raise PackageError(f"{package}: no model of the pipeline gives its output {missing[0]!r}")
+
+    def _answer(self, inputs, state, watch=None):
+        self._check_state(state)
+        check_inputs(inputs, self.inputs)
+        values = dict(inputs)
+        for model in self.models:
+            given = {name: values[name] for name in model.inputs if values.get(name) is not None}
+            values |= model._answer(given, None, watch and _numbered(watch, model.package.number))
+        return {name: values[name] for name in self.outputs}
+
+
+def _numbered(watch, number):
+    return lambda operation, name, value: watch(operation, f"{number}/{name}", value)

@@ -13,6 +13,8 @@ dimensions or more and more elements than `weight_threshold` (2,048).
 Not here: packages of several functions, and constants that two functions share.
 """
 
+from dataclasses import replace
+
 from .. import options as _options
 from ..size import Ledger
 from ..parts import Weight
@@ -35,10 +37,13 @@ def ledger(package):
     -------
     toykit.size.Ledger
         A row for each constant in a weight file, in the order of the program. Its `after` predicts what
-        `toykit.coreml.compress` would write.
+        `toykit.coreml.compress` would write. In a pipeline names begin with the number of the model,
+        "0/conv_weight"; what models of other kinds hold is in the model file, a part of the rest.
     """
-    program = protobuf.decode(package.program_bytes, "Program")
-    rows = read_rows(program, lambda place: package.find_blob(place["fileName"], place["offset"]).nbytes)
+    rows = []
+    for part in package.models or (package,):
+        if part.kind == "mlProgram":
+            rows += _rows(part, "" if part.number is None else f"{part.number}/")
     return Ledger(
         rows,
         package.path.name,
@@ -47,12 +52,19 @@ def ledger(package):
     )
 
 
+def _rows(package, prefix):
+    """The rows of one ML program."""
+    program = protobuf.decode(package.program_bytes, "Program")
+    rows = read_rows(program, lambda place: package.find_blob(place["fileName"], place["offset"]).nbytes)
+    return [replace(row, name=prefix + row.name) for row in rows]
+
+
 def _rest(files, rows):
     """Bytes of everything that is not data of a constant, by what it is."""
     rest, data = {}, sum(row.nbytes for row in rows)
     for path, count in files.items():
         name = path.rpartition("/")[2]
-        if name == "weight.bin":
+        if name.endswith("weight.bin"):  # the models of a pipeline have 0-weight.bin, 1-weight.bin, ...
             name, count, data = "weight.bin: header, records, alignment", count - data, 0
         rest[name] = rest.get(name, 0) + count
     return rest
@@ -61,6 +73,11 @@ def _rest(files, rows):
 def _after(package, technique, options):
     """The ledger that the package would have."""
     steps = _options.steps(technique, options)
+    if package.models:
+        raise ValueError(
+            f"{package.path.name} is a pipeline: compress its models one by one, before "
+            "coremltools.utils.make_pipeline joins them"
+        )
     forms.check(steps, package.spec_version)
     program = protobuf.decode(package.program_bytes, "Program")
     if len(program["functions"]) > 1:

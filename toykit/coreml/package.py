@@ -7,6 +7,7 @@ The reader trusts nothing in the folder: files must lie inside it, a constant mu
 shape says, and memory grows with the bytes that are there, not with what they claim.
 """
 
+import copy
 import json
 import mmap
 import os
@@ -24,6 +25,7 @@ _LARGEST_MODEL_FILE = 2**31  # the protobuf library reads no message beyond 2 Gi
 _LARGEST_PROGRAM = 2**26  # weights lie outside the program; those of the largest networks have a few MB
 _LARGEST_MANIFEST = 2**24
 _MODEL_PATH = "@model_path/"
+PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
 
 
 class Package:
@@ -41,6 +43,14 @@ class Package:
         Of the format: 6 is iOS 15, 7 iOS 16, 8 iOS 17, 9 iOS 18.
     description : toykit.coreml.features.Description
         Inputs, outputs, states and metadata, as an app sees them.
+    kind : str
+        "mlProgram", or "pipeline", "pipelineClassifier" or "pipelineRegressor": several models that run
+        one after the other.
+    models : tuple of Package
+        Those of a pipeline, in order, of whatever kind. Each can be used wherever a package can be read:
+        its description and program are its own, its `files` are its weight files. For an ML program: ().
+    number : int or None
+        Of a model in a pipeline: its place there.
     program : toykit.coreml.program.Program
     files : dict of str to int
         Bytes of every file, by its path inside the package.
@@ -57,7 +67,8 @@ class Package:
     FileNotFoundError
         If there is no folder at `path`.
     PackageError
-        If the folder is not a sound package with an ML program; the sentence says where and why.
+        If the folder is not a sound package with an ML program or a pipeline; the sentence says where and
+        why. So does asking a pipeline for its `program`.
 
     Examples
     --------
@@ -67,24 +78,60 @@ class Package:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.weight_files = {}
+        self.number = None
         try:
             self.files = _files(self.path)
             self.model_file = _inside(self.path, _model_path(self.path))
-            model = protobuf.decode(_map(self.model_file), "Model")
-            self.spec_version = model.get("specificationVersion", 0)
-            self.description = read_description(model.get("description", {}))
-            if "mlProgram" not in model:
-                kind = next((name for name in MODEL_KINDS.values() if name in model), "that is unknown")
+            self._read(protobuf.decode(_map(self.model_file), "Model"))
+            if self.kind not in ("mlProgram", *PIPELINES):
                 raise PackageError(
-                    f"the model is of type {kind}, not an ML program; convert with convert_to='mlprogram'"
+                    f"the model is of type {self.kind}, not an ML program; convert with convert_to='mlprogram'"
                 )
+        except PackageError as error:
+            raise PackageError(f"{self.path}: {error}") from error
+
+    def _read(self, model):
+        """Take over what a "Model" message says: the file's, or that of one model of a pipeline."""
+        self.spec_version = model.get("specificationVersion", 0)
+        self.description = read_description(model.get("description", {}))
+        self.kind = next((kind for kind in MODEL_KINDS.values() if kind in model), "that is unknown")
+        self.weight_files, self.models, self._program = {}, (), None
+        if self.kind in PIPELINES and self.number is None:
+            pipeline = protobuf.decode(model[self.kind], f"{self.kind[0].upper()}{self.kind[1:]}")
+            messages = pipeline.get("pipeline", pipeline).get("models", [])
+            self.models = tuple(self._model(number, message) for number, message in enumerate(messages))
+            for part in self.models:
+                self.weight_files |= part.weight_files
+        elif self.kind == "mlProgram":
             self.program_bytes = model["mlProgram"]
             if len(self.program_bytes) > _LARGEST_PROGRAM:
                 raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
-            self.program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
+            self._program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
+
+    def _model(self, number, message):
+        """One model of this pipeline, as a package of its own."""
+        part = copy.copy(self)
+        part.number = number
+        try:
+            part._read(message)
         except PackageError as error:
-            raise PackageError(f"{self.path}: {error}") from error
+            raise PackageError(f"model {number} of the pipeline: {error}") from error
+        root = self.path.resolve()
+        weights = {weights.path.relative_to(root).as_posix() for weights in part.weight_files.values()}
+        part.files = {name: size for name, size in self.files.items() if name in weights}
+        return part
+
+    @property
+    def program(self):
+        if self._program is not None:
+            return self._program
+        if self.models:
+            kinds = ", ".join(f"{part.number} is of type {part.kind}" for part in self.models)
+            raise PackageError(
+                f"{self}: a pipeline has a program for each of its models ({kinds}): "
+                "ask for one of them, such as Package(path).models[0]"
+            )
+        raise PackageError(f"{self} is of type {self.kind}, not an ML program")
 
     @property
     def nbytes(self):
@@ -95,9 +142,15 @@ class Package:
         """Every array of the weight files, in order: list of Blob."""
         return [blob for weights in self.weight_files.values() for blob in weights.blobs()]
 
+    def __str__(self):
+        """Where it lies, as errors say it."""
+        return f"{self.path}" if self.number is None else f"{self.path}, model {self.number} of the pipeline"
+
     def __repr__(self):
-        operations = sum(1 for _ in self.program.walk())
-        return f"Package({self.path.name!r}, {operations} operations, {self.nbytes:,} bytes)"
+        name = self.path.name if self.number is None else f"{self.path.name}, model {self.number}"
+        parts = self.models or (self,)
+        operations = sum(1 for part in parts if part._program for _ in part.program.walk())
+        return f"Package({name!r}, {operations} operations, {self.nbytes:,} bytes)"
 
     def find_blob(self, name, offset):
         """The array that the program refers to as `name` and `offset`."""

@@ -17,7 +17,7 @@ def _message(**fields):
     return table
 
 
-# What a model file can be. Only "mlProgram" is read; the others are named in the error that says so.
+# What a model file can be. "mlProgram" is read, and the ML programs in a pipeline; other kinds are named.
 MODEL_KINDS = {
     200: "pipelineClassifier",
     201: "pipelineRegressor",
@@ -64,6 +64,9 @@ MESSAGES = {
         **_message(specificationVersion="1 int", description="2 ModelDescription"),
         **{number: (name, "bytes", "single") for number, name in MODEL_KINDS.items()},
     },
+    "Pipeline": _message(models="1 Model repeated"),
+    "PipelineClassifier": _message(pipeline="1 Pipeline"),
+    "PipelineRegressor": _message(pipeline="1 Pipeline"),
     "ModelDescription": _message(
         input="1 FeatureDescription repeated",
         output="10 FeatureDescription repeated",

@@ -40,6 +40,13 @@ def weights(package):
     Palettized(64x64x1x1, a table of 16 values, 4.1 bits a weight)
     """
     package = open_package(package)
+    if package.models:
+        return {
+            f"{part.number}/{name}": value
+            for part in package.models
+            if part.kind == "mlProgram"
+            for name, value in weights(part).items()
+        }
     found = {}
     for label, function in package.program.functions.items():
         for name, value in _weights_of(function.block).items():

@@ -1,0 +1,188 @@
+"""Packages of several models that run one after the other, against coremltools and torch."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+ct = pytest.importorskip("coremltools")
+
+from torch import nn  # noqa: E402
+
+import toykit as tk  # noqa: E402
+from tests.parity.running import distance  # noqa: E402
+from toykit.coreml import protobuf  # noqa: E402
+
+
+def part(network, example, given, gives, **options):
+    return tk.coreml.convert(
+        network,
+        example,
+        "iOS16",
+        inputs=[ct.TensorType(name=given, shape=tuple(example.shape))],
+        outputs=[ct.TensorType(name=gives)],
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def networks():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval(), nn.Sequential(nn.Flatten(), nn.Linear(288, 16)).eval()
+
+
+@pytest.fixture(scope="module")
+def joined(networks):
+    """Two ML programs as coremltools joins them."""
+    first, second = networks
+    return ct.utils.make_pipeline(
+        part(first, torch.zeros(1, 3, 8, 8), "image", "seen"), part(second, torch.zeros(1, 8, 6, 6), "seen", "scores")
+    )
+
+
+@pytest.fixture(scope="module")
+def path(joined, tmp_path_factory):
+    return tk.coreml.save(joined, tmp_path_factory.mktemp("pipelines") / "joined.mlpackage")
+
+
+def rewritten(path, folder, change):
+    """A copy of the pipeline with `change` made to its "Model" message."""
+    import shutil
+
+    copy = folder / "copy.mlpackage"
+    shutil.copytree(path, copy)
+    file = copy / "Data/com.apple.CoreML/model.mlmodel"
+    model = protobuf.decode(file.read_bytes(), "Model")
+    pipeline = protobuf.decode(model["pipeline"], "Pipeline")
+    change(model, pipeline)
+    if "pipeline" in model:
+        model["pipeline"] = protobuf.encode(pipeline, "Pipeline")
+    file.write_bytes(protobuf.encode(model, "Model"))
+    return copy
+
+
+def suppressing(model, pipeline):
+    """Put a model in the end that is no program, as detectors have one."""
+    nms = ct.proto.Model_pb2.Model(specificationVersion=3)
+    nms.nonMaximumSuppression.iouThreshold = 0.5
+    pipeline["models"].append(protobuf.decode(nms.SerializeToString(), "Model"))
+
+
+class TestReading:
+    def test_the_ledger_is_what_lies_on_disk(self, path):
+        ledger = tk.size.ledger(path)
+        assert ledger.nbytes == sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        weighed = {row.name: row.nbytes for row in ledger.rows}
+        assert {name.partition("/")[0] for name in weighed} == {"0", "1"}
+        assert sum(weighed.values()) == 2 * (8 * 27 + 288 * 16 + 16)  # 8 biases lie in the program
+        assert all(count >= 0 for count in ledger.rest.values())
+
+    def test_weights(self, path, networks):
+        found = tk.coreml.weights(path)
+        assert list(found) == [row.name for row in tk.size.ledger(path).rows]
+        (name,) = (name for name in found if name.startswith("1/") and found[name].ndim == 2)
+        assert np.array_equal(found[name], networks[1][1].weight.detach().half().numpy())
+
+    def test_each_model_is_a_package(self, path):
+        package = tk.coreml.Package(path)
+        assert [part.kind for part in package.models] == ["mlProgram"] * 2
+        assert [list(part.description.outputs) for part in package.models] == [["seen"], ["scores"]]
+        assert sum(part.nbytes for part in package.models) == sum(
+            count for name, count in package.files.items() if name.endswith(".bin")
+        )
+        whole = [name for part in package.models for name in tk.coreml.weights(part)]
+        assert len(whole) == len(tk.size.ledger(path).rows)
+        assert "model 1" in repr(package.models[1]) and "operations" in repr(package)
+
+    def test_what_is_no_program_counts_in_the_rest(self, path, tmp_path):
+        copy = rewritten(path, tmp_path, suppressing)
+        ledger = tk.size.ledger(copy)
+        assert ledger.nbytes == sum(file.stat().st_size for file in copy.rglob("*") if file.is_file())
+        assert len(ledger.rows) == len(tk.size.ledger(path).rows)
+        assert tk.coreml.Package(copy).models[2].kind == "nonMaximumSuppression"
+
+    @pytest.mark.parametrize("kind", ["pipelineClassifier", "pipelineRegressor"])
+    def test_classifiers_and_regressors(self, path, tmp_path, kind):
+        def change(model, pipeline):
+            content = {"pipeline": protobuf.decode(model.pop("pipeline"), "Pipeline")}
+            model[kind] = protobuf.encode(content, kind[0].upper() + kind[1:])
+
+        copy = rewritten(path, tmp_path, change)
+        assert len(tk.size.ledger(copy).rows) == len(tk.size.ledger(path).rows)
+        assert tk.coreml.Package(copy).kind == kind
+
+    def test_pipelines_in_pipelines_are_no_programs(self, path, tmp_path):
+        def change(model, pipeline):
+            pipeline["models"].append({"pipeline": model["pipeline"]})
+
+        copy = rewritten(path, tmp_path, change)
+        assert tk.coreml.Package(copy).models[2].kind == "pipeline"
+        with pytest.raises(ValueError, match="model 2 of the pipeline is of type pipeline"):
+            tk.coreml.load(copy)
+
+    def test_a_damaged_model_is_named(self, path, tmp_path):
+        def change(model, pipeline):
+            pipeline["models"][1]["mlProgram"] = b"\xff"
+
+        with pytest.raises(tk.coreml.PackageError, match="copy.mlpackage: model 1 of the pipeline: "):
+            tk.coreml.Package(rewritten(path, tmp_path, change))
+
+
+class TestRunning:
+    @pytest.mark.parametrize("backend", ["numpy", "torch"])
+    def test_models_run_one_after_the_other(self, path, networks, backend):
+        x = torch.randn(1, 3, 8, 8)
+        answers = tk.coreml.run(path, {"image": x.numpy()}, backend=backend)
+        assert list(answers) == ["scores"]
+        assert distance(answers["scores"], networks[1](networks[0](x)).detach().numpy()) < 2e-3
+
+    def test_a_model_alone(self, path, networks):
+        x = torch.randn(1, 3, 8, 8)
+        answers = tk.coreml.run(tk.coreml.Package(path).models[0], {"image": x.numpy()})
+        assert distance(answers["seen"], networks[0](x).detach().numpy()) < 2e-3
+
+    def test_results_inside(self, path):
+        model = tk.coreml.load(path)
+        seen = model.inspect({"image": np.ones((1, 3, 8, 8))})
+        assert {name.partition("/")[0] for name in seen} == {"0", "1"}
+        assert list(model.inspect({"image": np.ones((1, 3, 8, 8))}, ["1/scores"])) == ["1/scores"]
+
+    def test_batches_and_accuracy(self, path):
+        x = {"image": np.ones((1, 3, 8, 8))}
+        model = tk.coreml.load(path)
+        assert len(model.predict([x, x])) == 2 and model.make_state() == {}
+        assert tk.coreml.accuracy(model, [(x, 0)], lambda answers, targets: len(answers)) == 1
+
+    @pytest.mark.parametrize(
+        ("inputs", "said"),
+        [({}, "input 'image' is missing"), ({"seen": 1}, "no input 'seen'"), ({"image": [1]}, "must have shape")],
+    )
+    def test_bad_inputs(self, path, inputs, said):
+        with pytest.raises(ValueError, match=said):
+            tk.coreml.run(path, inputs)
+
+    def test_a_function_is_refused(self, path):
+        with pytest.raises(ValueError, match="function must be None"):
+            tk.coreml.load(path, function="main")
+
+    def test_what_is_no_program_cannot_run_and_the_rest_can(self, path, tmp_path):
+        copy = rewritten(path, tmp_path, suppressing)
+        with pytest.raises(tk.coreml.PackageError, match="model 2 of the pipeline is of type nonMax") as caught:
+            tk.coreml.load(copy)
+        assert "load(Package(path).models[0])" in str(caught.value)
+        assert tk.coreml.load(tk.coreml.Package(copy).models[0]).predict({"image": np.ones((1, 3, 8, 8))})
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            (lambda model, pipeline: pipeline["models"].reverse(), "model 0 .*gives its input 'seen'"),
+            (lambda model, pipeline: pipeline["models"].pop(), "gives its output 'scores'"),
+        ],
+    )
+    def test_names_that_do_not_meet(self, path, tmp_path, change, said):
+        with pytest.raises(tk.coreml.PackageError, match=said):
+            tk.coreml.load(rewritten(path, tmp_path, change))
+
+
+def test_one_program_is_asked_of_a_pipeline(path):
+    with pytest.raises(tk.coreml.PackageError, match=r"Package\(path\).models\[0\]"):
+        tk.coreml.Package(path).program
