@@ -1,9 +1,13 @@
 """`toykit doctor`: what it finds on machines of every kind, and what it says."""
 
+import errno
 import json
+import os
+import shutil
 import subprocess
 import sys
 from importlib import metadata
+from unittest import mock
 
 import pytest
 
@@ -148,6 +152,61 @@ def test_a_wrong_command_is_explained(arguments, capsys):
     assert "usage: toykit" in capsys.readouterr().err
 
 
+def left_by_its_reader(*arguments):
+    """Run a command whose output nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "toykit.cli", *map(str, arguments)]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    return result.returncode, result.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["doctor", "--json"], ["--help"]])
+def test_a_reader_that_has_gone_ends_a_command_quietly(monkeypatch, arguments, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    status, said = left_by_its_reader(*arguments)
+    # Help that is written at once fails inside of argparse, which takes no notice.
+    assert said == "" and status == (0 if unbuffered and arguments == ["--help"] else cli.SIGPIPE)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a full disk at hand")
+def test_an_answer_that_cannot_be_written_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", "")
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "toykit.cli", "doctor"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert result.stderr == f"toykit: the answer could not be written: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_arguments_are_repeated_without_their_escape_sequences(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "\x1b[2J.mlpackage"])
+    assert r"\x1b[2J" in capsys.readouterr().err
+    assert cli.main(["size", "\x1b[2J.mlpackage"]) == 2
+    assert r"\x1b[2J" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"), "no room left"),
+        (shutil.Error([("a", "b", f"[Errno 28] {os.strerror(errno.ENOSPC)}: 'b'")]), "no room left"),
+        (shutil.Error([("a", "b", "it is odd"), ("c", "d", "it is odd")]), "doctor: it is odd"),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "\x1b[2J"), r"Permission denied: \x1b[2J"),
+        (MemoryError(), "not enough memory"),
+        (ValueError("\x1b[2J\n"), r"doctor: \x1b[2J\n"),
+        (KeyboardInterrupt(), "doctor: stopped"),
+    ],
+)
+def test_errors_of_the_system_are_sentences(monkeypatch, capsys, error, words):
+    monkeypatch.setattr(doctor, "examine", mock.Mock(side_effect=error))
+    assert cli.main(["doctor"]) == (cli.STOPPED if isinstance(error, KeyboardInterrupt) else 2)
+    assert words in capsys.readouterr().err
+
+
 # --- commands on packages ---
 
 
@@ -206,7 +265,11 @@ def test_a_package_equals_itself(package, capsys):
     [
         (["size", "missing.mlpackage"], "there is no package"),
         (["compress", "{}", "new.mlpackage"], "say how"),
-        (["compress", "{}", "{}", "--quantize", "8"], "exists"),
+        (["compress", "{}", "{}", "--quantize", "8"], "is the package to compress"),
+        (["compress", "{}", "{}/new.mlpackage", "--quantize", "8"], "inside the package"),
+        (["compress", "{}", "none/new.mlpackage", "--quantize", "8"], "does not exist"),
+        (["compress", "{}", "new.mlpackage", "--quantize", "8", "--block-size", "0"], "block_size"),
+        (["compress", "{}", "new.mlpackage", "--palettize", "4", "--group-size", "0"], "group_size"),
         (["compress", "{}", "new.mlpackage", "--quantize", "5"], "bits"),
         (["compress", "{}", "new.mlpackage", "--prune", "1.5"], "sparsity"),
         (["compress", "{}", "new.mlpackage", "--quantize", "8", "--group-size", "8"], "goes with --palettize"),

@@ -1,11 +1,13 @@
 """The figures' style: colours that can be told apart and read, labels at lines, numbers in matrices."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from toykit import plots
+from toykit._text import printable
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -125,3 +127,26 @@ def test_matrix_draws_where_it_is_told():
     figure, pair = plt.subplots(1, 2)
     assert plots.matrix(np.eye(2), ax=pair[1], title="Kept") is pair[1]
     assert pair[1].get_title(loc="left") == "Kept" or pair[1].get_title() == "Kept"
+
+
+@pytest.mark.parametrize("name", ["a$\\frac{$", "$x$", "cost \\$5$", "\x1b[31mred\n$"])
+def test_a_name_with_dollars_is_no_formula(name):
+    from toykit import size
+
+    axes = size.ledger({name: np.ones((64, 64), np.float32)}).plot()
+    axes.figure.canvas.draw()
+    (label,) = axes.get_yticklabels()
+    assert label._preprocess_math(label.get_text()) == (printable(name), False)  # what is drawn, sign by sign
+
+
+def test_names_in_tables_are_text_and_nothing_else():
+    from toykit import size
+
+    name = "a|b\n| c | <img src=x onerror=alert(1)> [go](http://x) \x1b[2J `$1$` \u202e"
+    ledger = size.ledger({name: np.ones((64, 64), np.float32), "layers.0.fc_1.weight": np.ones(4096, np.float32)})
+    head, _, row, plain, total = ledger.to_markdown().split("\n")
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in (head, row, plain, total)] == [8] * 4
+    for text in (ledger.to_markdown(), ledger._repr_html_()):
+        assert "<img" not in text and "\x1b" not in text and "\u202e" not in text
+    assert r"a\|b" in row and r"\[go\](" in row and r"\$1\$" in row
+    assert plain.startswith("| layers.0.fc_1.weight |")

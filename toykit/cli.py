@@ -7,13 +7,21 @@
 """
 
 import argparse
+import errno
 import json
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__, doctor
+from ._text import printable
+
+SIGPIPE = 128 + 13  # what a shell says of a command whose reader has gone
+STOPPED = 128 + 2  # and of one that was stopped with Ctrl-C
 
 
 def add_doctor(commands):
@@ -53,7 +61,12 @@ def run_size(options):
     ledger = size.ledger(Path(options.model))
     print(f"{ledger.mb:9.2f} MB = {ledger.mib:.2f} MiB, {ledger.parameters:,} parameters")
     for about, (technique, chosen) in CHOICES.items():
-        after = ledger.after(technique, **chosen)
+        try:
+            after = ledger.after(technique, **chosen)
+        except ValueError as error:
+            # What the package weighs is known, and other choices may be, too.
+            print(f"{'?':>9} MB  {about}: {printable(error)}")
+            continue
         print(f"{after.mb:9.2f} MB  {about}, {ledger.nbytes / after.nbytes:.1f} times smaller")
     return 0
 
@@ -74,7 +87,22 @@ def add_compress(commands):
 
 def run_compress(options):
     from . import coreml
+    from .coreml.output import check_output, take
 
+    plan, details = _plan(options)
+    out = check_output(options.out, options.model)
+    before = coreml.Package(options.model)
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent) as nearby:
+        small = coreml.compress(before, plan, progress=_show_progress, **details)
+        print(file=sys.stderr)
+        after = coreml.Package(take(coreml.save(small, Path(nearby, out.name)), out))
+    print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
+    print(printable(f"next: toykit compare {out} {options.model}, and your own test set"))
+    return 0
+
+
+def _plan(options):
+    """What `coreml.compress` is asked for: a technique, and its options."""
     if options.group_size is not None and options.palettize is None:
         raise ValueError("--group-size goes with --palettize")
     if options.block_size is not None and (options.quantize is None or options.palettize is not None):
@@ -85,23 +113,15 @@ def run_compress(options):
     if options.palettize is not None:
         chosen["palettize"] = {"bits": options.palettize, "group_size": options.group_size}
     if options.quantize is not None:
-        # Joined with palettes, quantization is of their tables, which have one scale.
-        one_scale = {"granularity": "per_tensor"} if options.palettize is not None else {}
-        blocks = {"granularity": "per_block", "block_size": options.block_size} if options.block_size else {}
-        chosen["quantize"] = {"bits": options.quantize} | one_scale | blocks
+        chosen["quantize"] = {"bits": options.quantize}
+        if options.block_size is not None:
+            chosen["quantize"] |= {"granularity": "per_block", "block_size": options.block_size}
+        elif options.palettize is not None:
+            # Joined with palettes, quantization is of their tables, which have one scale.
+            chosen["quantize"] |= {"granularity": "per_tensor"}
     if not chosen:
         raise ValueError("say how: --prune, --palettize, --quantize, or several of them")
-    out = Path(options.out)
-    if out.exists():
-        raise ValueError(f"{out} exists; choose another name, or remove it")
-    plan, details = next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
-    before = coreml.Package(options.model)
-    small = coreml.compress(before, plan, progress=_show_progress, **details)
-    print(file=sys.stderr)
-    after = coreml.Package(coreml.save(small, out))
-    print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
-    print(f"next: toykit compare {out} {options.model}, and your own test set")
-    return 0
+    return next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
 
 
 def _show_progress(done, total):
@@ -139,7 +159,7 @@ def run_compare(options):
             power[name] += np.sum(b**2)
     for name in model.outputs:
         with np.errstate(divide="ignore", invalid="ignore"):
-            print(f"{name}: signal to noise {10 * np.log10(power[name] / apart[name]):.1f} dB")
+            print(f"{printable(name)}: signal to noise {10 * np.log10(power[name] / apart[name]):.1f} dB")
     return 0
 
 
@@ -163,6 +183,13 @@ def _numbers(value):
 COMMANDS = (add_doctor, add_size, add_compress, add_compare)
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose complaints are printable: arguments can be names of files, as a shell's star finds them."""
+
+    def error(self, message):
+        super().error(printable(message))
+
+
 def main(arguments=None):
     """Run the command line and return its exit status.
 
@@ -170,8 +197,29 @@ def main(arguments=None):
     ----------
     arguments : list of str, optional
         By default those of the process.
+
+    Returns
+    -------
+    int
+        0 if all is well; 1 if what was looked at is not; 2 if it could not be done, with a sentence that
+        says why. Stopped with Ctrl-C, or left by its reader (`| head`): as a shell says it, 130 or 141.
     """
-    parser = argparse.ArgumentParser(prog="toykit", description="The library of the book, from the command line.")
+    try:
+        try:
+            return _answer(arguments)
+        finally:
+            print(end="", flush=True)  # so that what cannot be written is known here, and not at the end of Python
+    except BrokenPipeError:
+        _write_no_more()
+        return SIGPIPE
+    except OSError as error:
+        _write_no_more()
+        print(f"toykit: the answer could not be written: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def _answer(arguments):
+    parser = _Parser(prog="toykit", description="The library of the book, from the command line.")
     parser.add_argument("--version", action="version", version=f"toykit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for add in COMMANDS:
@@ -179,10 +227,41 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ImportError, OSError, TypeError, ValueError) as error:
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        print(f"\ntoykit {options.command}: stopped", file=sys.stderr)
+        return STOPPED
+    except (ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         # These sentences are written for people; a trace of calls would only hide them.
-        print(f"toykit {options.command}: {error}", file=sys.stderr)
+        print(f"toykit {options.command}: {printable(_sentence(error))}", file=sys.stderr)
         return 2
+
+
+def _sentence(error):
+    """What an error says; the system's own errors are put in words."""
+    # Copying a folder collects what went wrong with each file: one reason is enough.
+    full = os.strerror(errno.ENOSPC)
+    if isinstance(error, OSError) and (error.errno == errno.ENOSPC or full in str(error)):
+        return "there is no room left on the disk; nothing was written"
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return "; ".join(dict.fromkeys(str(reason) for *_, reason in error.args[0]))
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory{': ' * bool(str(error))}{error}"
+    return str(error)
+
+
+def _write_no_more():
+    """Nothing more reaches a reader that has gone; Python would try again at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 
 from ._optional import require
+from ._text import in_figure, in_markdown, printable
 
 HEAD = ("weight", "operation", "shape", "type", "parameters", "bytes", "share")
 _IN_NOTEBOOK = 12  # rows
@@ -13,7 +14,7 @@ _IN_NOTEBOOK = 12  # rows
 def markdown(ledger, limit=None):
     """A Markdown table of the largest `limit` rows (or all), of everything else, and of the sum."""
     lines = [f"| {' | '.join(HEAD)} |", "|---|---|---|---|--:|--:|--:|"]
-    *parts, total = _cells(ledger, limit)
+    *parts, total = (list(map(in_markdown, cells)) for cells in _cells(ledger, limit))
     lines += [f"| {' | '.join(cells)} |" for cells in parts]
     lines.append(f"| {' | '.join(f'**{cell}**' if cell else '' for cell in total)} |")
     return "\n".join(lines)
@@ -24,9 +25,10 @@ def html(ledger):
     head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
     # A shape or a number that is broken over two lines is hard to read; the page scrolls a wide table.
     cell = '<td style="white-space:nowrap">{}</td>'
-    lines = ("".join(cell.format(escape(text)) for text in texts) for texts in _cells(ledger, _IN_NOTEBOOK))
+    shown = (map(escape, map(printable, texts)) for texts in _cells(ledger, _IN_NOTEBOOK))
+    lines = ("".join(map(cell.format, texts)) for texts in shown)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    caption = f"<caption>{escape(repr(ledger))}</caption>"
+    caption = f"<caption>{escape(printable(repr(ledger)))}</caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -47,10 +49,10 @@ def bars(ledger, axes=None, limit=20):
         axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(bars)), layout="constrained")[1]
     places = np.arange(len(bars))
     axes.barh(places, [count / 10**6 for _, count in bars], color=plots.COLORS["dense"])
-    axes.set_yticks(places, [name for name, _ in bars])
+    axes.set_yticks(places, [in_figure(name) for name, _ in bars])
     axes.invert_yaxis()
     axes.set_xlabel("MB")
-    axes.set_title(f"{ledger.source}: {ledger.mb:.2f} MB")
+    axes.set_title(f"{in_figure(ledger.source)}: {ledger.mb:.2f} MB")
     return axes
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .._text import in_figure
 from ..coreml.graph import read_graph
 from .layered import place
 
@@ -96,7 +97,7 @@ def text_width(text, size, weight="normal"):
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    path = TextPath((0, 0), text, size=size, prop=FontProperties(family=FONT, weight=weight))
+    path = TextPath((0, 0), in_figure(text), size=size, prop=FontProperties(family=FONT, weight=weight))
     return path.get_extents().width / 72
 
 

@@ -5,6 +5,7 @@ import math
 from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from .._text import in_figure
 from .composing import ABOVE, BODY, FONT, LINE, MARGIN, NAMES, TAB, text_width
 
 
@@ -28,7 +29,7 @@ def draw(picture, ax, colors, ink, soft):
     scale = min(1, box.width * inches[0] / picture.width, box.height * inches[1] / height)
 
     def write(x, y, text, size, color, **style):
-        ax.text(x, y, text, fontsize=size * scale, color=color, family=FONT,
+        ax.text(x, y, in_figure(text), fontsize=size * scale, color=color, family=FONT,
                 **{"va": "center_baseline", "ha": "center"} | style)
 
     dashed = {"linestyle": (0, (4 * scale, 2.5 * scale)), "facecolor": "#ffffff", "linewidth": scale}
