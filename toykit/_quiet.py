@@ -7,40 +7,96 @@ that become constants, which is what tracing means. Each compression draws progr
 all of this hides the one line that matters, so toykit runs these calls inside `quiet()`.
 
 Nothing that went wrong is hidden: exceptions pass, and log lines from errors upwards.
+
+What is held back belongs to the whole process: two streams, the warnings' filters, the level of two
+loggers. So blocks are counted, and the last to end puts back what the first one found. What other
+threads and tasks print meanwhile is shown; their warnings are held back with the rest. coremltools
+keeps the options of its passes in the passes, so only one thread at a time may be `working()`.
 """
 
 import contextlib
 import io
 import logging
 import sys
+import threading
 import warnings
+from contextvars import ContextVar
 from importlib import import_module
 
 from ._optional import require
 
 _LOGGERS = ("coremltools", "torch")
+_ALONE = threading.RLock()  # held while coremltools works
+_GUARD = threading.RLock()  # held while the process's streams, filters and levels change
+_OPEN = {}  # each block of quiet() that has begun and not ended: the streams it is silent on
+_SETTINGS = contextlib.ExitStack()  # the filters and levels that the first block found
+_INSIDE = ContextVar("_INSIDE", default=())  # the blocks that this thread or task is in
 
 
 @contextlib.contextmanager
 def quiet():
     """Hold back warnings, log lines below an error, progress bars and prints of a block.
 
+    Blocks may be nested, and may overlap in threads and tasks: what a thread prints outside of its own
+    blocks is shown.
+
     Examples
     --------
     >>> with quiet():
     ...     print("Running MIL default pipeline: 0%")
     """
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
+    block = object()
     try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), _redirected(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
+        _begin(block)
+        _INSIDE.set((*_INSIDE.get(), block))
+        yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        _INSIDE.set(tuple(other for other in _INSIDE.get() if other is not block))
+        _end(block)
+
+
+class _Stream:
+    """Standard output or error while there are quiet blocks: silent inside of them, as ever elsewhere.
+
+    Somebody who redirects output meanwhile may put this back after the last block has ended; from then
+    on it is the stream that it stands for.
+    """
+
+    def __init__(self, stream):
+        self.stream, self.blocks = stream, set()
+
+    def __getattr__(self, name):
+        silent = not self.blocks.isdisjoint(_INSIDE.get())
+        return getattr(io.StringIO() if silent else self.stream, name)
+
+
+def _begin(block):
+    with _GUARD:
+        if not _OPEN:
+            _SETTINGS.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            for logger in map(logging.getLogger, _LOGGERS):
+                _SETTINGS.callback(logger.setLevel, logger.level)
+                logger.setLevel(logging.ERROR)
+        _OPEN[block] = streams = {}
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is not None and not isinstance(stream, _Stream):
+                stream = _Stream(stream)
+                setattr(sys, name, stream)
+            if stream is not None:
+                stream.blocks.add(block)
+                streams[name] = stream
+
+
+def _end(block):
+    with _GUARD:
+        for name, stream in _OPEN.pop(block, {}).items():
+            stream.blocks.discard(block)
+            if not stream.blocks and getattr(sys, name) is stream:
+                setattr(sys, name, stream.stream)
+        if not _OPEN:
+            _SETTINGS.close()
 
 
 COMPRESSION = ("coremltools.optimize.coreml._quantization_passes",)
@@ -56,14 +112,17 @@ def reporting(progress, modules=COMPRESSION):
     if progress is None:
         yield
         return
-    shown = sys.stdout, sys.stderr
+    outside = _INSIDE.get()
 
     def count(iterable, **_):
         items = list(iterable)
         for done, item in enumerate(items):
             yield item
-            with contextlib.redirect_stdout(shown[0]), contextlib.redirect_stderr(shown[1]):
+            inside = _INSIDE.set(outside)
+            try:
                 progress(done + 1, len(items))
+            finally:
+                _INSIDE.reset(inside)
 
     with contextlib.ExitStack() as restore:
         for module in map(import_module, modules):
@@ -74,8 +133,9 @@ def reporting(progress, modules=COMPRESSION):
 
 
 @contextlib.contextmanager
-def _redirected(target):
-    with contextlib.redirect_stderr(target), contextlib.redirect_stdout(target):
+def working(progress=None, modules=COMPRESSION):
+    """A block in which coremltools works: alone, quietly, and telling `progress` how far it is."""
+    with _ALONE, reporting(progress, modules), quiet():
         yield
 
 

@@ -13,22 +13,20 @@ samples.
 
 import contextlib
 import math
-import threading
 import types
 
 import numpy as np
 
-from .._quiet import coremltools, quiet
+from .._quiet import coremltools, working
 from ..compressed import Compressed, check_choice
-from .compression import open_mlmodel
 from .configs import MODES
 from .constants import CONSTEXPR, read_constant
 from .interpreter import Model
+from .opening import open_mlmodel
 from .package import open_package
 
 _PASSES = ("insert_prefix_quantize_dequantize_pair", "insert_suffix_quantize_dequantize_pair")
 _TINY = 255 * float(np.finfo(np.float16).smallest_subnormal)
-_ONE_AT_A_TIME = threading.Lock()  # coremltools keeps the options of its passes in the passes
 
 
 def quantize_activations(
@@ -114,7 +112,7 @@ def quantize_activations(
     ranges = {}
     run = _bound(cto.linear_quantize_activations, model, ranges)
     try:
-        with _ONE_AT_A_TIME, _own_options(), quiet(), np.errstate(all="ignore"):
+        with working(), _own_options(), np.errstate(all="ignore"):
             return run(mlmodel, config, samples)
     except ValueError as error:
         if "scale cannot be 0" not in str(error):

@@ -6,10 +6,10 @@ coremltools' work alone; `toykit.coreml.layout` predicts its bytes.
 """
 
 from .. import options as _options
-from .._quiet import coremltools, quiet, reporting
+from .._quiet import working
 from ..compressed import check_choice
 from .configs import apply, configuration, one
-from .package import open_package
+from .opening import open_mlmodel
 from .recipe import compress_layers
 
 
@@ -60,15 +60,7 @@ def compress(package, plan, *, progress=None, **options):
     steps = _options.steps(plan, options)
     mlmodel = open_mlmodel(package)
     for number, (name, chosen) in enumerate(steps):
-        with reporting(progress), quiet():
+        with working(progress):
             config = configuration(global_config=one(name, chosen))
             mlmodel = apply(name, mlmodel, config, joint=number > 0)
     return mlmodel
-
-
-def open_mlmodel(package):
-    """coremltools' model of a package, which is not loaded for prediction."""
-    ct = coremltools()
-    package = open_package(package)
-    with quiet():
-        return ct.models.MLModel(str(package.path), skip_model_load=True)

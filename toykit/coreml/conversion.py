@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
-from .._quiet import coremltools, quiet, reporting
+from .._quiet import coremltools, quiet, working
 from .repairs import convertible
 
 TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
@@ -71,7 +71,7 @@ def convert(model, example, target=None, precision="float16", *, progress=None, 
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
 
-    with reporting(progress, STAGES), quiet(), _evaluating(model), convertible(torch), torch.no_grad():
+    with working(progress, STAGES), _evaluating(model), convertible(torch), torch.no_grad():
         traced = torch.jit.trace(model, examples)
         options.setdefault("inputs", [_input(ct, torch, tensor) for tensor in examples])
         return ct.convert(

@@ -170,7 +170,7 @@ class Package:
 def open_package(package):
     """A `Package` from a path, a coremltools model, or a `Package`.
 
-    The folder of a coremltools model lives as long as the model does.
+    The folder of a coremltools model goes with the model, so the `Package` holds on to it.
 
     Raises
     ------
@@ -190,7 +190,9 @@ def open_package(package):
         )
     if not package.package_path:
         raise ValueError("the MLModel is not a package: it is an older .mlmodel file without an ML program")
-    return Package(package.package_path)
+    opened = Package(package.package_path)
+    opened.owner = package  # coremltools deletes the folder with its model
+    return opened
 
 
 def _files(path):

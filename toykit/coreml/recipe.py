@@ -10,7 +10,7 @@ over what was pruned, which by then is called `conv1_weight_to_fp16_sparsified`.
 import re
 
 from .. import options as _options
-from .._quiet import coremltools, quiet, reporting
+from .._quiet import coremltools, working
 from .configs import apply, configuration, one
 
 
@@ -79,7 +79,7 @@ def compress_layers(mlmodel, settings, *, progress=None):
     coremltools.models.MLModel
     """
     for technique, joint, config in configurations(mlmodel, settings):
-        with reporting(progress), quiet():
+        with working(progress):
             mlmodel = apply(technique, mlmodel, config, joint)
     return mlmodel
 
@@ -92,7 +92,7 @@ def constant_names(mlmodel):
     coremltools()
     import coremltools.optimize.coreml as cto
 
-    with quiet():
+    with working():
         found = cto.get_weights_metadata(mlmodel, weight_threshold=_options.THRESHOLD)
     return {_plain(name): name for name in found}
 
