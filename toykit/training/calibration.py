@@ -67,7 +67,8 @@ def correct_biases(model, original, samples):
     Parameters
     ----------
     model : torch.nn.Module
-        After `finalize`. Its biases are changed in place; layers without one get one.
+        After `finalize`. Its biases are changed in place; layers without one get one, and layers that the
+        model never calls stay as they are: what they put out is not seen.
     original : torch.nn.Module
         The network before compression.
     samples : tensor
@@ -86,7 +87,10 @@ def correct_biases(model, original, samples):
     # In order: what reaches a layer depends on the biases before it.
     for name in find_layers(original):
         layer, before = model.get_submodule(name), original.get_submodule(name)
-        shift = _mean_output(before, original, samples) - _mean_output(layer, model, samples)
+        wanted = _mean_output(before, original, samples)
+        if wanted is None:
+            continue
+        shift = wanted - _mean_output(layer, model, samples)
         if layer.bias is None:
             layer.bias = nn.Parameter(shift)
         else:
@@ -95,10 +99,12 @@ def correct_biases(model, original, samples):
 
 
 def _mean_output(layer, model, samples):
-    """The mean of each output channel of a layer over samples."""
+    """The mean of each output channel of a layer over samples; None if it is not called."""
     seen = []
     hook = layer.register_forward_hook(lambda layer, inputs, output: seen.append(output))
     model(samples)
     hook.remove()
+    if not seen:
+        return None
     channel = -1 if isinstance(layer, nn.Linear) else 1
     return torch.cat([output.movedim(channel, 0).flatten(1) for output in seen], 1).mean(1)

@@ -20,6 +20,7 @@ Not here: several methods at once on the same layer.
 """
 
 import copy
+import warnings
 
 import torch
 from torch import nn
@@ -39,6 +40,8 @@ class Method:
     ----------
     compressed : dict of str to Compressed
         After `finalize`: what is stored for each layer, by the layer's name.
+    skipped : dict of str to str
+        After `finalize`: layers that were not compressed as the config says, and why. They are warned of.
     config : object
         What `prepare` was given.
     steps : int
@@ -49,6 +52,7 @@ class Method:
 
     def __init__(self):
         self.model, self.config, self.compressed, self.steps = None, None, {}, 0
+        self.skipped = {}
         self._finalized = False
 
     def prepare(self, model, config):
@@ -156,6 +160,9 @@ class Method:
             self.compressed[name] = made[key]
         self.end()
         self._finalized = True
+        if self.skipped:
+            said = "; ".join(f"{name!r} {why}" for name, why in self.skipped.items())
+            warnings.warn(f"not compressed as the config says: {said}", stacklevel=3)
         return self.model
 
     @property
@@ -168,6 +175,14 @@ class Method:
             raise RuntimeError(f"{call} needs a prepared model: call prepare(model, config) first")
         if self._finalized:
             raise RuntimeError(f"{call} was called after finalize(); make a new {type(self).__name__}()")
+
+    def leave_out(self, names, why):
+        """Before anything is compressed: leave the weights of these layers, and of those that share them."""
+        weights = {id(trained_weight(self.layers[name])) for name in names}
+        for name, layer in list(self._all_layers.items()):
+            if id(trained_weight(layer)) in weights:
+                self.skipped[name] = why
+                del self._all_layers[name]
 
     # What a kind of method fills in.
 
@@ -194,6 +209,10 @@ class Method:
 
     def end(self):
         """Called at the end of `finalize`."""
+
+
+# Why a layer has no inputs: torch.nn.MultiheadAttention hands the weight of its out_proj to a function.
+NEVER_CALLED = "was never called: the model uses its weight without calling the layer, or not at all"
 
 
 def stand_in_of(layer):

@@ -17,7 +17,7 @@ import torch
 from .. import palettization
 from ..compressed import check_int
 from ..palettization import BITS
-from .common import NEVER, Method
+from .common import NEVER, NEVER_CALLED, Method
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,24 @@ class SensitivePalettizer(Method):
 
     def begin(self, layers):
         self.model.eval()
-        self.sensitivities = {name: torch.zeros_like(layer.weight) for name, layer in self.layers.items()}
+        self.sensitivities = {}
         for layer in layers.values():
             layer.weight.requires_grad_()
 
     def advance(self):
+        if all(layer.weight.grad is None for layer in self.layers.values()):
+            raise RuntimeError(
+                f"{next(iter(self.layers))!r} has no gradient, nor has any other layer: call loss.backward() "
+                "before step()"
+            )
         for name, layer in self.layers.items():
             if layer.weight.grad is None:
-                raise RuntimeError(f"{name!r} has no gradient: call loss.backward() before step()")
+                continue
             if not torch.isfinite(layer.weight.grad).all():
                 raise FloatingPointError(
                     f"the gradient of {name!r} is not finite: the loss was NaN or infinite"
                 )
-            self.sensitivities[name] += layer.weight.grad.square()
+            self.sensitivities[name] = self.sensitivities.get(name, 0) + layer.weight.grad.square()
         self.model.zero_grad()
 
     def check_complete(self):
@@ -84,6 +89,10 @@ class SensitivePalettizer(Method):
             raise RuntimeError(
                 "no gradient was seen: call loss.backward() and step() for a few samples first"
             )
+        self.leave_out(
+            [name for name in self.layers if name not in self.sensitivities],
+            "never had a gradient: the loss does not depend on it; it stays as it is",
+        )
 
     def compress(self, name, layer, weight):
         # Only ratios count; the largest as 1 keeps them away from the ends of float32.

@@ -17,7 +17,7 @@ from .. import bits as packing
 from .. import pruning
 from ..compressed import check_fraction, check_int
 from ..quantization import Quantized
-from .common import NEVER, Method, find_layers
+from .common import NEVER, NEVER_CALLED, Method, find_layers
 from .gptq import prune_columns, quantize_columns
 from .pruning import SMALLEST
 
@@ -68,7 +68,11 @@ class GPTQConfig:
 
 
 class GPTQ(Method):
-    """Quantize or prune layer by layer so that outputs change least. See `calibrate` for how to use it."""
+    """Quantize or prune layer by layer so that outputs change least. See `calibrate` for how to use it.
+
+    A layer whose weight is used without calling it, such as `out_proj` of torch's attention, has no inputs
+    to be seen: it stays as it is, and `skipped` names it. Layers that share a weight share their inputs.
+    """
 
     config_type = GPTQConfig
 
@@ -87,10 +91,10 @@ class GPTQ(Method):
     def begin(self, layers):
         self.model.eval()
         self.hessians, self.rows = {}, {}
-        names = {id(layer): name for name, layer in layers.items()}
+        owners = {id(layer.weight): name for name, layer in self.layers.items()}
 
         def see(layer, inputs):
-            self._see(names[id(layer)], layer, inputs[0])
+            self._see(owners[id(layer.weight)], layer, inputs[0])
 
         self._hooks = [layer.register_forward_pre_hook(see) for layer in layers.values()]
 
@@ -110,10 +114,13 @@ class GPTQ(Method):
         self.rows[name] += len(rows)
 
     def check_complete(self):
-        for name in self._all_layers:
-            if name not in self.hessians:
-                raise RuntimeError(f"no input of {name!r} was seen: run a calibration set through the model, "
-                                   "training.calibrate(method, samples)")
+        if not self.hessians:
+            raise RuntimeError(f"no input of {next(iter(self.layers))!r} was seen, nor of any other layer: run a "
+                               "calibration set through the model, training.calibrate(method, samples). If it "
+                               "ran, it uses the weights without calling the layers: GPTQ cannot compress it")
+        self.leave_out(
+            [name for name in self.layers if name not in self.hessians], f"{NEVER_CALLED}; it stays as it is"
+        )
         for hook in self._hooks:
             hook.remove()
 

@@ -162,6 +162,11 @@ class ActivationQuantizer(nn.Module):
             return x
         return fake_quantize(x, self.scale, 0, LEVELS, self.zero_point)
 
+    @property
+    def empty(self):
+        """Whether nothing was seen: there is no range."""
+        return self.observer is not None and self.observer.empty
+
     def freeze(self):
         """Settle on the range of what was seen so far."""
         if self.observer is not None:

@@ -31,7 +31,7 @@ from torch import nn
 from .. import bits as packing
 from ..compressed import check_choice, check_int
 from ..quantization import Quantized
-from .common import NEVER, Method, stand_in_of
+from .common import NEVER, NEVER_CALLED, Method, stand_in_of
 from .observers import OBSERVERS, ActivationQuantizer
 from .straight_through import fake_quantize, half_through
 
@@ -47,7 +47,9 @@ class QuantizationConfig:
     bits : int from 2 to 8
         Of the weights. Core ML stores 4 and 8.
     activations : 8 or None
-        Bits of the input of each layer; None leaves activations in float.
+        Bits of the input of each layer; None leaves activations in float. A layer whose weight is used
+        without calling it, such as `out_proj` of torch's attention, has no input to be seen: its weight
+        is quantized, its activations are not, and `Quantizer.skipped` names it.
     learned : bool
         Learn the weights' scales (LSQ) instead of taking the largest weight of a channel.
     ranges : {"moving", "minmax", "percentile", "mse"}
@@ -164,14 +166,14 @@ class Quantizer(Method):
         return kind(weight, self.config.bits)
 
     def begin(self, layers):
-        self.inputs = {}
+        self.inputs, self._input_hooks = {}, {}
         if self.config.activations:
             for name, layer in layers.items():
                 self.inputs[name] = layer.input_quantizer = ActivationQuantizer(
                     OBSERVERS[self.config.ranges](), always=self.config.calibrate
                 )
                 # The hook finds the quantizer on the layer it is called with, so copies of the model work.
-                layer.register_forward_pre_hook(_quantize_input)
+                self._input_hooks[name] = layer.register_forward_pre_hook(_quantize_input)
         self._norm_hooks = []
         self._apply_milestones()
         if self.config.calibrate:
@@ -187,9 +189,11 @@ class Quantizer(Method):
             stand_in_of(layer).active = active
         for quantizer in self.inputs.values():
             quantizer.active = active
-            if self.steps == config.freeze_ranges_at:
-                self._check_observed()
-                quantizer.freeze()
+        if self.steps == config.freeze_ranges_at:
+            self._check_observed()
+            for quantizer in self.inputs.values():
+                if not quantizer.empty:
+                    quantizer.freeze()
         if self.steps == config.freeze_norms_at:
             for part in self.model.modules():
                 if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -205,12 +209,13 @@ class Quantizer(Method):
         self._check_observed()
 
     def _check_observed(self):
-        for name, quantizer in self.inputs.items():
-            if quantizer.observer is not None and quantizer.observer.empty:
-                raise RuntimeError(
-                    f"no input of {name!r} was observed, so its range is unknown: run the prepared model on "
-                    "some data first, in training mode unless calibrate=True"
-                )
+        if self.inputs and all(quantizer.empty for quantizer in self.inputs.values()):
+            raise RuntimeError(
+                f"no input of {next(iter(self.inputs))!r} was observed, nor of any other layer, so ranges are "
+                "unknown: run the prepared model on some data first, in training mode unless calibrate=True. "
+                "If it ran, it uses the weights without calling the layers, as torch.nn.MultiheadAttention "
+                "does: then take activations=None"
+            )
 
     def compress(self, name, layer, weight):
         stand_in = stand_in_of(layer)
@@ -227,8 +232,13 @@ class Quantizer(Method):
         )
 
     def end(self):
-        for quantizer in self.inputs.values():
-            quantizer.export()
+        for name, quantizer in self.inputs.items():
+            if quantizer.empty:
+                self._input_hooks[name].remove()
+                del self._all_layers[name].input_quantizer
+                self.skipped[name] = f"{NEVER_CALLED}; its activations stay in float"
+            else:
+                quantizer.export()
         for hook in self._norm_hooks:
             hook.remove()
 
