@@ -316,3 +316,88 @@ class TestErrors:
         data = [{"x": np.ones((1, 8), np.float32), "flag": np.ones(1, np.float32)}]
         with pytest.raises(ValueError, match=r"\(cond\) has operations inside it"):
             tk.coreml.quantize_activations(branching, data)
+
+
+class Counter(torch.nn.Module):
+    """Adds up what it is given, a little less each time; what it remembers alone feeds a convolution of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("sum", torch.zeros(1, 8, 4))
+        self.mix, self.out = torch.nn.Conv1d(8, 8, 1), torch.nn.Conv1d(8, 16, 1)
+
+    def forward(self, x):
+        self.sum.mul_(0.5)
+        self.sum.add_(x)
+        answer = self.out(self.sum * 1.0)
+        self.sum[:] = self.mix(self.sum * 1.0)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def counter():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = ct.StateType(wrapped_type=ct.TensorType(shape=(1, 8, 4), dtype=np.float16), name="sum")
+        return tk.coreml.convert(Counter(), torch.rand(1, 8, 4), "iOS18", states=[state])
+
+
+class TestStates:
+    """Models that remember: a list is one sequence, and each sequence starts anew."""
+
+    @staticmethod
+    def steps(*values):
+        return [{"x": np.full((1, 8, 4), value, np.float32)} for value in values]
+
+    def test_ranges_are_those_of_the_sequences(self, counter):
+        sequences = [self.steps(1, 2, -3), self.steps(4, 1)]
+        found = quantizers(tk.coreml.quantize_activations(counter, sequences))
+        model, seen = tk.coreml.load(counter), []
+        for steps in sequences:
+            state = model.make_state()
+            seen += [model.inspect(step, state=state) | step for step in steps]
+        # Around an addition coremltools moves scales between operators.
+        moved = {name for o in model.package.program.walk() if o.op == "add" for name in o.outputs}
+        assert len(found.keys() - moved) >= 4
+        for name in found.keys() - moved:
+            (scale, _, _), largest = found[name], np.float16(max(np.abs(one[name]).max() for one in seen))
+            assert scale == (largest + largest) / np.float16(254), name
+
+    def test_sequences_in_any_order_and_their_steps_in_one(self, counter):
+        found = [
+            quantizers(tk.coreml.quantize_activations(counter, samples))
+            for samples in (
+                [self.steps(1, 5), self.steps(4)],
+                [*self.steps(4), tuple(self.steps(1, 5))],
+                [self.steps(5, 1), self.steps(4)],
+                self.steps(1, 5, 4),
+            )
+        ]
+        assert found[0] == found[1]
+        assert found[0] != found[2] and found[0] != found[3]
+
+    def test_the_same_sample_twice(self, counter):
+        (step,) = self.steps(3)
+        once = quantizers(tk.coreml.quantize_activations(counter, [step]))
+        assert once == quantizers(tk.coreml.quantize_activations(counter, [step, step]))
+        assert once != quantizers(tk.coreml.quantize_activations(counter, [[step, step]]))
+
+    def test_it_runs_as_before(self, counter):
+        sequence = self.steps(1, 2, -3, 0.5)
+        small = tk.coreml.load(tk.coreml.quantize_activations(counter, [sequence]))
+        model = tk.coreml.load(counter)
+        state, other = small.make_state(), model.make_state()
+        for step in sequence:
+            (ours,), (wanted,) = small.predict(step, state).values(), model.predict(step, other).values()
+            assert np.abs(ours - wanted).max() < 0.05 * np.abs(wanted).max()
+        assert "state" in Package(small.package.path).description.states["sum"].kind
+
+    def test_lists_without_states_are_samples(self, mlmodel):
+        data = samples()
+        assert quantizers(tk.coreml.quantize_activations(mlmodel, [data])) == quantizers(
+            tk.coreml.quantize_activations(mlmodel, data)
+        )
+
+    def test_an_empty_sequence(self, counter):
+        with pytest.raises(ValueError, match="samples holds an empty list"):
+            tk.coreml.quantize_activations(counter, [[]])

@@ -48,9 +48,11 @@ def quantize_activations(
     ----------
     package : str, Path, Package or coremltools.models.MLModel
         Left as it was.
-    samples : iterable of dict
+    samples : iterable of dict, or of lists of dict
         Inputs as for `Model.predict`. A range covers all of them, so a hundred typical samples are
-        better than one.
+        better than one. Of a model with states, a list holds the steps of one sequence, in order: its
+        first step finds fresh states, of zeros, the others what the steps before them left. A dictionary
+        alone is a sequence of one step; the order of the samples makes no difference.
     mode : {"symmetric", "affine"}
         Whether the codes lie around 0, or fill the range from the smallest value to the largest.
     signed : bool
@@ -75,7 +77,7 @@ def quantize_activations(
     PackageError
         If the package is not sound, or cannot be run (`UnsupportedOperator`).
     TypeError, ValueError
-        If there are no samples, an option is unknown, a sample does not fit the inputs, the program has
+        If there are no samples, or an empty sequence, an option is unknown, a sample does not fit the inputs, the program has
         several functions, branches or loops, or a range cannot be quantized: because it is not finite,
         too wide for float16 (coremltools calculates in it), or, in mode "affine", nothing but 0.
 
@@ -91,8 +93,8 @@ def quantize_activations(
     >>> small = compress(small, "quantize", bits=8)                                 # doctest: +SKIP
     """
     check_choice("mode", mode, tuple(MODES))
-    samples = [dict(sample) for sample in samples]
-    if not samples:
+    sequences = [_sequence(sample) for sample in samples]
+    if not sequences:
         raise ValueError("samples must hold at least one dictionary of inputs; got none")
     coremltools()
     import coremltools.optimize.coreml as cto
@@ -110,10 +112,11 @@ def quantize_activations(
     mlmodel = open_mlmodel(package)
     _leave_integers(config, package)
     ranges = {}
-    run = _bound(cto.linear_quantize_activations, model, ranges)
+    # Kept by identity: coremltools hands each dictionary on as it is, one after the other.
+    run = _bound(cto.linear_quantize_activations, model, ranges, {id(steps[0]) for steps in sequences})
     try:
         with working(), _own_options(), np.errstate(all="ignore"):
-            return run(mlmodel, config, samples)
+            return run(mlmodel, config, [step for steps in sequences for step in steps])
     except ValueError as error:
         if "scale cannot be 0" not in str(error):
             raise
@@ -123,6 +126,14 @@ def quantize_activations(
             f"{', '.join(small)}. Give samples in which they differ from 0, or leave their operators out by "
             "config="
         ) from error
+
+
+def _sequence(sample):
+    """The steps of a sample, copies that are all different objects."""
+    steps = [dict(step) for step in (sample if isinstance(sample, list | tuple) else [sample])]
+    if not steps:
+        raise ValueError("samples holds an empty list: a sequence has at least one step")
+    return steps
 
 
 def _check_program(program):
@@ -148,13 +159,13 @@ def _leave_integers(config, package):
             config.set_op_name(operation.name, None)
 
 
-def _bound(function, model, ranges):
+def _bound(function, model, ranges, first):
     """coremltools' function, with the interpreter where it predicts.
 
     Nothing is replaced inside coremltools: its functions are bound anew, to other names. What they
-    find of the activations goes into `ranges`.
+    find of the activations goes into `ranges`; `first` says which samples begin a sequence.
     """
-    calibrate = _calibration(model)
+    calibrate = _calibration(model, first)
 
     def calibrated(mlmodel, samples, group_size):
         ranges.update(calibrate(mlmodel, samples, group_size))
@@ -169,19 +180,26 @@ def _bound(function, model, ranges):
     )
 
 
-def _calibration(model):
+def _calibration(model, first):
     """coremltools' calibration, with two of its parts in toykit's place."""
     from coremltools.optimize.coreml.experimental import _post_training_quantization as theirs
 
-    constants = _ranges_of_constants(model.package)
+    constants, state = _ranges_of_constants(model.package), {}
 
     class Interpreted(theirs.ModelDebugger):
         """Finds the values inside a program with the interpreter, in place of clones that Core ML runs."""
 
+        @classmethod
+        def get_all_outputs(cls, block):
+            """Every result. coremltools follows the outputs back, and misses what only feeds a state."""
+            return [operation.outputs[name] for name, operation in block.operations.items()]
+
         def predict_intermediate_outputs(self, inputs, names, compute_units=None):
             operations = self.block_info.operations
             names = {name for name in names if self.get_output_feature_type(name, operations) is not None}
-            values = model.inspect(inputs, names - constants.keys())
+            if id(inputs) in first:
+                state.update(model.make_state())
+            values = model.inspect(inputs, names - constants.keys(), state)
             return values | {name: constants[name] for name in names & constants.keys()}
 
         @staticmethod
