@@ -39,11 +39,16 @@ class Written:
         maker = next(
             part for part in self.block["operations"] if part["outputs"][0]["name"] == binding["name"]
         )
+        maker["outputs"][0]["type"] = maker["attributes"]["val"]["type"]
         return maker["attributes"]["val"]
 
     def set_ints(self, operation, parameter, *numbers):
+        """Give a constant other numbers, and as many as these."""
         value = self.constant(operation, parameter)
         value["immediateValue"]["tensor"] = {"ints": {"values": list(numbers)}}
+        if value["type"]["tensorType"].get("rank"):
+            # A const declares its type twice, in the same object here.
+            value["type"]["tensorType"]["dimensions"][:] = [{"constant": {"size": len(numbers)}}]
 
     def declare(self, operation, *sizes):
         """What an operation says that it makes; None stands for a size that is not known."""

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 import toykit as tk  # noqa: E402
 from toykit._quiet import quiet  # noqa: E402
 from toykit.coreml import Package, PackageError, protobuf, schema, weightbin  # noqa: E402
+from toykit.coreml import package as package_module  # noqa: E402
 
 from . import architectures, sizes  # noqa: E402
 
@@ -293,6 +294,20 @@ class TestWeightFile:
         with pytest.raises(PackageError, match="starts before its end"):
             weightbin.WeightFile(path).blobs()
 
+    @pytest.mark.parametrize("read_at_once", [0, 2**20])
+    def test_a_file_that_is_cut_while_in_use(self, written, monkeypatch, read_at_once):
+        """What is mapped ends the process when it is read behind the end; it must not come to that."""
+        path, arrays = written
+        monkeypatch.setattr(weightbin, "_READ_AT_ONCE", read_at_once)
+        weights = weightbin.WeightFile(path)
+        *_, last = weights.blobs()
+        path.write_bytes(path.read_bytes()[:100])
+        if read_at_once:
+            assert np.array_equal(last.array(), arrays[last.offset][1])
+        else:
+            with pytest.raises(PackageError, match="was cut from .* bytes to 100 while it was in use"):
+                last.array()
+
     def test_too_short(self, tmp_path):
         (tmp_path / "weight.bin").write_bytes(b"\x01")
         with pytest.raises(PackageError, match="its header alone takes 64"):
@@ -366,6 +381,22 @@ def tensor(**changes):
     return lambda value, _: value["type"]["tensorType"].update(changes)
 
 
+def main(program):
+    """The block of the main function."""
+    (block,) = program["functions"]["main"]["block_specializations"].values()
+    return block
+
+
+def first(**changes):
+    """A change of the operation that makes the first large constant."""
+
+    def change(value, program):
+        makers = [o for o in main(program)["operations"] if o["attributes"].get("val") is value]
+        makers[0].update(changes)
+
+    return change
+
+
 class TestBadPackages:
     def refuse(self, path, reason):
         with pytest.raises(PackageError, match=reason) as caught:
@@ -377,6 +408,31 @@ class TestBadPackages:
             Package(tmp_path / "gone.mlpackage")
         (tmp_path / "old.mlmodel").write_bytes(b"\x08\x01")
         self.refuse(tmp_path / "old.mlmodel", "a package is a folder, and this is a file")
+
+    def test_a_folder_is_not_listed_before_it_is_a_package(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(os, "walk", lambda path: pytest.fail("listed"))
+        self.refuse(tmp_path, "has no Manifest.json, so it is not a package")
+
+    def test_more_files_than_a_package_has(self, package, monkeypatch):
+        monkeypatch.setattr(package_module, "_MOST_FILES", 2)
+        self.refuse(package, "more than 2 files")
+
+    def test_fields_are_limited(self, package):
+        whole = Package(package)
+        with pytest.raises(PackageError, match=r"more than 100 fields; raise the limit with Package\(path, field"):
+            Package(package, field_limit=100)
+        assert repr(Package(package, field_limit=10**6)) == repr(whole)
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+    def test_a_file_that_may_not_be_read(self, package):
+        (package / MODEL).chmod(0)
+        self.refuse(package, "model.mlmodel cannot be read: Permission denied")
+
+    def test_names_do_not_reach_the_terminal_as_they_are(self, package):
+        self.spoil(package, lambda _, program: program["functions"]["main"].update(opset="\x1b[2J"))
+        with pytest.raises(PackageError) as caught:
+            Package(package)
+        assert str(caught.value).isprintable() and "\\x1b[2J" in str(caught.value)
 
     def test_neural_network(self, tmp_path):
         with quiet():
@@ -448,8 +504,7 @@ class TestBadPackages:
         """Rewrite the program of a package with `change` made to its first large constant."""
         model = protobuf.decode((package / MODEL).read_bytes(), "Model")
         program = protobuf.decode(model["mlProgram"], "Program")
-        (block,) = program["functions"]["main"]["block_specializations"].values()
-        values = [operation["attributes"].get("val", {}) for operation in block["operations"]]
+        values = [operation["attributes"].get("val", {}) for operation in main(program)["operations"]]
         change(next(value for value in values if "blobFileValue" in value), program)
         model["mlProgram"] = protobuf.encode(program, "Program")
         (package / MODEL).write_bytes(protobuf.encode(model, "Model"))
@@ -464,9 +519,23 @@ class TestBadPackages:
             (tensor(dataType=11), "lies in a blob of float16"),
             (tensor(dataType=77), "element type 77 is unknown"),
             (tensor(rank=7), "rank 7 has 4 sizes"),
-            (tensor(rank=2, dimensions=[{"constant": {"size": 2**63}}] * 2), "has 2048 elements"),
+            (lambda value, _: value["type"]["tensorType"].pop("rank"), "rank 0 has 4 sizes"),
+            (tensor(rank=100, dimensions=[{"constant": {"size": 1}}] * 100), "100 axes"),
+            (tensor(dimensions=[{}] * 4), "neither a number nor unknown"),
+            (tensor(rank=1, dimensions=[{"constant": {"size": 2048}}]), r"is float16\[2048\], and declared as"),
+            (tensor(rank=2, dimensions=[{"constant": {"size": 2**63}}] * 2), "more elements than any tensor"),
+            (tensor(rank=2, dimensions=[{"constant": {"size": 2**30}}] * 2), "has 2048 elements"),
             (lambda value, _: value.pop("type"), "has no type"),
             (lambda value, _: value.pop("blobFileValue"), "has no value"),
+            (first(outputs=[]), "and declared as nothing"),
+            (first(attributes={}), "the constant has no value"),
+            (first(type=""), r"operation \d+ \(\): an operation does not say what it is"),
+            (first(inputs={"x": {"arguments": [{"name": "gone"}]}}), "'gone' is used, and nothing before"),
+            (first(inputs={"x": {"arguments": [{}]}}), "has no type"),
+            (first(outputs=[{"name": "x"}]), "has no type"),
+            (first(outputs=[{"type": {"tensorType": {"dataType": 10}}}]), "has no name"),
+            (lambda _, program: main(program).update(outputs=["gone"]), "'gone' is used, and nothing before"),
+            (lambda _, program: main(program)["operations"].append(main(program)["operations"][0]), "made twice"),
             (lambda _, program: program.pop("functions"), "has no functions"),
             (lambda _, program: program["functions"]["main"].update(opset="CoreML99"), "no block for its"),
         ],
@@ -474,6 +543,35 @@ class TestBadPackages:
     def test_programs_that_lie(self, package, change, reason):
         self.spoil(package, change)
         self.refuse(package, reason)
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (dict(type={}), "input 'x' has no type"),
+            (dict(type={"multiArrayType": {"shape": [-1]}}), r"input 'x' has shape \(-1,\)"),
+            (dict(type={"multiArrayType": {"shape": [2**30, 2**30]}}), "input 'x' has shape"),
+            (dict(type={"imageType": {"width": -3, "height": 3}}), r"has shape \(3, -3\)"),
+            (
+                dict(type={"multiArrayType": {"shape": [1], "shapeRange": {"sizeRanges": [{}, {}]}}}),
+                "has 2 ranges of sizes for shape",
+            ),
+            (
+                dict(type={"multiArrayType": {"dataType": 131080, "shape": [1], "intDefaultValue": 999}}),
+                "has 999 for a default, which int8 does not hold",
+            ),
+        ],
+    )
+    def test_descriptions_that_lie(self, package, change, reason):
+        model = protobuf.decode((package / MODEL).read_bytes(), "Model")
+        model["description"]["input"][0].update(name="x", **change)
+        (package / MODEL).write_bytes(protobuf.encode(model, "Model"))
+        self.refuse(package, reason)
+
+    def test_two_inputs_of_one_name(self, package):
+        model = protobuf.decode((package / MODEL).read_bytes(), "Model")
+        model["description"]["input"] *= 2
+        (package / MODEL).write_bytes(protobuf.encode(model, "Model"))
+        self.refuse(package, "two inputs are called")
 
     def test_any_byte_may_be_wrong(self, package):
         """Whatever is changed, the answer is a package or a PackageError, soon."""

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="the packages are converted from tor
 import toykit as tk  # noqa: E402
 from toykit._quiet import quiet  # noqa: E402
 from toykit.compressed import Compressed  # noqa: E402
-from toykit.coreml import Package, PackageError  # noqa: E402
+from toykit.coreml import Package, PackageError, weightbin  # noqa: E402
 from toykit.coreml.constants import CONSTEXPR, read_constant  # noqa: E402
 from toykit.coreml.program import Operation, Type, Value  # noqa: E402
 from toykit.coreml.schema import DTYPES  # noqa: E402
@@ -206,7 +206,8 @@ class TestWeights:
         assert total == sum(blob.nbytes for blob in Package(package).weight_blobs)
         assert total == sum(row.nbytes for row in tk.size.ledger(package).rows)
 
-    def test_is_mapped_and_read_only(self, package):
+    def test_is_mapped_and_read_only(self, package, monkeypatch):
+        monkeypatch.setattr(weightbin, "_READ_AT_ONCE", 0)
         for weight in tk.coreml.weights(package).values():
             for array in weight.parts.values() if isinstance(weight, Compressed) else [weight]:
                 assert not array.flags.writeable

@@ -5,11 +5,16 @@ image, a multi-array or something else, and which sizes it may have. Types *insi
 differ: an image enters the program as a float tensor.
 """
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from .protobuf import PackageError
 from .schema import ARRAY_DTYPES, COLOR_SPACES
 
 _DEFAULTS = ("intDefaultValue", "floatDefaultValue", "doubleDefaultValue")
+_MOST_ELEMENTS = 2**40
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,16 @@ class Description:
 
 
 def read_description(message):
-    """Build a `Description` from a decoded "ModelDescription" (or "FunctionDescription")."""
-    features = [
-        {feature.get("name", ""): _feature(feature) for feature in message.get(part, [])}
-        for part in ("input", "output", "state")
-    ]
+    """Build a `Description` from a decoded "ModelDescription" (or "FunctionDescription").
+
+    Raises
+    ------
+    PackageError
+        If a feature has no type, or sizes that no array has; or two have one name.
+    """
     functions = message.get("functions", [])
     return Description(
-        *features,
+        *(_features(message.get(part, []), part) for part in ("input", "output", "state")),
         metadata=message.get("metadata", {}),
         predicted_feature=message.get("predictedFeatureName", ""),
         predicted_probabilities=message.get("predictedProbabilitiesName", ""),
@@ -84,19 +91,46 @@ def read_description(message):
     )
 
 
-def _feature(message):
+def _features(messages, part):
+    found = {}
+    for message in messages:
+        name = message.get("name", "")
+        if name in found:
+            raise PackageError(f"two {part}s are called {name!r}")
+        try:
+            found[name] = _feature(name, message)
+        except PackageError as error:
+            raise PackageError(f"{part} {name!r} {error}") from error
+    return found
+
+
+def _feature(name, message):
     content = dict(message.get("type", {}))
     common = {"optional": content.pop("isOptional", False), "about": message.get("shortDescription", "")}
-    name = message.get("name", "")
-    key = next(iter(content), "")
-    kind, details = key.removesuffix("Type"), content.get(key, {})
+    # Of kinds that exclude each other the last one holds.
+    key, details = next(reversed(content.items()), ("", {}))
+    kind = key.removesuffix("Type")
+    if not kind:
+        raise PackageError("has no type")
     if kind == "image":
-        return Feature(name, kind, **_image(details), **common)
-    if kind == "multiArray":
-        return Feature(name, kind, **_array(details), **common)
-    if kind == "state":
-        return Feature(name, kind, **_array(details.get("arrayType", {})), **common)
-    return Feature(name, kind, **common)
+        details = _image(details)
+    elif kind == "multiArray":
+        details = _array(details)
+    elif kind == "state":
+        details = _array(details.get("arrayType", {}))
+    else:
+        details = {}
+    feature = Feature(name, kind, **details, **common)
+    for shape in (feature.shape, *(feature.shapes or ())):
+        if min(shape, default=0) < 0 or math.prod(shape) > _MOST_ELEMENTS:
+            raise PackageError(f"has shape {shape}")
+    if feature.ranges is not None and feature.shape and len(feature.ranges) != len(feature.shape):
+        raise PackageError(f"has {len(feature.ranges)} ranges of sizes for shape {feature.shape}")
+    if feature.dtype.startswith("int"):
+        allowed = np.iinfo(feature.dtype)
+        if not allowed.min <= feature.default <= allowed.max:
+            raise PackageError(f"has {feature.default} for a default, which {feature.dtype} does not hold")
+    return feature
 
 
 def _array(message):

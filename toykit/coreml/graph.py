@@ -162,7 +162,7 @@ class _Reader:
         self.types |= block.inputs
         for operation in block.operations:
             self.types |= operation.outputs
-            if operation.op == "const" and "val" in operation.attributes:
+            if operation.op == "const":
                 self.values |= dict.fromkeys(operation.outputs, operation.attributes["val"])
                 continue
             self.steps.append(self.step(operation, depth))
@@ -210,19 +210,23 @@ class _Reader:
 
     def _with_techniques(self, made_by):
         """The steps, those that decompress with the technique of the whole chain that they belong to."""
-        chains = {}  # number of a step -> the numbers of its chain, one set for all of them
+        first = {}  # step that decompresses -> one of its chain, on the way to the same one for all of it
         for number, step in enumerate(self.steps):
             if step.decompresses:
-                chain = {number}
+                first[number] = number
                 for _, name in step.inputs:
-                    chain |= chains.get(made_by.get(name), set())  # only steps before this one are in it
-                chains |= dict.fromkeys(chain, chain)
+                    maker = made_by.get(name)
+                    if maker in first:  # only steps before this one are
+                        first[_end(first, maker)] = number
+        used = {}
+        for number in first:
+            used.setdefault(_end(first, number), set()).add(self._technique(self.steps[number]))
         for number, step in enumerate(self.steps):
-            if number not in chains:
+            if number not in first:
                 yield step
                 continue
-            used = {self._technique(self.steps[member]) for member in chains[number]} - {"dense"}
-            technique = "joint" if len(used) > 1 else used.pop() if used else "dense"
+            techniques = used[_end(first, number)] - {"dense"}
+            technique = "joint" if len(techniques) > 1 else next(iter(techniques), "dense")
             constants = tuple(replace(constant, technique=technique) for constant in step.constants)
             yield replace(step, constants=constants, technique=technique)
 
@@ -236,3 +240,10 @@ class _Reader:
             # One that multiplies floats by scales belongs to a palette; nothing is quantized in it.
             return "dense" if step.form.startswith("float") else "quantization"
         return "dense"
+
+
+def _end(way, number):
+    """Where a way of steps ends; it is shortened for who comes after."""
+    while way[number] != number:
+        way[number] = number = way[way[number]]
+    return number

@@ -14,6 +14,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from .._text import printable
 from . import protobuf
 from .features import read_description
 from .program import read_program
@@ -24,6 +25,8 @@ from .weightbin import WeightFile
 _LARGEST_MODEL_FILE = 2**31  # the protobuf library reads no message beyond 2 GiB
 _LARGEST_PROGRAM = 2**26  # weights lie outside the program; those of the largest networks have a few MB
 _LARGEST_MANIFEST = 2**24
+_MOST_FILES = 100_000
+_READ_AT_ONCE = 2**27
 _MODEL_PATH = "@model_path/"
 PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
 
@@ -35,6 +38,9 @@ class Package:
     ----------
     path : str or Path
         The .mlpackage folder.
+    field_limit : int, optional
+        How many fields of the model file are decoded, at some 500 bytes of memory each; by default 2**19,
+        which is 25 times what ResNet-50 has. Raise it for a larger program that you trust.
 
     Attributes
     ----------
@@ -76,28 +82,38 @@ class Package:
     >>> package.program.functions["main"].block.operations[-1]              # doctest: +SKIP
     """
 
-    def __init__(self, path):
+    def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS):
         self.path = Path(path)
         self.number = None
+        self._fields = protobuf.Fields(field_limit)
+        if not os.path.exists(self.path):
+            raise FileNotFoundError(f"there is no package at {printable(self.path)}")
         try:
-            self.files = _files(self.path)
+            # The manifest first: in a folder that is no package there may be a whole disk to list.
             self.model_file = _inside(self.path, _model_path(self.path))
-            self._read(protobuf.decode(_map(self.model_file), "Model"))
+            self.files = _files(self.path)
+            self._read(protobuf.decode(_content(self.model_file), "Model", self._fields))
             if self.kind not in ("mlProgram", *PIPELINES):
                 raise PackageError(
                     f"the model is of type {self.kind}, not an ML program; convert with convert_to='mlprogram'"
                 )
         except PackageError as error:
             raise PackageError(f"{self.path}: {error}") from error
+        except OSError as error:
+            raise PackageError(f"{self.path}: {error.filename} cannot be read: {error.strerror}") from error
 
     def _read(self, model):
         """Take over what a "Model" message says: the file's, or that of one model of a pipeline."""
         self.spec_version = model.get("specificationVersion", 0)
         self.description = read_description(model.get("description", {}))
-        self.kind = next((kind for kind in MODEL_KINDS.values() if kind in model), "that is unknown")
+        # Of kinds that exclude each other the last one holds.
+        kinds = [name for name in model if name in MODEL_KINDS.values()]
+        self.kind = kinds[-1] if kinds else "that is unknown"
         self.weight_files, self.models, self._program = {}, (), None
         if self.kind in PIPELINES and self.number is None:
-            pipeline = protobuf.decode(model[self.kind], f"{self.kind[0].upper()}{self.kind[1:]}")
+            pipeline = protobuf.decode(
+                model[self.kind], f"{self.kind[0].upper()}{self.kind[1:]}", self._fields
+            )
             messages = pipeline.get("pipeline", pipeline).get("models", [])
             self.models = tuple(self._model(number, message) for number, message in enumerate(messages))
             for part in self.models:
@@ -106,7 +122,8 @@ class Package:
             self.program_bytes = model["mlProgram"]
             if len(self.program_bytes) > _LARGEST_PROGRAM:
                 raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
-            self._program = read_program(protobuf.decode(self.program_bytes, "Program"), self.find_blob)
+            program = protobuf.decode(self.program_bytes, "Program", self._fields)
+            self._program = read_program(program, self.find_blob)
 
     def _model(self, number, message):
         """One model of this pipeline, as a package of its own."""
@@ -197,15 +214,13 @@ def open_package(package):
 
 def _files(path):
     """Bytes of every file in the package. Links count as links: they are not followed."""
-    if not path.exists():
-        raise FileNotFoundError(f"there is no package at {path}")
-    if not path.is_dir():
-        raise PackageError("a package is a folder, and this is a file")
     files = {}
     for folder, _, names in os.walk(path):
         for name in names:
             file = Path(folder, name)
             files[file.relative_to(path).as_posix()] = file.lstat().st_size
+        if len(files) > _MOST_FILES:
+            raise PackageError(f"the folder holds more than {_MOST_FILES:,} files, which no package needs")
     return dict(sorted(files.items()))
 
 
@@ -224,6 +239,10 @@ def _inside(package, path):
 
 def _model_path(package):
     """Where the manifest says that the model file is."""
+    if not package.is_dir():
+        raise PackageError("a package is a folder, and this is a file")
+    if not (package / "Manifest.json").exists():
+        raise PackageError("the folder has no Manifest.json, so it is not a package")
     manifest = _inside(package, package / "Manifest.json")
     if manifest.stat().st_size > _LARGEST_MANIFEST:
         raise PackageError(f"Manifest.json has {manifest.stat().st_size:,} bytes, which no manifest needs")
@@ -239,10 +258,13 @@ def _model_path(package):
     return package / "Data" / path
 
 
-def _map(file):
+def _content(file):
+    """The bytes of the model file; mapped if they are many, for then they are a model of another kind."""
     size = file.stat().st_size
     if not 0 < size < _LARGEST_MODEL_FILE:
         raise PackageError(f"{file.name} has {size:,} bytes; a model file has 1 to 2**31 - 1")
+    if size <= _READ_AT_ONCE:
+        return file.read_bytes()
     with file.open("rb") as opened:
         return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -4,6 +4,13 @@ A program is a dictionary of functions. A function has a block, and a block a li
 the order in which they run. An operation has named inputs, which are results of earlier operations or
 constants, and typed outputs. Large constants are places in a weight file, loaded when they are used.
 
+This is the one place where a program's messages are checked: whatever a field that is absent, of another
+kind or out of range would break later, `read_program` refuses. Who gets a `Program` can rely on these:
+
+- types have sizes that a tensor can have; a constant is as long as its type says, and of that type;
+- a name is made once where it can be seen, and before it is used; so is each output of a block;
+- an operation has an operator; a `const` has one output, of the type of its attribute "val".
+
 Not here: running a program, and turning compressed constants into weights.
 """
 
@@ -15,6 +22,9 @@ import numpy as np
 from .protobuf import PackageError
 from .schema import DTYPES
 from .weightbin import Blob, elements, nbytes
+
+_MOST_AXES = 64  # NumPy's; Core ML has 5, and tables 2 more
+_MOST_ELEMENTS = 2**63
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,9 @@ class Type:
         return f"{self.kind}[{', '.join(map(str, self.items))}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Value:
-    """A constant: in the program itself, or a blob of a weight file.
+    """A constant: in the program itself, or a blob of a weight file. Equal to itself alone.
 
     Attributes
     ----------
@@ -71,7 +81,7 @@ class Value:
         return f"Value({self.type}, {'immediate' if self.blob is None else f'blob at {self.blob.offset}'})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One step of a program.
 
@@ -102,7 +112,7 @@ class Operation:
         return f"{outputs} = {self.op}({', '.join(self.inputs)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """Operations in order; `outputs` names the results that leave the block."""
 
@@ -118,7 +128,7 @@ class Block:
                 yield from block.walk()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
     """A function of the program: typed inputs and a block, for the operator set `opset`."""
 
@@ -127,9 +137,13 @@ class Function:
     block: Block
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
-    """An ML program: `functions` by name; packages with one function call it "main"."""
+    """An ML program: `functions` by name; packages with one function call it "main".
+
+    Its types are equal when they say the same, and can be keys of a dictionary. Everything else is equal to
+    itself alone: arrays of weights have no single answer to `==`.
+    """
 
     functions: dict
     version: int
@@ -174,51 +188,86 @@ class _Reader:
         opset, blocks = message.get("opset", ""), message.get("block_specializations", {})
         if opset not in blocks:
             raise PackageError(f"a function has no block for its operator set {opset!r}")
-        return Function(self.typed(message.get("inputs", [])), opset, self.block(blocks[opset]))
+        inputs = self.typed(message.get("inputs", []))
+        return Function(inputs, opset, self.block(blocks[opset], set(inputs)))
 
-    def block(self, message):
-        operations = [self.operation(content) for content in message.get("operations", [])]
-        return Block(self.typed(message.get("inputs", [])), message.get("outputs", []), operations)
+    def block(self, message, known):
+        """A block in which the names `known` can be used; a set, which is as it was afterwards."""
+        inputs = self.typed(message.get("inputs", []))
+        added = inputs.keys() - known
+        known |= added
+        operations = []
+        for number, content in enumerate(message.get("operations", [])):
+            try:
+                operations.append(self.operation(content, known))
+            except PackageError as error:
+                raise PackageError(f"operation {number} ({content.get('type', '')}): {error}") from error
+            known |= operations[-1].outputs.keys()
+        outputs = message.get("outputs", [])
+        _check_known(outputs, known)
+        known -= added.union(*(operation.outputs for operation in operations))
+        return Block(inputs, outputs, operations)
 
-    def operation(self, message):
+    def operation(self, message, known):
+        if not message.get("type"):
+            raise PackageError("an operation does not say what it is")
         # Files keep parameters as a map, in no order; sorted, a program reads the same every time.
         attributes = {name: self.value(part) for name, part in sorted(message.get("attributes", {}).items())}
+        inputs = {name: self.arguments(part) for name, part in sorted(message.get("inputs", {}).items())}
+        _check_known([a for values in inputs.values() for a in values if isinstance(a, str)], known)
         outputs = self.typed(message.get("outputs", []))
+        for name in outputs:
+            if name in known:
+                raise PackageError(f"{name!r} is made twice")
         name = attributes.pop("name", None)
+        if name is not None and name.type != _TEXT:
+            raise PackageError(f"its name is {name.type}, and not text")
+        if message["type"] == "const":
+            self.check_constant(attributes, outputs)
         return Operation(
-            op=message.get("type", ""),
-            name=next(iter(outputs), "") if name is None else str(name.numpy()),
-            inputs={name: self.arguments(part) for name, part in sorted(message.get("inputs", {}).items())},
+            op=message["type"],
+            name=next(iter(outputs), "") if name is None else name.numpy(),
+            inputs=inputs,
             outputs=outputs,
             attributes=attributes,
-            blocks=[self.block(content) for content in message.get("blocks", [])],
+            blocks=[self.block(content, known) for content in message.get("blocks", [])],
         )
 
+    @staticmethod
+    def check_constant(attributes, outputs):
+        if "val" not in attributes:
+            raise PackageError("the constant has no value")
+        if [attributes["val"].type] != list(outputs.values()):
+            made = ", ".join(map(str, outputs.values())) or "nothing"
+            raise PackageError(f"the constant is {attributes['val'].type}, and declared as {made}")
+
     def arguments(self, message):
-        return [
-            binding["name"] if "name" in binding else self.value(binding.get("value", {}))
-            for binding in message.get("arguments", [])
-        ]
+        found = []
+        for binding in message.get("arguments", []):
+            kind, content = _chosen(binding)
+            found.append(content if kind == "name" else self.value(content))
+        return found
 
     def typed(self, messages):
-        return {message.get("name", ""): self.type(message.get("type", {})) for message in messages}
+        found = {}
+        for message in messages:
+            name = message.get("name", "")
+            if not name or name in found:
+                raise PackageError(f"{name!r} is made twice" if name else "a result has no name")
+            found[name] = self.type(message.get("type", {}))
+        return found
 
     def type(self, message):
-        if "tensorType" in message:
-            tensor = message["tensorType"]
-            code, sizes = tensor.get("dataType", 0), tensor.get("dimensions", [])
-            if code not in DTYPES:
-                raise PackageError(f"element type {code} is unknown")
-            if tensor.get("rank", 0) not in (len(sizes), -1):
-                raise PackageError(f"a type of rank {tensor['rank']} has {len(sizes)} sizes")
-            return Type("tensor", DTYPES[code][0], tuple(map(_size, sizes)))
-        for key, parts in _COMPOUND.items():
-            if key in message:
-                inner = message[key].get("types", [])
-                if parts is not None:
-                    inner = [message[key].get(part, {}) for part in parts]
-                return Type(key.removesuffix("Type"), items=tuple(map(self.type, inner)))
-        raise PackageError("a value has no type")
+        kind, content = _chosen(message)
+        if kind == "tensorType":
+            return _tensor_type(content)
+        if kind not in _COMPOUND:
+            raise PackageError("a value has no type")
+        if _COMPOUND[kind] is None:
+            inner = content.get("types", [])
+        else:
+            inner = [content.get(part, {}) for part in _COMPOUND[kind]]
+        return Type(kind.removesuffix("Type"), items=tuple(map(self.type, inner)))
 
     def value(self, message):
         kind = self.type(message.get("type", {}))
@@ -228,19 +277,18 @@ class _Reader:
             if blob.dtype != kind.dtype and (blob.dtype, kind.dtype) != ("uint8", "bool"):
                 raise PackageError(f"a constant of type {kind} lies in a blob of {blob.dtype}")
             return Value(kind, blob=_fits(blob, blob.count, kind))
-        content = message.get("immediateValue", {})
-        if "tensor" in content:
-            return Value(kind, immediate=_tensor(content["tensor"], kind))
-        if kind.kind == "tensor":
-            raise PackageError(f"a constant of type {kind} has no value")
-        if "dictionary" in content:
-            pairs = content["dictionary"].get("values", [])
-            items = [pair.get(end, {}) for pair in pairs for end in ("key", "value")]
-        else:
-            items = content.get("list", content.get("tuple", {})).get("values", [])
+        held, content = _chosen(message.get("immediateValue", {}))
+        if held != kind.kind:
+            raise PackageError(f"a constant of type {kind} has {f'a {held} for' if held else 'no'} value")
+        if held == "tensor":
+            return Value(kind, immediate=_tensor(content, kind))
+        items = content.get("values", [])
+        if held == "dictionary":
+            items = [pair.get(end, {}) for pair in items for end in ("key", "value")]
         return Value(kind, immediate=[self.value(item) for item in items])
 
 
+_TEXT = Type("tensor", "string")
 # Types made of types: the parts that hold them (None: a list of its own).
 _COMPOUND = {
     "listType": ("type",),
@@ -248,10 +296,39 @@ _COMPOUND = {
     "dictionaryType": ("keyType", "valueType"),
     "stateType": ("wrappedType",),
 }
+# The fields of a constant that is in the program itself, and what the names of their element types have
+# in common. Types that have no field are bytes, as they lie in memory.
+_FIELDS = {"floats": "float", "doubles": "float", "ints": "int", "longInts": "int", "bools": "bool"}
 
 
-def _size(dimension):
-    return dimension["constant"].get("size", 0) if "constant" in dimension else None
+def _chosen(message):
+    """(name, content) of the field that is set, of several that exclude each other."""
+    return next(reversed(message.items()), ("", {}))
+
+
+def _check_known(names, known):
+    for name in names:
+        if name not in known:
+            raise PackageError(f"{name!r} is used, and nothing before it makes it")
+
+
+def _tensor_type(message):
+    code, dimensions = message.get("dataType", 0), message.get("dimensions", [])
+    if code not in DTYPES:
+        raise PackageError(f"element type {code} is unknown")
+    if message.get("rank", 0) not in (len(dimensions), -1):
+        raise PackageError(f"a type of rank {message.get('rank', 0)} has {len(dimensions)} sizes")
+    if len(dimensions) > _MOST_AXES:
+        raise PackageError(f"a type has {len(dimensions)} axes; Core ML has 5")
+    sizes = []
+    for dimension in dimensions:
+        kind, content = _chosen(dimension)
+        if not kind:
+            raise PackageError("a size of a type is neither a number nor unknown")
+        sizes.append(content.get("size", 0) if kind == "constant" else None)
+    if math.prod(size or 1 for size in sizes) >= _MOST_ELEMENTS:
+        raise PackageError(f"a type of sizes {sizes} has more elements than any tensor")
+    return Type("tensor", DTYPES[code][0], tuple(sizes))
 
 
 def _fits(content, count, kind):
@@ -263,18 +340,21 @@ def _fits(content, count, kind):
 
 def _tensor(message, kind):
     """The elements of a constant that is in the program itself, as a flat array or list of text."""
-    field, content = next(iter(message.items()), ("", {}))
+    field, content = _chosen(message)
     values = content.get("values", b"" if field == "bytes" else [])
-    if (field == "strings") != (kind.dtype == "string"):
-        raise PackageError(f"a constant of type {kind} holds {field or 'nothing'}")
-    if field == "strings":
+    if field == "strings" or kind.dtype == "string":
+        if field not in ("strings", "") or kind.dtype != "string":
+            raise PackageError(f"a constant of type {kind} holds {field}")
         return _fits(values, len(values), kind)
-    if field == "bytes":  # types that the message has no field for, as they lie in memory
+    if field == "bytes":
         packed, count = np.frombuffer(values, np.uint8), math.prod(size or 0 for size in kind.shape)
         if packed.size != nbytes(count, kind.dtype):
             raise PackageError(f"a constant of type {kind} has {packed.size} bytes")
         return _fits(elements(packed, kind.dtype, count), count, kind)
+    if field and _FIELDS[field] not in kind.dtype:
+        raise PackageError(f"a constant of type {kind} holds {field}")
     try:
-        return _fits(np.array(values, dtype=kind.dtype), len(values), kind)
+        with np.errstate(over="ignore"):  # what is too large for float16 is infinite
+            return _fits(np.array(values, dtype=kind.dtype), len(values), kind)
     except (OverflowError, TypeError) as error:
         raise PackageError(f"a constant of type {kind} holds values of another") from error

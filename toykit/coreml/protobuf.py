@@ -17,8 +17,10 @@ import struct
 
 import numpy as np
 
+from .._text import printable
 from .schema import MESSAGES
 
+MOST_FIELDS = 2**19  # ResNet-50 has 20,000; a field takes some 500 bytes with what is made of it
 _DEPTH = 100  # of nested messages; the protobuf library refuses more, too
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _WIRE = {"uint": _VARINT, "int": _VARINT, "bool": _VARINT, "float": _FOUR, "double": _EIGHT}
@@ -26,10 +28,37 @@ _PACKED = {"float": np.dtype("<f4"), "double": np.dtype("<f8")}
 
 
 class PackageError(ValueError):
-    """A Core ML package that cannot be read, and why."""
+    """A Core ML package that cannot be read or run, and why.
+
+    Names in the sentence are a stranger's: what does not print as itself is written out.
+    """
+
+    def __init__(self, sentence):
+        super().__init__(printable(sentence))
 
 
-def decode(buffer, message, depth=0):
+class Fields:
+    """How many fields may still be decoded: a file of a few megabytes must not fill the memory.
+
+    Raises
+    ------
+    PackageError
+        From `spend`, when there are more than `limit`.
+    """
+
+    def __init__(self, limit=MOST_FIELDS):
+        self.limit = self.left = limit
+
+    def spend(self, count=1):
+        self.left -= count
+        if self.left < 0:
+            raise PackageError(
+                f"the model file has more than {self.limit:,} fields; raise the limit with "
+                "Package(path, field_limit=...)"
+            )
+
+
+def decode(buffer, message, fields=None):
     """Read a message.
 
     Parameters
@@ -37,6 +66,8 @@ def decode(buffer, message, depth=0):
     buffer : bytes-like
     message : str
         Its name in `schema.MESSAGES`.
+    fields : Fields, optional
+        How many fields there may be; by default 2**19.
 
     Returns
     -------
@@ -54,27 +85,35 @@ def decode(buffer, message, depth=0):
     >>> decode(b"\\x08\\x96\\x01", "SizeRange")
     {'lowerBound': 150}
     """
+    return _decode(buffer, message, fields or Fields(), 0)
+
+
+def _decode(buffer, message, budget, depth):
     if depth > _DEPTH:
         raise PackageError(f"messages are nested more than {_DEPTH} deep")
     fields, result = MESSAGES[message], {}
     for number, wire, value in _records(memoryview(buffer)):
+        budget.spend()
         if number not in fields:
             continue
         name, kind, label = fields[number]
         if label == "map":
-            entry = _map_entry(value, wire, kind, f"{message}.{name}", depth)
+            entry = _map_entry(value, wire, kind, f"{message}.{name}", budget, depth)
             result.setdefault(name, {}).update([entry])
         elif label == "repeated":
-            values = _packed(value, kind) if wire == _BYTES and kind in _WIRE else None
-            if values is None:
-                values = [_value(value, wire, kind, f"{message}.{name}", depth)]
+            if wire == _BYTES and kind in _WIRE:
+                values = _packed(value, kind, budget)
+            else:
+                values = [_value(value, wire, kind, f"{message}.{name}", budget, depth)]
             if name not in result:
                 result[name] = values
             else:  # grow a list: copying it for every field would take the square of the time
                 result[name] = result[name] if isinstance(result[name], list) else list(result[name])
                 result[name].extend(values)
         elif label == "single":
-            result[name] = _value(value, wire, kind, f"{message}.{name}", depth)
+            # Of fields that exclude each other the last one holds: it is the last key.
+            result.pop(name, None)
+            result[name] = _value(value, wire, kind, f"{message}.{name}", budget, depth)
     return result
 
 
@@ -144,7 +183,7 @@ def _read_varint(buffer, position):
     raise PackageError("a number has more than ten bytes, which protobuf does not allow")
 
 
-def _value(value, wire, kind, where, depth):
+def _value(value, wire, kind, where, budget, depth):
     """One value of a field, from its wire form."""
     if wire != _WIRE.get(kind, _BYTES):
         raise PackageError(f"{where} has wire type {wire}, not that of {kind}")
@@ -163,32 +202,34 @@ def _value(value, wire, kind, where, depth):
             raise PackageError(f"{where} is not text in UTF-8") from error
     if kind in _PACKED:
         return struct.unpack("<d" if kind == "double" else "<f", value)[0]
-    return decode(value, kind, depth + 1)
+    return _decode(value, kind, budget, depth + 1)
 
 
-def _map_entry(value, wire, kind, where, depth):
+def _map_entry(value, wire, kind, where, budget, depth):
     """A map is stored as messages of two fields: 1 is the key, always text here, and 2 the value."""
     if wire != _BYTES:
         raise PackageError(f"{where} has wire type {wire}, not that of a map")
     key, item = "", None
     for number, inner, content in _records(value):
+        budget.spend()
         if number == 1:
-            key = _value(content, inner, "string", where, depth)
+            key = _value(content, inner, "string", where, budget, depth)
         elif number == 2:
-            item = _value(content, inner, kind, where, depth)
-    return key, _value(b"", _BYTES, kind, where, depth) if item is None else item
+            item = _value(content, inner, kind, where, budget, depth)
+    return key, _value(b"", _BYTES, kind, where, budget, depth) if item is None else item
 
 
-def _packed(value, kind):
+def _packed(value, kind, budget):
     """Numbers stored one after the other in one field."""
     if kind in _PACKED:
         if len(value) % _PACKED[kind].itemsize:
             raise PackageError(f"{len(value)} bytes of packed {kind}s: the last one is cut short")
         return np.frombuffer(value, _PACKED[kind])
+    budget.spend(len(value) // 4)
     numbers, position = [], 0
     while position < len(value):
         number, position = _read_varint(value, position)
-        numbers.append(_value(number, _VARINT, kind, "a packed number", 0))
+        numbers.append(_value(number, _VARINT, kind, "a packed number", budget, 0))
     return numbers
 
 

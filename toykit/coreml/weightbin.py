@@ -12,13 +12,17 @@ nothing else: the size of the file is arithmetic (`size`). The program refers to
 of its record. Reserved bytes can be anything: coremltools left them as memory was before version 8,
 and with it the elements of fewer than 8 bits, set them to zero.
 
-Reading maps the file into memory, so that only the arrays that are looked at are loaded. Elements of
-fewer than 8 bits are packed as in `toykit.bits`.
+Reading maps the file into memory, so that only the arrays that are looked at are loaded; a file of at most
+1 MiB is read at once. Elements of fewer than 8 bits are packed as in `toykit.bits`.
+
+A mapped file must stay as long as it is: the system ends a process that reads behind the end of a file
+which somebody has cut meanwhile. Before an array is handed out the length is looked at again, so a file
+that was cut earlier gives a `PackageError`. What remains is the moment between that look and the use.
 """
 
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,7 @@ from .protobuf import PackageError
 from .schema import DTYPES
 
 ALIGNMENT = 64
+_READ_AT_ONCE = 2**20
 SENTINEL = 0xDEADBEEF
 # Element types in a record. They are numbered differently than in the program.
 STORED = {
@@ -109,24 +114,31 @@ class Blob:
         Element type, such as "float16" or "uint4".
     count : int
         Elements.
-    packed : uint8 array
-        The data as stored, mapped from the file.
+    nbytes : int
+        Of data.
     start : int
         Place of the data.
+    file : WeightFile
     path : Path
-        The weight file.
+        Of the weight file.
+    packed : uint8 array
+        The data as stored, mapped from the file.
     """
 
     offset: int
     dtype: str
     count: int
-    packed: np.ndarray
+    nbytes: int
     start: int
-    path: Path
+    file: "WeightFile" = field(repr=False)
 
     @property
-    def nbytes(self):
-        return self.packed.size
+    def path(self):
+        return self.file.path
+
+    @property
+    def packed(self):
+        return self.file.read(self.start, self.nbytes)
 
     def array(self, shape=None):
         """The elements, as a flat array or in `shape`; a view of the file where a byte is not shared.
@@ -163,7 +175,12 @@ class WeightFile:
         self.nbytes = self.path.stat().st_size
         if self.nbytes < ALIGNMENT:
             raise PackageError(f"{self.path} has {self.nbytes} bytes; its header alone takes {ALIGNMENT}")
-        self._bytes = np.memmap(self.path, np.uint8, mode="r")
+        self._mapped = self.nbytes > _READ_AT_ONCE
+        if self._mapped:
+            self._bytes = np.memmap(self.path, np.uint8, mode="r")
+        else:
+            self._bytes = np.frombuffer(self.path.read_bytes(), np.uint8)
+            self.nbytes = self._bytes.size
         self.count, version = struct.unpack_from("<II", self._bytes)
         if version != 2:
             raise PackageError(f"{self.path} claims version {version} of the format; toykit reads version 2")
@@ -192,14 +209,29 @@ class WeightFile:
         unused = unused if BITS[dtype] < 8 else 0
         if start % ALIGNMENT or unused >= 8 or unused > stored * 8 or (stored * 8 - unused) % BITS[dtype]:
             raise PackageError(f"{where}: {stored} bytes less {unused} bits at {start} are no whole {dtype}s")
-        packed = np.asarray(self._bytes[start : start + stored])
-        return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], packed, start, self.path)
+        return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], stored, start, self)
+
+    def read(self, start, nbytes):
+        """Bytes of the file, as a uint8 array that is mapped from it.
+
+        Raises
+        ------
+        PackageError
+            If the file is shorter than it was.
+        """
+        self.check()
+        return np.asarray(self._bytes[start : start + nbytes])
+
+    def check(self):
+        """Raise a PackageError if the file is shorter than it was: what is mapped of it cannot be read."""
+        now = self._bytes._mmap.size() if self._mapped else self.nbytes
+        if now < self.nbytes:
+            raise PackageError(f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use")
 
     def let_go(self):
         """Let the pages that were read leave memory. They stay readable: the system fetches them again."""
-        mapped = self._bytes._mmap
-        if hasattr(mapped, "madvise"):  # not on Windows, where the system decides by itself
-            mapped.madvise(mmap.MADV_DONTNEED)
+        if self._mapped and hasattr(self._bytes._mmap, "madvise"):  # Windows decides by itself
+            self._bytes._mmap.madvise(mmap.MADV_DONTNEED)
 
     def blobs(self):
         """All arrays, in the order of the file."""

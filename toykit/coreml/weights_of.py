@@ -19,7 +19,8 @@ def weights(package):
         The constants that lie in the package's weight file, by the names that the ledger
         (`toykit.size.ledger`) gives them. A compressed one is a `Compressed`: its `parts` are the
         arrays of the file and `dense()` the weights that run. One that is stored as it is, is an
-        array. All are mapped from the file, so only what is looked at is loaded, and read-only.
+        array. All are mapped from the file, so only what is looked at is loaded (a file of at most
+        1 MiB is read at once), and read-only.
 
         coremltools stores equal arrays once, such as the zero points of layers with as many channels;
         each weight that uses such an array has it among its parts.
@@ -82,9 +83,10 @@ def _weights_of(block):
             *_, name = results
             plain = _plain(name)
             plain, value = name if plain in found else plain, results[name]
-        elif operation.op == "const" and operation.outputs:
+        elif operation.op == "const":
             name = plain = next(iter(operation.outputs))
-            value = operation.attributes.get("val")
+            value = operation.attributes["val"]
+            lies_on_file = value.blob is not None
             results = {name: value}
             if lies_on_file and name not in stages:
                 value = _read_only(value.numpy())

@@ -68,12 +68,12 @@ def _text(value):
             return _text(value[()])
         return f"[{', '.join(_text(item) for item in value.ravel()[:40])}]"
     if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
+        return f"[{', '.join(map(_text, value[:40]))}]"
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, np.floating):
         return f"{float(value):.4g}"
-    return str(value)
+    return str(value)[: _LONGEST + 1]
 
 
 def setting_of(value, before=""):

@@ -121,10 +121,12 @@ def package_explorer(package, function=None, name=None):
     if not graph.steps:
         raise ValueError("the function has no operations: there is nothing to show")
     word, weights, places = _Words(), [], {}
+    used = {constant.blob for step in graph.steps for constant in step.constants}
     for file in package.weight_files.values():
-        blobs = file.blobs()
+        # A program can also refer to a record that the file does not count.
+        blobs = sorted({*file.blobs(), *(blob for blob in used if blob.file is file)}, key=lambda b: b.offset)
         for blob in blobs:
-            places[file.path, blob.offset] = len(places)
+            places[blob] = len(places)
         inside = file.path.relative_to(package.path.resolve()).as_posix()
         # Place of the record, from there to the data, bytes of data.
         weights.append([inside, file.nbytes, [[b.offset, b.start - b.offset, b.nbytes] for b in blobs]])
@@ -143,8 +145,8 @@ def package_explorer(package, function=None, name=None):
             # A part of a compressed weight has no name of its own.
             own = "" if step.decompresses else constant.name
             texts = (word(constant.parameter), own, word(str(constant.type)), word(constant.form))
-            place = places[constant.blob.path, constant.blob.offset]
-            constants.append([number, *texts, TECHNIQUES.index(constant.technique), place])
+            technique = TECHNIQUES.index(constant.technique)
+            constants.append([number, *texts, technique, places[constant.blob]])
     return PackageExplorer(
         label=f"Inside {name}",
         files=[[file, nbytes] for file, nbytes in package.files.items()],
