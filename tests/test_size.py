@@ -209,7 +209,7 @@ class TestBadInput:
     def test_sources(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="there is no package at .*gone.mlpackage"):
             tk.size.ledger(tmp_path / "gone.mlpackage")
-        with pytest.raises(tk.coreml.PackageError, match=r"empty.mlpackage: Manifest.json cannot be opened"):
+        with pytest.raises(tk.coreml.PackageError, match=r"empty.mlpackage: the folder has no Manifest.json"):
             (tmp_path / "empty.mlpackage").mkdir()
             tk.size.ledger(str(tmp_path / "empty.mlpackage"))
         with pytest.raises(TypeError, match="source must be a torch module.*got list"):
