@@ -158,9 +158,9 @@ def test_arrays_and_joint_weights_ahead_of_time():
 @pytest.mark.parametrize(
     "compress, message",
     (
-        (lambda w: tk.palettize(w, bits=3), "codes of 1, 2, 4 bits in a Palettized, got 3"),
-        (lambda w: tk.palettize(w, bits=8), "got 8"),
-        (lambda w: tk.quantize(w, bits=6), "1, 2, 4, 8 bits in a Quantized, got 6"),
+        (lambda w: tk.palettize(w, bits=3), "codes of 3 bits; .* codes of 1, 2, 4 bits in a Palettized"),
+        (lambda w: tk.palettize(w, bits=8), "codes of 8 bits"),
+        (lambda w: tk.quantize(w, bits=6), "codes of 6 bits; .* 1, 2, 4, 8 bits in a Quantized"),
         (lambda w: tk.quantize(w, bits=4, granularity="per_block", block_size=8), "a scale a tensor"),
         (lambda w: tk.palettize(w, bits=2, cluster_dim=2), "tables of single weights"),
         (lambda w: tk.palettize(w, bits=2, group_size=8, axis=1), "group of output channels"),
@@ -199,3 +199,42 @@ def test_random_weights_are_what_they_say(kind):
         assert compressed.sparsity == pytest.approx(int(kind[:2]) / 100, abs=0.03)
     else:
         assert compressed.bits == int(kind[-1])
+
+
+SHAPE = (64, 64)
+
+
+def made_by_hand():
+    """Forms whose parts do not fit together: each would send a loop beyond an array."""
+    def zeros(n, dtype=np.uint8):
+        return np.zeros(n, dtype)
+
+    def ones(*shape):
+        return np.ones(shape, np.float16)
+
+    yield tk.Sparse(ones(1), np.full(512, 255, np.uint8), SHAPE)
+    yield tk.Sparse(ones(4096), np.full(511, 255, np.uint8), SHAPE)
+    yield tk.Sparse(ones(64, 64), np.full(512, 255, np.uint8), SHAPE)
+    yield tk.Sparse(ones(4096).astype(">f2"), np.full(512, 255, np.uint8), SHAPE)
+    yield tk.Sparse(ones(4096).tolist(), np.full(512, 255, np.uint8), SHAPE)
+    yield tk.Sparse(ones(4096), np.full(512, 255, np.uint8), [64, -64])
+    yield tk.Palettized(zeros(2048), ones(3, 1, 16, 1), SHAPE, 4)
+    yield tk.Palettized(zeros(2048), ones(1, 1, 8, 1), SHAPE, 4)
+    yield tk.Palettized(zeros(2048), ones(1, 1, 16, 0), SHAPE, 4)
+    yield tk.Palettized(zeros(2047), ones(1, 1, 16, 1), SHAPE, 4)
+    yield tk.Palettized(zeros(2048), ones(1, 1, 16, 1), SHAPE, 4, axis=2)
+    yield tk.Palettized(zeros(2048), ones(1, 1, 16, 1), SHAPE, 4, scale=ones(3, 1))
+    yield tk.Quantized(zeros(2047), ones(64, 1), None, SHAPE, 4, True)
+    yield tk.Quantized(zeros(SHAPE, np.uint8), ones(64, 1), None, SHAPE, 8, True)
+    yield tk.Quantized(zeros((64, 63), np.int8), ones(64, 1), None, SHAPE, 8, True)
+    yield tk.Quantized(zeros(SHAPE, np.int8), ones(63, 1), None, SHAPE, 8, True)
+    yield tk.Quantized(zeros(SHAPE, np.int8), ones(64), None, SHAPE, 8, True)
+    yield tk.Quantized(zeros(SHAPE, np.int8), ones(64, 1), zeros((1, 1), np.int8), SHAPE, 8, True)
+
+
+@pytest.mark.parametrize("place", range(len(list(made_by_hand()))))
+def test_parts_that_do_not_fit_together_are_refused(place):
+    made = list(made_by_hand())[place]
+    for use in (tk.kernels.JustInTime, tk.kernels.AheadOfTime, type(made).dense):
+        with pytest.raises((TypeError, ValueError), match="values|mask|shape|lut|indices|axis|scale|codes|zero_point"):
+            use(made)

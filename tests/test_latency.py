@@ -77,9 +77,32 @@ def test_format_of_a_setting_has_the_bytes_of_the_sweep(setting):
 
 
 def test_format_of_nothing_known():
-    for setting in ({"technique": "distil"}, {"technique": "joint"}, {"bits": 4}):
-        with pytest.raises(ValueError, match="a setting is float16, prune"):
+    for setting, message in (
+        ({"technique": "distil"}, "technique must be one of 'prune'"),
+        ({"technique": "joint"}, "two or three of prune, palettize and quantize"),
+        ({"bits": 4}, "a setting is a dict like"),
+        ({"technique": "prune", "threshold": 0.1}, "a threshold does not"),
+        ({"technique": "palettize", "mode": "unique"}, "the bits of one weight"),
+        ({"technique": "palettize", "cluster_dim": 2}, "the bits of one weight"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
             latency.format_of(setting)
+
+
+@pytest.mark.parametrize(
+    "setting, expected",
+    [
+        ({"technique": "prune", "n_m": (2, 4)}, Format(sparsity=0.5)),
+        ({"technique": "quantize"}, Format(bits=8)),
+        ({"technique": "palettize"}, Format(bits=4, table=True)),
+        ({"technique": "quantize", "granularity": "per_block"}, Format(bits=8.5)),
+        ({"technique": "quantize", "granularity": "per_block", "block_size": (1, 16)}, Format(bits=9)),
+        ({"technique": "quantize", "granularity": "per_block", "block_size": (0, 16)}, Format(bits=8)),
+        ({"technique": "joint", "prune": {"n_m": (1, 4)}, "quantize": {}}, Format(bits=8, sparsity=0.25)),
+    ],
+)
+def test_a_setting_means_what_the_techniques_make_of_it(setting, expected):
+    assert latency.format_of(setting) == expected
 
 
 def test_activations_count_where_they_go_through_memory():

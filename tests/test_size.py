@@ -233,7 +233,7 @@ class TestBadInput:
             ("prune", {}, "takes one of sparsity, threshold and n_m; got none"),
             ("prune", {"sparsity": 0.5, "n_m": (2, 4)}, "got sparsity and n_m"),
             ("prune", {"sparsity": 50}, r"sparsity must be between 0 and 1.*pass 0\.5"),
-            ("prune", {"threshold": -1}, "threshold must be a magnitude"),
+            ("prune", {"threshold": -1}, "threshold must be a number of at least 0"),
             ("prune", {"threshold": 1, "block_size": 2}, "block_size goes with sparsity"),
             ("prune", {"sparsity": 0.5, "dim": 1}, "dim goes with block_size or n_m"),
             ("prune", {"n_m": (4, 2)}, "1 <= n <= m"),
@@ -262,3 +262,18 @@ class TestBadInput:
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
 def test_a_part_fills_its_last_byte(bits):
     assert Part(f"uint{bits}", (3, 5)).nbytes == tk.bits.pack(np.zeros(15, np.uint8), bits).nbytes
+
+
+@pytest.mark.parametrize(
+    "technique, wrong, message",
+    [
+        ("quantize", {"bits": 1}, "at least 2 bits; got bits=1"),
+        ("quantize", {"signed": "no"}, "signed must be True or False; got 'no'"),
+        ("prune", {"threshold": "a"}, "threshold must be a number of at least 0; got 'a'"),
+        ("prune", {"threshold": float("nan")}, "threshold must be a number of at least 0; got nan"),
+    ],
+)
+def test_options_that_the_techniques_refuse_are_refused_before_a_size_is_said(technique, wrong, message):
+    ledger = tk.size.ledger({"w": np.ones((64, 64), np.float16)})
+    with pytest.raises((TypeError, ValueError), match=message):
+        ledger.after(technique, **wrong)

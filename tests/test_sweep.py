@@ -81,10 +81,51 @@ def test_joint(network):
 
 
 @pytest.mark.parametrize(
+    "setting, message",
+    [
+        ({"technique": "palettize", "group_size": 1.5}, "group_size must be a whole number"),
+        ({"technique": "palettize", "group_size": -7}, "group_size must be a whole number"),
+        ({"technique": "palettize", "group_size": math.nan}, "group_size must be a whole number"),
+        ({"technique": "palettize", "group_size": 0}, "group_size must be a whole number"),
+        ({"technique": "quantize", "granularity": "per_block", "block_size": 0}, "block_size must be a whole number"),
+        ({"technique": "quantize", "granularity": "per_block", "block_size": (0.5, 16)}, "block_size must be"),
+        ({"technique": "quantize", "signed": "no"}, "signed must be True or False; got 'no'"),
+        ({"technique": "quantize", "bits": 1}, "at least 2 bits"),
+        ({"technique": "prune", "sparcity": 0.5}, "prune has no option 'sparcity'; it has sparsity,"),
+        ({"technique": "prune", "sparsity": 0.5, "weight_threshold": 0}, "no option 'weight_threshold'"),
+        ({"technique": "prune", "threshold": "a"}, "threshold must be a number"),
+        ({"technique": "joint", "palettize": {"bits": 4}, "prune": {"sparsity": 0.5}}, "in this order"),
+        ({"technique": "joint", "prune": 0.5, "palettize": {}}, "prune must be a dictionary"),
+        ({"technique": "float16", "bits": 8}, "float16' has no options; got 'bits'"),
+    ],
+)
+def test_a_setting_that_is_wrong_for_every_layer_is_refused(network, setting, message):
+    for read in (lambda: sweep.apply(network, setting), lambda: sweep.label(setting)):
+        with pytest.raises((TypeError, ValueError), match=message):
+            read()
+
+
+def test_a_grid_of_an_option_that_does_not_exist_is_refused():
+    with pytest.raises(TypeError, match="no option 'sparcity'"):
+        sweep.grid("prune", sparcity=(0.1,))
+
+
+def test_weights_behind_a_mask_are_refused():
+    masked = np.ma.array(np.ones((64, 64), np.float32), mask=np.eye(64, dtype=bool))
+    with pytest.raises(TypeError, match="without a mask"):
+        sweep.apply({"a.weight": masked}, {"technique": "quantize"})
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         {"technique": "quantize", "bits": 4, "granularity": "per_block", "block_size": 32},
         {"technique": "palettize", "bits": 4, "group_size": 7},
+        {"technique": "palettize", "bits": 4, "cluster_dim": 7},
+        {"technique": "palettize", "bits": 4, "axis": 3},
+        {"technique": "prune", "sparsity": 0.5, "block_size": 5000},
+        {"technique": "prune", "n_m": (1, 5000)},
+        {"technique": "quantize", "granularity": "per_block", "block_size": (0, 7)},
     ],
 )
 def test_a_layer_that_cannot_take_a_setting_stays(network, setting):

@@ -14,7 +14,7 @@ of `toykit.pruning` (1 bit: kept or not), `toykit.quantization` and `toykit.pale
 
 import numpy as np
 
-from .compressed import check_int
+from .compressed import as_array, check_array, check_flag, check_int
 
 
 def pack(codes, bits, signed=False):
@@ -49,12 +49,10 @@ def pack(codes, bits, signed=False):
     [63]
     """
     bits = check_int("bits", bits, range(1, 9))
-    codes = np.asarray(codes)
+    codes = check_array("codes", codes, kinds="iu", empty=True)
+    lowest, highest = code_range(bits, signed)
     if codes.size == 0:
         return np.zeros(0, np.uint8)
-    if not np.issubdtype(codes.dtype, np.integer):
-        raise TypeError(f"codes must be whole numbers, got an array of {codes.dtype}")
-    lowest, highest = code_range(bits, signed)
     if codes.min() < lowest or codes.max() > highest:
         kind = "signed" if signed else "unsigned"
         raise ValueError(
@@ -102,13 +100,14 @@ def unpack(packed, bits, count, signed=False):
     [5, 2, 7]
     """
     bits = check_int("bits", bits, range(1, 9))
-    packed = np.asarray(packed)
+    signed = check_flag("signed", signed)
+    packed = as_array("packed", packed)
     if packed.dtype != np.uint8:
         raise TypeError(f"packed must be an array of uint8, got {packed.dtype}")
-    count = int(count)
+    count = check_int("count", count, range(2**60))
     if packed.size != -(count * bits // -8):
         raise ValueError(
-            f"{count} codes of {bits} bits take {-(count * bits // -8)} bytes, got {packed.size}"
+            f"packed must hold {count} codes of {bits} bits, {-(count * bits // -8)} bytes; got {packed.size}"
         )
     packed = packed.ravel()
     if 8 % bits:
@@ -132,4 +131,7 @@ def code_range(bits, signed):
     >>> code_range(4, signed=False), code_range(4, signed=True)
     ((0, 15), (-8, 7))
     """
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    bits = check_int("bits", bits, range(1, 9))
+    if check_flag("signed", signed):
+        return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    return 0, 2**bits - 1

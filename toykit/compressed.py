@@ -15,11 +15,13 @@ arguments that all techniques share.
 import math
 import operator
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 FLOAT16_BYTES = 2  # what Core ML stores for a weight that is not compressed
+SEEDS = range(2**63)  # of random numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,17 @@ class Compressed:
                 value = value.view()
                 value.flags.writeable = False
                 object.__setattr__(self, field.name, value)
+
+    def check(self):
+        """Refuse parts that do not fit together, as those of a form made by hand may not.
+
+        `dense()` and the products of `toykit.kernels` ask first: loops in machine code would read
+        beyond the arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
 
     def dense(self):
         """The weights that the stored arrays stand for, of shape `shape` and type `dtype`."""
@@ -172,18 +185,12 @@ def check_weights(weights, name="weights"):
     Raises
     ------
     TypeError
-        If the weights are not floating-point numbers.
+        If the weights are not floating-point numbers, or lie where there are none: behind a mask, or
+        on torch's meta device.
     ValueError
         If there are no weights, more than 5 dimensions, or a weight is not finite.
     """
-    if isinstance(weights, Compressed):
-        raise TypeError(f"{name} must be an array; got {weights!r}. Its dense() is an array")
-    if not isinstance(weights, np.ndarray):
-        weights = _from_torch(weights)
-        try:
-            weights = np.asarray(weights)
-        except ValueError:
-            raise ValueError(f"{name} must be rows of the same length") from None
+    weights = as_array(name, weights)
     if weights.dtype.type not in (np.float16, np.float32, np.float64):  # of either byte order
         raise TypeError(
             f"{name} must be float16, float32 or float64, got {weights.dtype}"
@@ -195,47 +202,194 @@ def check_weights(weights, name="weights"):
         raise ValueError(f"{name} must hold at least one weight, got an array of shape {weights.shape}")
     if weights.ndim > 5:
         raise ValueError(f"{name} must have 1 to 5 dimensions, as in Core ML, got {weights.ndim}")
-    finite = np.isfinite(weights)
-    if not finite.all():
-        where = tuple(map(int, np.argwhere(~finite)[0]))
-        raise ValueError(
-            f"{name} must be finite, got {weights[where]} at {where} "
-            f"({np.sum(~finite)} of {weights.size} are not)"
-        )
+    _check_finite(name, weights)
     dtype = np.float16 if weights.dtype.type is np.float16 else np.float32
     if weights.dtype.type is np.float64 and np.max(np.abs(weights)) > np.finfo(np.float32).max:
         raise ValueError(f"{name} must fit into float32, got one of size {np.max(np.abs(weights)):.3g}")
     return np.ascontiguousarray(weights, dtype)
 
 
-def _from_torch(weights):
-    """A torch tensor as an array; torch itself is never imported for it."""
+_KINDS = {"f": "floating-point numbers", "iu": "whole numbers", "biu": "whole numbers", "fiu": "real numbers"}
+
+
+def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
+    """An array of finite numbers, of a shape.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in an error.
+    value : array, nested list, number or torch tensor
+    kinds : {"f", "iu", "biu", "fiu"}
+        Kinds of numbers that are allowed, as NumPy abbreviates them.
+    shape : tuple of int and str, optional
+        A length for each axis; a word stands for any length.
+    dtype : optional
+        What to convert to.
+    empty : bool
+        Whether there may be no number at all.
+
+    Returns
+    -------
+    ndarray
+        The same array where nothing had to change. It is never written to.
+
+    Raises
+    ------
+    TypeError, ValueError
+
+    Examples
+    --------
+    >>> check_array("hertz", [440, 880], shape=("n",)).tolist()
+    [440, 880]
+    """
+    value = as_array(name, value)
+    if value.dtype.kind not in kinds and (value.size or value.dtype.kind != "f"):  # [] is of float64
+        raise TypeError(f"{name} must be an array of {_KINDS[kinds]}, got {value.dtype}")
+    if shape is not None and (
+        value.ndim != len(shape)
+        or any(not isinstance(want, str) and want != n for want, n in zip(shape, value.shape))
+    ):
+        wanted = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
+        raise ValueError(f"{name} must be an array of shape ({wanted}), got {value.shape}")
+    if value.size == 0 and not empty:
+        raise ValueError(f"{name} must hold at least one number, got an array of shape {value.shape}")
+    if value.dtype.kind == "f":
+        _check_finite(name, value)
+    if dtype is None:
+        return value
+    with np.errstate(over="ignore"):
+        converted = value.astype(dtype, copy=False)
+    if converted.dtype.kind == "f" and not np.isfinite(converted).all():
+        raise ValueError(f"{name} must fit into {converted.dtype}, got a number of size {np.abs(value).max():.3g}")
+    return converted
+
+
+def as_array(name, value):
+    """Anything that NumPy reads as an array; torch itself is never imported for a tensor.
+
+    Raises
+    ------
+    TypeError
+        If something would be lost on the way: a mask, or the numbers of a tensor that holds none.
+    ValueError
+        If rows differ in length.
+    """
+    if isinstance(value, Compressed):
+        raise TypeError(f"{name} must be an array; got {value!r}. Its dense() is an array")
+    if _is_masked(value):
+        raise TypeError(
+            f"{name} must be an array without a mask: its masked numbers would count. Say what stands in "
+            f"their place, such as {name}.filled(0)"
+        )
+    if isinstance(value, np.ndarray):
+        return value
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(weights, torch.Tensor):
-        return weights
-    weights = weights.detach().cpu()
-    return (weights.float() if weights.dtype == torch.bfloat16 else weights).numpy()
+    if torch is not None and isinstance(value, torch.Tensor):
+        return _from_torch(name, value)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be rows of the same length") from None
+    except Exception as problem:  # whatever the elements do when they are asked for numbers
+        raise TypeError(f"{name} must be an array of numbers; got {shown(value)}: {problem}") from None
+
+
+def _is_masked(value):
+    if isinstance(value, np.ndarray):
+        return np.ma.is_masked(value)
+    # Of a list, NumPy takes the data of its arrays and leaves the masks. Lists of numbers hold none.
+    holds = isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple, np.ndarray))
+    return bool(holds) and any(map(_is_masked, value))
+
+
+def _from_torch(name, tensor):
+    """A torch tensor as an array."""
+    torch = sys.modules["torch"]
+    if tensor.is_meta:
+        raise TypeError(f"{name} must hold numbers; it is a tensor on torch's meta device, which has shapes only")
+    try:
+        tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    except (RuntimeError, TypeError) as problem:  # sparse and quantized tensors, say
+        raise TypeError(f"{name} must be a dense tensor of numbers; NumPy cannot read this one: {problem}") from None
+
+
+def _check_finite(name, array):
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = tuple(map(int, np.argwhere(~finite)[0]))
+        raise ValueError(
+            f"{name} must be finite, got {array[where]} at {where} "
+            f"({np.sum(~finite)} of {array.size} are not)"
+        )
+
+
+def shown(value):
+    """A value as an error quotes it: on one line, and short."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"an array of {value.dtype} and shape {value.shape}"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of a stranger's object, or a whole number of more than 4,300 digits
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= 120 else f"{text[:80]} ... ({type(value).__name__})"
+
+
+def check_number(name, value, least=-math.inf, most=math.inf, above=None):
+    """A finite number between two ends, as a float; `above` is a lower end that it must not reach."""
+    if above is not None:
+        expected = f"a number above {above:g}" + (f" and at most {most:g}" if most < math.inf else "")
+    elif least > -math.inf and most < math.inf:
+        expected = f"a number from {least:g} to {most:g}"
+    elif least > -math.inf:
+        expected = f"a number of at least {least:g}"
+    else:
+        expected = "a number" + (f" of at most {most:g}" if most < math.inf else "")
+    number = _float(name, value, expected)
+    if not (math.isfinite(number) and least <= number <= most and (above is None or number > above)):
+        raise ValueError(f"{name} must be {expected}; got {shown(value)}")
+    return number
+
+
+def _float(name, value, expected):
+    """A single number as a float; infinite where it is beyond their range."""
+    if isinstance(value, (str, bytes, bool, np.bool_)) or np.ma.is_masked(value):
+        raise TypeError(f"{name} must be {expected}; got {shown(value)}")
+    if getattr(value, "ndim", 0):
+        raise TypeError(f"{name} must be {expected}; got {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except Exception:  # no number, or a tensor that holds none
+        raise TypeError(f"{name} must be {expected}; got {shown(value)}") from None
 
 
 def check_fraction(name, value, meaning="a share"):
     """A share from 0 to 1, as a float."""
-    expected = f"{name} must be between 0 and 1, {meaning}"
-    if isinstance(value, (str, bool)) or np.ndim(value):
-        raise TypeError(f"{expected}; got {value!r}. For 50 %, pass 0.5.")
-    try:
-        fraction = float(value)
-    except TypeError:
-        raise TypeError(f"{expected}; got {value!r}") from None
+    expected = f"between 0 and 1, {meaning}"
+    if isinstance(value, (str, bool)):
+        raise TypeError(f"{name} must be {expected}; got {shown(value)}. For 50 %, pass 0.5.")
+    fraction = _float(name, value, expected)
     if not 0 <= fraction <= 1:
         hint = f" For {fraction:g} %, pass {fraction / 100:g}." if 2 <= fraction <= 100 else ""
-        raise ValueError(f"{expected}; got {value}.{hint}")
+        got = value if isinstance(value, float) else shown(value)
+        raise ValueError(f"{name} must be {expected}; got {got}.{hint}")
     return fraction
+
+
+def check_flag(name, value):
+    """True or False: other values that Python takes for one of them are often mistakes, as "no" is."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {shown(value)}")
+    return bool(value)
 
 
 def check_choice(name, value, allowed):
     """One of the words in `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {shown(value)}")
     return value
 
 
@@ -245,12 +399,44 @@ def check_int(name, value, allowed):
         expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"
     else:
         expected = f"one of {', '.join(map(str, allowed))}"
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be {expected}, got {value!r}")
+    if isinstance(value, (bool, np.bool_)) or np.ma.is_masked(value):
+        raise TypeError(f"{name} must be {expected}, got {shown(value)}")
     try:
         number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be {expected}, got {value!r}") from None
+    except Exception:  # not whole, no number, or a tensor that holds none
+        raise TypeError(f"{name} must be {expected}, got {shown(value)}") from None
     if number not in allowed:
-        raise ValueError(f"{name} must be {expected}; got {number}")
+        raise ValueError(f"{name} must be {expected}; got {shown(number)}")
     return number
+
+
+def check_shape(name, value, least=1, most=5, empty=False):
+    """The lengths of the axes of an array, as a tuple; above 0 unless it may be empty."""
+    if isinstance(value, (str, bytes)) or np.ndim(value) != 1 or not least <= len(value) <= most:
+        raise TypeError(f"{name} must be a tuple of {least} to {most} whole numbers; got {shown(value)}")
+    return tuple(check_int(f"a length in {name}", length, range(0 if empty else 1, 2**40)) for length in value)
+
+
+def check_part(name, part, dtype, shape):
+    """An array that is stored: of a NumPy type, and with these lengths of its axes, None being any."""
+    if not isinstance(part, np.ndarray) or not np.issubdtype(part.dtype, dtype) or not part.dtype.isnative:
+        raise TypeError(f"{name} must be an array of {dtype.__name__}; got {shown(part)}")
+    if part.ndim != len(shape) or any(want not in (None, n) for want, n in zip(shape, part.shape)):
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} must be an array of shape ({wanted}), to fit the other parts; got {part.shape}")
+    return part
+
+
+def check_type(name, value, kind, expected):
+    """An instance of a class, or of one in a tuple of classes; `expected` says it in words."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {expected}; got {shown(value)}")
+    return value
+
+
+def check_names(name, value):
+    """A sequence of texts, as a tuple; one text alone is most often a mistake."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a sequence of texts; got {shown(value)}. For one, pass ({shown(value)},)")
+    check_type(name, value, Iterable, "a sequence of texts")
+    return tuple(check_type(f"every one of {name}", each, str, "a text") for each in value)

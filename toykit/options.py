@@ -6,7 +6,7 @@ read them here, so that what is predicted is what is then done.
 
 import operator
 
-from .compressed import check_choice, check_fraction, check_int
+from .compressed import check_choice, check_flag, check_fraction, check_int, check_number, check_type, shown
 
 TECHNIQUES = ("prune", "quantize", "palettize", "joint")
 THRESHOLD = 2048  # elements; Core ML leaves constants of this many or fewer as they are
@@ -70,13 +70,8 @@ def steps(technique, options):
         check_choice("a part of joint compression", name, TECHNIQUES[:3])
         if not isinstance(chosen, dict):
             raise TypeError(f"{name} must be a dictionary of its options when it is joined; got {chosen!r}")
-    order = list(options)
-    if len(order) < 2 or order != sorted(order, key=_JOINT_ORDER.index):
-        raise ValueError(
-            "joint compression takes two or three of prune, palettize and quantize, in this order, such as "
-            f"prune={{'sparsity': 0.7}}, palettize={{'bits': 4}}; got {', '.join(order) or 'none'}"
-        )
-    chosen = [(name, _complete(name, options[name])) for name in order]
+    _check_order(options)
+    chosen = [(name, _complete(name, options[name])) for name in options]
     for name, choice in chosen:
         if name == "palettize" and (choice["cluster_dim"] > 1 or choice["per_channel_scale"]):
             raise ValueError("palettize takes no cluster_dim and no per_channel_scale in joint compression")
@@ -89,6 +84,77 @@ def steps(technique, options):
 
 
 _JOINT_ORDER = ("prune", "palettize", "quantize")
+
+
+def _check_order(options):
+    order = list(options)
+    if len(order) < 2 or order != sorted(order, key=_JOINT_ORDER.index):
+        raise ValueError(
+            "joint compression takes two or three of prune, palettize and quantize, in this order, such as "
+            f"prune={{'sparsity': 0.7}}, palettize={{'bits': 4}}; got {', '.join(order) or 'none'}"
+        )
+
+
+# What the functions of the techniques take and coremltools has no word for, with what holds if left out.
+_FUNCTIONS_OWN = {
+    "prune": {},
+    "quantize": {"axis": 0},
+    "palettize": {"axis": 0, "per_channel_scale": False, "lut": None, "sensitivities": None, "seed": 0},
+}
+_PACKAGES_OWN = ("minimum_sparsity", *_EVERY)
+
+
+def read_setting(setting):
+    """A setting of `toykit.sweep`: options of `tk.prune`, `tk.quantize` and `tk.palettize` in a dictionary.
+
+    Parameters
+    ----------
+    setting : dict
+        With a key "technique": "float16", a technique, or "joint" with the options of each.
+
+    Returns
+    -------
+    list of (str, dict, dict)
+        Each technique in order, with the options that were given, and with all that hold.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such dictionary, a technique or option is unknown, or an option is out of range
+        whatever the weights are.
+
+    Examples
+    --------
+    >>> read_setting({"technique": "palettize", "bits": 2})[0][:2]
+    ('palettize', {'bits': 2})
+    """
+    if not isinstance(setting, dict) or "technique" not in setting:
+        raise TypeError(f"a setting is a dict like {{'technique': 'palettize', 'bits': 4}}; got {shown(setting)}")
+    options = {name: value for name, value in setting.items() if name != "technique"}
+    technique = check_choice("technique", setting["technique"], (*TECHNIQUES, "float16"))
+    if technique == "float16":
+        if options:
+            raise ValueError(f"technique 'float16' has no options; got {', '.join(map(shown, options))}")
+        return []
+    if technique != "joint":
+        return [_read_step(technique, options)]
+    for name, chosen in options.items():
+        check_choice("a technique of joint compression", name, TECHNIQUES[:3])
+        check_type(name, chosen, dict, "a dictionary of its options when it is joined")
+    _check_order(options)
+    return [_read_step(name, chosen) for name, chosen in options.items()]
+
+
+def _read_step(technique, given):
+    own = _FUNCTIONS_OWN[technique]
+    for name in given:
+        if name in _PACKAGES_OWN or name not in _DEFAULTS[technique] and name not in own:
+            names = (*(n for n in _DEFAULTS[technique] if n not in _PACKAGES_OWN), *own)
+            raise TypeError(f"{technique} has no option {name!r}; it has {', '.join(dict.fromkeys(names))}")
+    if "axis" in own:
+        own = own | {"axis": check_int("axis", given.get("axis", 0), range(-5, 5))}
+    complete = _complete(technique, {name: value for name, value in given.items() if name not in own})
+    return technique, dict(given), complete | own | {name: given[name] for name in given if name in own}
 
 
 def _complete(technique, options):
@@ -108,15 +174,15 @@ def _prune(options):
         raise ValueError(f"prune takes one of sparsity, threshold and n_m; got {found}")
     if given == ["sparsity"]:
         options["sparsity"] = check_fraction("sparsity", options["sparsity"], "the share of weights to zero")
-    if given == ["threshold"] and not options["threshold"] >= 0:
-        raise ValueError(f"threshold must be a magnitude, 0 or more; got {options['threshold']!r}")
+    if given == ["threshold"]:
+        options["threshold"] = check_number("threshold", options["threshold"], least=0)
     if given == ["n_m"]:
         try:
             n, m = map(operator.index, options["n_m"])
         except (TypeError, ValueError):
-            raise TypeError(f"n_m must be two numbers, such as (2, 4); got {options['n_m']!r}") from None
+            raise TypeError(f"n_m must be two numbers, such as (2, 4); got {shown(options['n_m'])}") from None
         if not 1 <= n <= m:
-            raise ValueError(f"n_m = (n, m) zeroes n of each m weights: 1 <= n <= m; got {options['n_m']!r}")
+            raise ValueError(f"n_m = (n, m) zeroes n of each m weights: 1 <= n <= m; got {shown((n, m))}")
         options["n_m"] = (n, m)
     if options["block_size"] is not None:
         if given != ["sparsity"]:
@@ -137,7 +203,9 @@ def _quantize(options):
     options["bits"] = check_int("bits", options["bits"], range(1, 9))
     check_choice("mode", options["mode"], ("symmetric", "affine"))
     check_choice("granularity", options["granularity"], ("per_tensor", "per_channel", "per_block"))
-    options["signed"] = bool(options["signed"])
+    options["signed"] = check_flag("signed", options["signed"])
+    if options["bits"] == 1 and options["mode"] == "symmetric":
+        raise ValueError("symmetric quantization needs at least 2 bits; got bits=1. Use mode='affine'.")
     if options["block_size"] is None:
         options["block_size"] = 32 if options["granularity"] == "per_block" else None
     elif options["granularity"] != "per_block":

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as bit_packing
-from .compressed import Compressed, check_int, check_weights
+from .compressed import Compressed, check_int, check_part, check_shape, check_weights, shown
 from .tables import BITS, chooser
 
 
@@ -56,6 +56,25 @@ class Palettized(Compressed):
     axis: int = 0
     scale: np.ndarray | None = None
 
+    def check(self):
+        shape = check_shape("shape", self.shape, most=8)
+        check_int("bits", self.bits, range(1, 9))
+        axis = check_int("axis", self.axis, range(-len(shape), len(shape))) % len(shape)
+        tables = [1] * len(shape)
+        tables[axis] = None
+        check_part("lut", self.lut, np.floating, (*tables, 2**self.bits, None))
+        channels, (groups, vector) = shape[axis], (self.lut.shape[axis], self.cluster_dim)
+        if not vector or channels % vector or not groups or (channels // vector) % groups:
+            raise ValueError(
+                f"lut must hold tables that divide the {channels} channels of axis {axis}; got {groups} tables "
+                f"of entries of {vector}"
+            )
+        check_part("indices", self.indices, np.uint8, (-(-self.size // vector * self.bits // 8),))
+        if self.scale is not None:
+            check_part("scale", self.scale, np.floating, (None,) * len(shape))
+            if any(n not in (1, size) for n, size in zip(self.scale.shape, shape)):
+                raise ValueError(f"scale must broadcast to the shape {shape}; got an array of {self.scale.shape}")
+
     @property
     def dtype(self):
         return self.lut.dtype
@@ -72,6 +91,7 @@ class Palettized(Compressed):
         return bit_packing.unpack(self.indices, self.bits, int(np.prod(shape))).reshape(shape)
 
     def dense(self):
+        self.check()
         tables = np.swapaxes(self.lut, 0, self.axis).reshape(-1, 2**self.bits, self.cluster_dim)
         codes = np.swapaxes(self.codes, 0, self.axis)
         # Every group looks its codes up in its own table, which gives a vector for each code ...
@@ -247,7 +267,7 @@ def _scale(weights, per_channel_scale, axis):
     elif isinstance(per_channel_scale, str) and per_channel_scale == "across":
         over = axis
     else:
-        raise ValueError(f"per_channel_scale must be False, True or 'across'; got {per_channel_scale!r}")
+        raise ValueError(f"per_channel_scale must be False, True or 'across'; got {shown(per_channel_scale)}")
     scale = np.max(np.abs(weights), axis=over, keepdims=True)
     scale[scale == 0] = 1
     return scale

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compressed import Compressed, check_fraction, check_int, check_weights
+from .compressed import (
+    Compressed, as_array, check_fraction, check_int, check_number, check_part, check_shape, check_weights, shown,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +44,11 @@ class Sparse(Compressed):
     mask: np.ndarray
     shape: tuple
 
+    def check(self):
+        check_shape("shape", self.shape, least=0, most=8, empty=True)
+        check_part("mask", self.mask, np.uint8, (-(-self.size // 8),))
+        check_part("values", self.values, np.floating, (None,))
+
     @property
     def dtype(self):
         return self.values.dtype
@@ -55,8 +62,10 @@ class Sparse(Compressed):
         return (self.size - self.values.size) / self.size
 
     def dense(self):
-        weights = np.zeros(self.shape, self.dtype)
-        weights[self.kept] = self.values
+        self.check()
+        weights, kept = np.zeros(self.shape, self.dtype), self.kept
+        check_part("values", self.values, np.floating, (np.count_nonzero(kept),))  # as many as the mask keeps
+        weights[kept] = self.values
         return weights
 
     def _summary(self):
@@ -137,7 +146,9 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     if n_m is not None:
         kept = _largest_in_groups(magnitude, n_m, 1 if dim is None else dim)
     elif threshold is not None:
-        kept = _above(magnitude, _check_threshold(threshold, weights.dtype))
+        threshold = check_number("threshold", threshold, least=0)
+        with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
+            kept = _above(magnitude, weights.dtype.type(threshold))
     else:
         share = check_fraction("sparsity", sparsity, "the share of weights to zero")
         if block_size is not None:
@@ -150,6 +161,8 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
 
 def unpack_mask(mask, shape):
     """The bool array that `Sparse.mask` packs."""
+    shape = check_shape("shape", shape, least=0, most=8, empty=True)
+    mask = check_part("mask", as_array("mask", mask), np.uint8, (-(-math.prod(shape) // 8),))
     bits = np.unpackbits(mask, count=math.prod(shape), bitorder="little")
     return bits.view(bool).reshape(shape)
 
@@ -236,7 +249,7 @@ def _largest_in_groups(magnitude, n_m, dim):
     try:
         n, m = n_m
     except (TypeError, ValueError):
-        raise TypeError(f"n_m must be two whole numbers, zero n of each m; got {n_m!r}") from None
+        raise TypeError(f"n_m must be two whole numbers, zero n of each m; got {shown(n_m)}") from None
     m = check_int("m of n_m", m, range(1, length // 2 + 1))
     n = check_int("n of n_m", n, range(1, m + 1))
 
@@ -263,10 +276,3 @@ def _check_dim(name, magnitude, dim, shortest):
     if length < shortest:
         raise ValueError(f"{name} needs an axis of at least {shortest} weights; axis {dim} has {length}")
     return length
-
-
-def _check_threshold(threshold, dtype):
-    if isinstance(threshold, (str, bool)) or np.ndim(threshold) or not float(threshold) >= 0:
-        raise ValueError(f"threshold must be a number that is not negative; got {threshold!r}")
-    with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
-        return dtype.type(threshold)

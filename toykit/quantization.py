@@ -30,7 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as packing
-from .compressed import Compressed, check_choice, check_int, check_weights
+from .compressed import (
+    Compressed, check_array, check_choice, check_flag, check_int, check_part, check_shape, check_weights, shown,
+)  # fmt: skip
 
 BLOCK_SIZE = 32  # what coremltools takes for a block when it is not told
 
@@ -65,6 +67,17 @@ class Quantized(Compressed):
     bits: int
     signed: bool
 
+    def check(self):
+        check_shape("shape", self.shape, least=0, most=8, empty=True)
+        check_int("bits", self.bits, range(1, 9))
+        check_flag("signed", self.signed)
+        _check_codes("codes", self.codes, self.bits, self.signed, self.shape)
+        check_part("scale", self.scale, np.floating, (None,) * len(self.shape))
+        if any(n == 0 or size % n for size, n in zip(self.shape, self.scale.shape)):
+            raise ValueError(f"scale must divide the shape {self.shape}; got an array of shape {self.scale.shape}")
+        if self.zero_point is not None:
+            _check_codes("zero_point", self.zero_point, self.bits, self.signed, self.scale.shape)
+
     @property
     def dtype(self):
         return self.scale.dtype
@@ -74,6 +87,7 @@ class Quantized(Compressed):
         return unpack_codes(self.codes, self.bits, self.signed, self.shape)
 
     def dense(self):
+        self.check()
         one_per_block = [n for scales in self.scale.shape for n in (scales, 1)]
         steps = _split(self.integers.astype(np.float32), self.scale.shape)
         if self.zero_point is not None:
@@ -163,6 +177,7 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     weights = check_weights(weights)
     bits = check_int("bits", bits, range(1, 9))
     mode = check_choice("mode", mode, ("symmetric", "affine"))
+    signed = check_flag("signed", signed)
     q_low, q_high = packing.code_range(bits, signed)
     if mode == "symmetric":
         if bits == 1:
@@ -185,7 +200,7 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     return Quantized(
         pack_codes(codes.reshape(weights.shape), bits, signed),
         scale.reshape(scale_shape),
-        None if zero_point is None else pack_codes(zero_point.reshape(scale_shape), bits, signed),
+        None if zero_point is None else pack_codes(zero_point.reshape(scale_shape).astype(np.int16), bits, signed),
         weights.shape,
         bits,
         signed,
@@ -195,7 +210,9 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
 def _scale_shape(shape, granularity, block_size, axis):
     """How many scales there are along each axis."""
     granularity = check_choice(
-        "granularity", granularity or "per_channel", ("per_tensor", "per_channel", "per_block")
+        "granularity",
+        "per_channel" if granularity is None else granularity,
+        ("per_tensor", "per_channel", "per_block"),
     )
     if granularity != "per_block" and block_size is not None:
         raise ValueError(f"block_size needs granularity='per_block'; got {granularity!r}")
@@ -206,7 +223,7 @@ def _scale_shape(shape, granularity, block_size, axis):
         lengths[axis] = 1
     elif granularity == "per_block" and isinstance(block_size, tuple | list):
         if len(block_size) != ndim:
-            raise ValueError(f"block_size must have a length for each of the {ndim} axes; got {block_size}")
+            raise ValueError(f"block_size must have a length for each of the {ndim} axes; got {shown(block_size)}")
         lengths = [check_int("block_size", n, range(size + 1)) for n, size in zip(block_size, shape)]
     elif granularity == "per_block":
         if axis > 1:
@@ -314,13 +331,28 @@ def _encode(blocks, scale, zero_point, q_low, q_high):
 
 def pack_codes(codes, bits, signed):
     """Codes as they are stored: whole bytes keep their shape, smaller codes are packed."""
-    codes = codes.astype(np.int8 if signed else np.uint8)
-    return codes if bits == 8 else packing.pack(codes, bits, signed)
+    codes = check_array("codes", codes, kinds="iu", empty=True)
+    low, high = packing.code_range(bits, signed)
+    if bits < 8:
+        return packing.pack(codes, bits, signed)
+    dtype = np.dtype(np.int8 if signed else np.uint8)
+    if codes.dtype != dtype and codes.size and not low <= codes.min() <= codes.max() <= high:
+        raise ValueError(f"codes must be from {low} to {high}; these are from {codes.min()} to {codes.max()}")
+    return codes.astype(dtype)
 
 
 def unpack_codes(codes, bits, signed, shape):
     """The codes that `pack_codes` stored; `shape` may be a number for a flat array."""
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    if check_int("bits", bits, range(1, 9)) == 8:
+        return check_array("codes", codes, kinds="iu", shape=shape, empty=True)
+    shape = check_shape("shape", shape, least=0, most=8, empty=True)
+    return packing.unpack(codes, bits, math.prod(shape), signed).reshape(shape)
+
+
+def _check_codes(name, codes, bits, signed, shape):
+    """Codes as `pack_codes` stores them for a shape."""
     if bits == 8:
-        return codes
-    count = math.prod(shape) if isinstance(shape, tuple) else shape
-    return packing.unpack(codes, bits, count, signed).reshape(shape)
+        check_part(name, codes, np.int8 if signed else np.uint8, shape)
+    else:
+        check_part(name, codes, np.uint8, (-(-math.prod(shape) * bits // 8),))

@@ -9,7 +9,7 @@ Not here: groups, scales and the stored form (`toykit.palettization`).
 import numpy as np
 
 from . import kmeans
-from .compressed import check_choice, check_int, check_weights
+from .compressed import SEEDS, check_choice, check_int, check_weights, shown
 
 BITS = (1, 2, 3, 4, 6, 8)  # widths of an index that Core ML can store
 MODES = ("kmeans", "uniform", "unique")
@@ -21,6 +21,7 @@ def chooser(bits, mode, lut, cluster_dim, seed, dtype):
     The function takes (n, cluster_dim) vectors and their importance, and returns a table of at most
     2**bits entries and the entry of each vector. `dtype` is what the table will be stored in.
     """
+    seed = check_int("seed", seed, SEEDS)
     if lut is not None:
         with np.errstate(over="ignore"):
             table = check_weights(lut, "lut").astype(dtype)
@@ -33,13 +34,13 @@ def chooser(bits, mode, lut, cluster_dim, seed, dtype):
                 f"got an array of shape {np.shape(lut)}; fill up with any value to the next size"
             )
         own_bits = int(table.shape[0]).bit_length() - 1
-        if bits is not None and bits != own_bits:
+        if bits is not None and check_int("bits", bits, BITS) != own_bits:
             raise ValueError(f"bits follows from lut: {own_bits} for {table.shape[0]} entries; got {bits}")
         return own_bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
     check_choice("mode", mode, MODES)
     if mode == "unique":
         if bits is not None:
-            raise ValueError(f"bits must be left out with mode='unique', which takes what it needs; got {bits}")
+            raise ValueError(f"bits must be left out with mode='unique', which takes what it needs; got {shown(bits)}")
         return None, lambda vectors, _: _unique_table(vectors)
     bits = check_int("bits", 4 if bits is None else bits, BITS)
     if mode == "kmeans":

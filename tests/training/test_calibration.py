@@ -218,6 +218,80 @@ def test_a_layer_without_bias_gets_one():
     assert torch.allclose(corrected(x).mean(0), model(x).mean(0), atol=1e-5)
 
 
+class Moody(nn.Module):
+    """A network that fails from the nth time on that it is run, and has a norm that never trains."""
+
+    def __init__(self, runs):
+        super().__init__()
+        self.one, self.norm, self.two = nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2, bias=False)
+        self.runs = runs
+        self.train()
+        self.norm.eval()
+
+    def forward(self, x):
+        self.runs -= 1
+        if self.runs < 0:
+            raise KeyError("moody")
+        return self.two(self.norm(self.one(x)))
+
+
+def modes_and_hooks(model):
+    return [(part.training, len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
+
+
+@pytest.mark.parametrize("runs", [9, 0, 1, 2, 3])
+def test_correcting_biases_leaves_modes_and_hooks_as_they_were_and_all_or_nothing(runs):
+    original, model = Moody(runs=9), Moody(runs)
+    before = [modes_and_hooks(original), modes_and_hooks(model)]
+    biases = copy.deepcopy(model.state_dict())
+    if runs < 2:
+        with pytest.raises(ValueError, match="does not take samples of shape"):
+            correct_biases(model, original, torch.randn(5, 6))
+        assert model.two.bias is None
+        assert all(torch.equal(value, biases[name]) for name, value in model.state_dict().items())
+    else:
+        correct_biases(model, original, torch.randn(5, 6))
+        assert model.two.bias is not None
+    assert [modes_and_hooks(original), modes_and_hooks(model)] == before
+
+
+def test_correcting_biases_of_networks_that_do_not_belong_together():
+    with pytest.raises(ValueError, match="no layer '0' of its shape"):
+        correct_biases(nn.Sequential(nn.Linear(6, 5)), nn.Sequential(nn.Linear(6, 4)), torch.randn(5, 6))
+    with pytest.raises(TypeError, match="original must be a torch.nn.Module"):
+        correct_biases(tiny(), None, torch.randn(5, 6))
+
+
+def test_calibrating_leaves_the_mode_as_it_was_also_when_the_network_fails():
+    from toykit.training import Pruner, PruningConfig
+
+    for runs in (9, 0):
+        method = Pruner()
+        prepared = method.prepare(Moody(runs), PruningConfig())
+        prepared.norm.eval()
+        before = modes_and_hooks(prepared)
+        if runs:
+            calibrate(method, torch.randn(5, 6))
+        else:
+            with pytest.raises(ValueError, match="does not take samples"):
+                calibrate(method, torch.randn(5, 6))
+        assert modes_and_hooks(prepared) == before
+
+
+def test_a_failed_finalize_leaves_the_network_in_training():
+    method = GPTQ()
+    prepared = method.prepare(nn.Sequential(nn.Linear(6, 4)), GPTQConfig())
+    calibrate(method, torch.zeros(3, 6))
+    prepared.train()
+    before = modes_and_hooks(prepared)
+    with pytest.raises(ValueError, match="every input of the calibration set was 0"):
+        method.finalize()
+    assert modes_and_hooks(prepared) == before
+    prepared.eval()
+    calibrate(method, torch.randn(30, 6))  # other samples will do
+    assert modes_and_hooks(method.finalize()) == [(False, 0, 0)] * 2
+
+
 @pytest.mark.parametrize(
     ("samples", "problem", "message"),
     [
@@ -272,7 +346,7 @@ def test_grouped_convolutions_are_named():
         ({"bits": 4, "sparsity": 0.5}, "give either bits or sparsity"),
         ({"bits": 1}, "bits must be a whole number from 2"),
         ({"bits": None, "sparsity": 50}, "pass 0.5"),
-        ({"damping": 0}, "damping must be positive"),
+        ({"damping": 0}, "damping must be a number above 0"),
         ({"max_columns": 0}, "max_columns"),
     ],
 )

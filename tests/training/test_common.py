@@ -146,9 +146,9 @@ def test_half_precision(name):
 @every_method
 def test_wrong_types(name):
     method, config = METHODS[name]()
-    with pytest.raises(TypeError, match="torch.nn.Module; got ndarray"):
+    with pytest.raises(TypeError, match="torch.nn.Module; got array"):
         method.prepare(np.zeros(3), config)
-    with pytest.raises(TypeError, match="config must be a .*Config; got dict"):
+    with pytest.raises(TypeError, match="config must be a .*Config; got {.bits.: 4}"):
         method.prepare(tiny(), {"bits": 4})
 
 
@@ -181,5 +181,5 @@ def test_storing_twice_or_something_else():
     class Other:
         shape = (4, 8)
 
-    with pytest.raises(TypeError, match="Sparse, Palettized or Quantized; got Other"):
+    with pytest.raises(TypeError, match="Sparse, Palettized or Quantized; got .*Other"):
         T.store(nn.Linear(8, 4), Other())

@@ -153,7 +153,7 @@ def test_memory_of_the_attention():
         ({"bits": 5}, "bits must be one of 1, 2, 3, 4, 6, 8; got 5"),
         ({"steps": 0}, "steps must be a whole number"),
         ({"start": 0.1, "end": 0.5}, "the temperature must fall and stay positive"),
-        ({"end": 0.0}, "the temperature must fall and stay positive"),
+        ({"end": 0.0}, "end must be a number above 0"),
     ],
 )
 def test_bad_configs(options, message):

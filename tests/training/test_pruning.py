@@ -99,7 +99,7 @@ def test_survivors_that_coremltools_would_drop_are_dropped():
         ({"initial": 0.9}, "initial must not exceed sparsity"),
         ({"sparsity": 90}, "sparsity must be between 0 and 1.*pass 0.9"),
         ({"every": 0}, "every must be a whole number"),
-        ({"power": 0}, "power must be positive; got 0"),
+        ({"power": 0}, "power must be a number above 0; got 0"),
         ({"begin": -1}, "begin must be a whole number"),
     ],
 )
@@ -114,3 +114,9 @@ def test_a_training_that_ends_before_the_schedule():
     steps(pruner, model, 10)
     with pytest.raises(RuntimeError, match="reaches sparsity 0.9 at step 100, but step.. was called 10 times"):
         pruner.finalize()
+
+
+@pytest.mark.parametrize("sparsity", [1.5, 50, -1.0, float("nan"), "0.5", None])
+def test_a_mask_of_no_share_is_refused(sparsity):
+    with pytest.raises((TypeError, ValueError), match="sparsity must be between 0 and 1"):
+        magnitude_mask(torch.arange(1.0, 101.0), sparsity)

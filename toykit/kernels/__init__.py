@@ -16,14 +16,17 @@ Everything runs on one thread. Not here: timing (`toykit.latency`), other shapes
 than the product that they come down to, and 3-, 6- and 8-bit tables.
 """
 
+import re
+
 import numpy as np
 
 from .._optional import require
-from ..compressed import Compressed, check_weights
+from ..compressed import SEEDS, Compressed, as_array, check_int, check_shape, check_type, check_weights, shown
 
 # Bytes of the weights that are decompressed at once in a product with many vectors: at least, at most.
 # Few enough to stay in the cache; but each tile's dense product reads all of x, so not far fewer than x.
 TILE_BYTES = 2**19, 2**22
+_KIND = re.compile(r"int(?P<codes>[1248])|table (?P<table>[124])|(?P<zero>100|\d{1,2}(\.\d*)?) % sparse")
 
 
 class AheadOfTime:
@@ -42,7 +45,10 @@ class AheadOfTime:
     """
 
     def __init__(self, compressed):
-        dense = compressed.dense() if isinstance(compressed, Compressed) else check_weights(compressed)
+        if isinstance(compressed, Compressed):
+            dense = compressed.dense()
+        else:
+            dense = check_weights(compressed, "compressed")
         self.weights = np.ascontiguousarray(dense.reshape(len(dense), -1), np.float32)
         self.shape, self.nbytes = self.weights.shape, self.weights.nbytes
 
@@ -73,7 +79,8 @@ class JustInTime:
     TypeError
         If `compressed` is something else.
     ValueError
-        If it is of a kind that has no loop here; the message names what has.
+        If it is of a kind that has no loop here, and the message names what has; or if its parts do not
+        fit together.
     ImportError
         If numba is not installed.
 
@@ -131,12 +138,12 @@ class Int8Int8:
         self._rows = _formats().stored_rows(compressed)
         if not hasattr(self._rows, "codes") or self._rows.codes.dtype != np.int8 or self._rows.zero.any():
             raise ValueError(
-                "Int8Int8 takes signed, symmetric 8-bit weights, as tk.quantize(w, bits=8) gives; "
+                "compressed must be signed, symmetric 8-bit weights, as tk.quantize(w, bits=8) gives; "
                 f"got {compressed!r}"
             )
         self.shape = compressed.shape[0], compressed.size // compressed.shape[0]
         if (n := self.shape[1]) > 2**17:  # 2**17 products of 2**7 x 2**7 are 2**31
-            raise ValueError(f"a row of {n} weights can overflow a sum of 32 bits; at most {2**17} fit")
+            raise ValueError(f"compressed has rows of {n} weights, which can overflow a sum of 32 bits; at most {2**17} fit")
         self.nbytes = self._rows.nbytes
 
     def __call__(self, x):
@@ -168,7 +175,9 @@ def dense_product(weights, x):
     >>> dense_product(np.float32([[1, 2], [3, 4]]), [1, 1]).tolist()
     [3.0, 7.0]
     """
-    weights = np.ascontiguousarray(weights, np.float32)
+    weights = _numbers("weights", weights)
+    if weights.ndim != 2:
+        raise ValueError(f"weights must be an array of shape (m, n), got {weights.shape}")
     y = np.empty(len(weights), np.float32)
     _formats().loops.dense_product(weights, _check_input(x, weights.shape[1]), y)
     return y
@@ -183,12 +192,21 @@ def _formats():
 
 
 def _check_input(x, n):
-    x = np.ascontiguousarray(x, np.float32)
+    x = _numbers("x", x)
     if x.ndim not in (1, 2) or len(x) != n or 0 in x.shape:
         raise ValueError(
             f"x must be a vector of {n} numbers or an array of shape ({n}, batch), got shape {x.shape}"
         )
     return x
+
+
+def _numbers(name, value):
+    """Numbers as the loops read them; NaN goes in and comes out."""
+    value = as_array(name, value)
+    if value.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be an array of numbers, got {value.dtype}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(value, np.float32)
 
 
 def random_weights(kind, shape, seed=0):
@@ -206,6 +224,11 @@ def random_weights(kind, shape, seed=0):
     -------
     Quantized, Palettized or Sparse
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the kind is none of these, or a row is not a whole number of bytes.
+
     Examples
     --------
     >>> random_weights("table 2", (64, 64))
@@ -213,18 +236,23 @@ def random_weights(kind, shape, seed=0):
     """
     from .. import Palettized, Quantized, Sparse
 
-    rng = np.random.default_rng(seed)
+    found = _KIND.fullmatch(check_type("kind", kind, str, "a text"))
+    if found is None:
+        raise ValueError(f"kind must be like 'int8', 'table 4' or '90 % sparse'; got {shown(kind)}")
+    shape = check_shape("shape", shape, least=2, most=2)
+    bits = int(found["codes"] or found["table"] or 8)
+    if shape[1] * bits % 8:
+        raise ValueError(f"shape must have rows of a whole number of bytes; {shape[1]} x {bits} bits are none")
+    rng = np.random.default_rng(check_int("seed", seed, SEEDS))
     size = shape[0] * shape[1]
-    first, _, rest = kind.partition(" ")
-    if rest == "% sparse":
-        kept = rng.random(size, np.float32) >= float(first) / 100
+    if found["zero"]:
+        kept = rng.random(size, np.float32) >= float(found["zero"]) / 100
         values = rng.standard_normal(np.count_nonzero(kept), np.float32).astype(np.float16)
-        return Sparse(values, np.packbits(kept, bitorder="little"), tuple(shape))
-    bits = int(rest or first.removeprefix("int"))
+        return Sparse(values, np.packbits(kept, bitorder="little"), shape)
     codes = rng.integers(0, 256, size * bits // 8, np.uint8)
-    if first == "table":
+    if found["table"]:
         table = rng.standard_normal((1, 1, 2**bits, 1)).astype(np.float16)
-        return Palettized(codes, table, tuple(shape), bits)
+        return Palettized(codes, table, shape, bits)
     if bits == 8:
         codes = codes.view(np.int8).reshape(shape)
-    return Quantized(codes, np.full((shape[0], 1), 0.01, np.float16), None, tuple(shape), bits, True)
+    return Quantized(codes, np.full((shape[0], 1), 0.01, np.float16), None, shape, bits, True)

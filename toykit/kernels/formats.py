@@ -24,18 +24,19 @@ def stored_rows(compressed):
     """
     if not isinstance(compressed, (Sparse, Quantized, Palettized)):
         raise TypeError(
-            "just-in-time products take the result of tk.prune, tk.quantize or tk.palettize, got "
+            "compressed must be the result of tk.prune, tk.quantize or tk.palettize, got "
             f"{type(compressed).__name__}. AheadOfTime takes any array or compressed weights."
         )
+    compressed.check()
     if len(compressed.shape) < 2:
-        raise ValueError(f"weights must have at least two dimensions, got shape {compressed.shape}")
+        raise ValueError(f"compressed must have at least two dimensions, got shape {compressed.shape}")
     if isinstance(compressed, Sparse):
         return SparseRows(compressed)
     allowed = (1, 2, 4, 8) if isinstance(compressed, Quantized) else (1, 2, 4)
     if compressed.bits not in allowed:
         raise ValueError(
-            f"just-in-time products read codes of {', '.join(map(str, allowed))} bits in a "
-            f"{type(compressed).__name__}, got {compressed.bits}. AheadOfTime takes any width."
+            f"compressed has codes of {compressed.bits} bits; just-in-time products read codes of "
+            f"{', '.join(map(str, allowed))} bits in a {type(compressed).__name__}. AheadOfTime takes any width."
         )
     return Int8Rows(compressed) if compressed.bits == 8 else TableRows(compressed)
 
@@ -121,13 +122,15 @@ class SparseRows(_Rows):
     def __init__(self, sparse):
         if sparse.dtype != np.float16:
             raise ValueError(
-                f"just-in-time products read sparse weights in float16, as Core ML stores them; got "
-                f"{sparse.dtype}. Prune weights.astype(np.float16)."
+                f"compressed holds {sparse.dtype}; just-in-time products read sparse weights in float16, as Core "
+                "ML stores them. Prune weights.astype(np.float16)."
             )
         rows = sparse.shape[0]
         self.mask = _row_bytes(sparse.mask, 1, rows, sparse.size // rows, 2).view("<u2")
         self.values = sparse.values.view(np.uint16)
         kept = sparse.kept.reshape(rows, -1).sum(1)
+        if kept.sum() != sparse.values.size:
+            raise ValueError(f"compressed holds {sparse.values.size} values, and its mask keeps {kept.sum()} weights")
         self.firsts = np.cumsum(kept) - kept
         self.arrays = self.values, self.mask, self.firsts
 
@@ -164,8 +167,8 @@ def _row_scales(quantized):
     rows = quantized.shape[0]
     if quantized.scale.size not in (1, len(quantized.scale)) or rows % len(quantized.scale):
         raise ValueError(
-            "just-in-time products read quantized weights with a scale a tensor or an output channel, "
-            f"got scales of shape {quantized.scale.shape}. AheadOfTime takes any granularity."
+            f"compressed has scales of shape {quantized.scale.shape}; just-in-time products read quantized "
+            "weights with a scale a tensor or an output channel. AheadOfTime takes any granularity."
         )
     scale = quantized.scale.ravel().astype(np.float32)
     zero = np.zeros(scale.size, np.float32)
@@ -194,12 +197,14 @@ def _palette_tables(palettized):
     groups = palettized.lut.size // (2**palettized.bits * palettized.cluster_dim)
     if palettized.cluster_dim > 1 or palettized.lut.shape[0] != groups:
         raise ValueError(
-            "just-in-time products read tables of single weights, one table for all or one for each "
-            f"group of output channels; got tables of shape {palettized.lut.shape}"
+            f"compressed has tables of shape {palettized.lut.shape}; just-in-time products read tables of "
+            "single weights, one table for all or one for each group of output channels"
         )
     tables = palettized.lut.reshape(groups, -1)
     if palettized.scale is None:
         return tables
     if palettized.scale.shape[0] != palettized.shape[0]:
-        raise ValueError(f"just-in-time products read scales of rows, got shape {palettized.scale.shape}")
+        raise ValueError(
+            f"compressed has scales of shape {palettized.scale.shape}; just-in-time products read scales of rows"
+        )
     return np.repeat(tables, palettized.shape[0] // groups, axis=0) * palettized.scale.reshape(-1, 1)

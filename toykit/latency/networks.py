@@ -7,6 +7,7 @@ and what is left (activations, pooling, additions) is little work that a compile
 from pathlib import Path
 
 from .._optional import require
+from ..compressed import check_shape
 from .shapes import Layer
 
 
@@ -52,9 +53,9 @@ def layers(source, input_shape=None):
             raise ValueError("input_shape must say how large an input is, for example (1, 3, 224, 224)")
         from ..models.work import layers as of_module
 
-        found = of_module(source, tuple(input_shape))
+        found = of_module(source, check_shape("input_shape", input_shape, most=8))
     if not found:
-        raise ValueError("the model has no convolution or linear layer")
+        raise ValueError("source has no convolution or linear layer")
     return found
 
 

@@ -31,7 +31,7 @@ def layers(module, input_shape):
     """
     if not input_shape or input_shape[0] != 1:
         raise ValueError(f"input_shape must begin with a batch of 1, got {input_shape}")
-    shapes = copy.deepcopy(module).to("meta").eval()
+    shapes = copy.deepcopy(module).to("meta").eval()  # with the hooks and the mode, which stay its own
     names = {layer: name for name, layer in shapes.named_modules()}
     found = []
 
@@ -52,6 +52,9 @@ def layers(module, input_shape):
     for layer in names:
         if isinstance(layer, (*_CONVOLUTIONS, *_TRANSPOSED, nn.Linear)):
             layer.register_forward_hook(note)
-    with torch.no_grad():
-        shapes(torch.empty(input_shape, device="meta"))
+    try:
+        with torch.no_grad():
+            shapes(torch.empty(input_shape, device="meta"))
+    except Exception as problem:  # whatever the module raises on an input that is not for it
+        raise ValueError(f"the module does not take an input of input_shape {input_shape}: {problem}") from problem
     return found

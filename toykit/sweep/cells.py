@@ -8,18 +8,19 @@ such layers alone too.
 
 import itertools
 import math
+import numbers
 import sys
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import FLOAT16_BYTES, check_choice
+from ..compressed import FLOAT16_BYTES, as_array, check_choice, check_names, check_type
+from ..options import THRESHOLD, read_setting
 from ..palettization import palettize
 from ..pruning import prune
 from ..quantization import quantize
 
 TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
-THRESHOLD = 2048  # Core ML Tools compresses constants of more elements than this
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def layers(weights):
     -------
     list of str
     """
-    return [name for name, array in weights.items() if np.ndim(array) > 1 and np.size(array) > THRESHOLD]
+    weights = tensors(weights)
+    return [name for name, array in weights.items() if array.ndim > 1 and array.size > THRESHOLD]
 
 
 def grid(technique, **options):
@@ -92,7 +94,7 @@ def grid(technique, **options):
         for chosen in itertools.product(*choices)
     ]
     for setting in settings:
-        _steps(setting)
+        read_setting(setting)
     return settings
 
 
@@ -106,7 +108,7 @@ def label(setting):
     >>> label({"technique": "prune", "sparsity": 0.7})
     'prune 70 %'
     """
-    steps = [f"{name}{''.join(_words(options))}" for name, options in _steps(setting)]
+    steps = [f"{name}{''.join(_words(options))}" for name, options, _ in read_setting(setting)]
     return " + ".join(steps) or "float16"
 
 
@@ -120,8 +122,12 @@ def _words(options):
             yield f" {value[0]}:{value[1]}"
         elif isinstance(value, str):
             yield f" {value.replace('_', '-')}"
-        else:
+        elif isinstance(value, numbers.Real):
             yield f" {name.removesuffix('_size').replace('_', ' ')} {value:g}"
+        elif isinstance(value, tuple | list):
+            yield f" {name.removesuffix('_size').replace('_', ' ')} {'x'.join(map(str, value))}"
+        elif value is not None:  # arrays of table entries or sensitivities
+            yield f" {name}"
 
 
 def apply(weights, setting, only=None):
@@ -156,22 +162,26 @@ def apply(weights, setting, only=None):
     """
     weights = tensors(weights)
     each = isinstance(setting, dict) and setting and all(isinstance(one, dict) for one in setting.values())
-    assignment = setting if each else dict.fromkeys(layers(weights) if only is None else only, setting)
+    if each:
+        assignment = setting
+    else:
+        read_setting(setting)  # also where no layer will take it
+        assignment = dict.fromkeys(layers(weights) if only is None else check_names("only", only), setting)
+    plans = {}
     for name, chosen in assignment.items():
-        check_choice("layer", name, tuple(weights))
-        _steps(chosen)
+        check_choice("a layer of setting or only", name, tuple(weights))
+        plans[name] = read_setting(chosen)
 
     running, stored, declined = dict(weights), {}, []
     nbytes = sum(FLOAT16_BYTES * array.size for array in weights.values())
     signal = noise = 0.0
-    for name, chosen in assignment.items():
+    for name, steps in plans.items():
         trained = weights[name]
         half = trained.astype(np.float16)
-        steps = _steps(chosen)
-        if steps and all(_fits(options, half.shape) for _, options in steps):
+        if steps and all(_fits(technique, options, half.shape) for technique, _, options in steps):
             compressed = half
-            for technique, options in steps:
-                compressed = TECHNIQUES[technique](compressed, **options)
+            for technique, given, _ in steps:
+                compressed = TECHNIQUES[technique](compressed, **given)
             stored[name] = compressed
             nbytes += compressed.nbytes - FLOAT16_BYTES * half.size
             half = compressed.dense()
@@ -202,27 +212,29 @@ def tensors(weights):
         raise TypeError(f"weights must be a torch module or a dict of arrays; got {type(weights).__name__}")
     if not weights:
         raise ValueError("weights must hold at least one tensor; got an empty dict")
-    return {name: np.asarray(array) for name, array in weights.items()}
+    found = {}
+    for name, array in weights.items():
+        check_type("every name in weights", name, str, "a text")
+        found[name] = as_array(f"weights[{name!r}]", array)
+        if found[name].dtype.kind not in "fiub":
+            raise TypeError(f"weights[{name!r}] must be an array of numbers, got {found[name].dtype}")
+    return found
 
 
-def _steps(setting):
-    """A setting as a list of (technique, options), in the order in which they are applied."""
-    if not isinstance(setting, dict) or "technique" not in setting:
-        raise TypeError(f"a setting is a dict like {{'technique': 'palettize', 'bits': 4}}; got {setting!r}")
-    options = {name: value for name, value in setting.items() if name != "technique"}
-    technique = check_choice("technique", setting["technique"], (*TECHNIQUES, "joint", "float16"))
-    if technique == "float16":
-        return []
-    if technique == "joint":
-        for name in options:
-            check_choice("a technique of joint compression", name, tuple(TECHNIQUES))
-        return [(name, dict(chosen)) for name, chosen in options.items()]
-    return [(technique, options)]
-
-
-def _fits(options, shape):
-    """Whether blocks and groups divide the axis they lie on."""
-    group, block = options.get("group_size"), options.get("block_size")
-    if options.get("granularity") == "per_block":
-        return len(shape) > 1 and shape[1 - options.get("axis", 0)] % (32 if block is None else block) == 0
-    return group is None or shape[options.get("axis", 0)] % group == 0
+def _fits(technique, options, shape):
+    """Whether a weight of this shape can take the options: blocks and groups have to divide its axes."""
+    if technique == "prune":
+        length = options["block_size"] or (options["n_m"] or (0, 0))[1]
+        return not length or (len(shape) > 1 and length <= shape[options["dim"]] // 2)
+    if not -len(shape) <= options["axis"] < len(shape):
+        return False
+    axis = options["axis"] % len(shape)
+    if technique == "palettize":
+        group = options["group_size"] or shape[axis]
+        return shape[axis] % group == 0 and group % options["cluster_dim"] == 0
+    if options["granularity"] != "per_block":
+        return True
+    if isinstance(options["block_size"], tuple):
+        lengths = options["block_size"]
+        return len(lengths) == len(shape) and not any(n and size % n for n, size in zip(lengths, shape))
+    return len(shape) > 1 and axis in (0, 1) and shape[1 - axis] % options["block_size"] == 0

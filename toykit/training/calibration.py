@@ -12,8 +12,8 @@ calibration set, a few samples without labels:
 import torch
 from torch import nn
 
-from ..compressed import check_int
-from .common import NEVER, find_layers
+from ..compressed import check_int, check_type
+from .common import LAYERS, NEVER, Method, check_tensor, evaluating, find_layers, hooked
 
 
 def calibrate(method, samples, batch_size=64):
@@ -34,27 +34,25 @@ def calibrate(method, samples, batch_size=64):
     ValueError
         If there are no samples, one is not finite, or the model does not take their shape.
     """
-    if not isinstance(samples, torch.Tensor) or not samples.is_floating_point():
-        kind = samples.dtype if isinstance(samples, torch.Tensor) else type(samples).__name__
-        raise TypeError(f"samples must be a tensor of floating-point numbers; got {kind}")
-    if samples.dim() == 0 or len(samples) == 0:
-        shape = tuple(samples.shape)
-        raise ValueError(f"samples must hold at least one sample; got a tensor of shape {shape}")
-    if not torch.isfinite(samples).all():
-        raise ValueError("samples must be finite; one holds NaN or infinity")
-    check_int("batch_size", batch_size, range(1, NEVER))
+    check_type("method", method, Method, "a method such as training.GPTQ()")
+    check_tensor("samples", samples, least=1)
+    batch_size = check_int("batch_size", batch_size, range(1, NEVER))
     if method.model is None:
         raise RuntimeError("calibrate() needs a prepared model: call prepare(model, config) first")
-    method.model.eval()
-    for batch in samples.split(batch_size):
-        try:
+    with evaluating(method.model):
+        for batch in samples.split(batch_size):
             with torch.no_grad():
-                method.model(batch)
-        except RuntimeError as problem:
-            raise ValueError(
-                f"the model does not take samples of shape {tuple(samples.shape[1:])}: {problem}"
-            ) from problem
-        method.step()
+                _run(method.model, batch)
+            method.step()
+
+
+def _run(model, samples):
+    try:
+        model(samples)
+    except Exception as problem:  # whatever the model raises on samples that are not for it
+        raise ValueError(
+            f"the model does not take samples of shape {tuple(samples.shape[1:])}: {problem}"
+        ) from problem
 
 
 @torch.no_grad()
@@ -76,34 +74,56 @@ def correct_biases(model, original, samples):
     Returns
     -------
     torch.nn.Module
-        `model`.
+        `model`. Both networks are in the modes that they were in.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a model is no module, `model` lacks a layer of `original`, or one does not take the samples.
+        The biases are then as they were.
 
     References
     ----------
     Nagel, van Baalen, Blankevoort, Welling, "Data-free quantization through weight equalization and
     bias correction", ICCV 2019.
     """
-    model.eval(), original.eval()
-    # In order: what reaches a layer depends on the biases before it.
-    for name in find_layers(original):
-        layer, before = model.get_submodule(name), original.get_submodule(name)
-        wanted = _mean_output(before, original, samples)
-        if wanted is None:
-            continue
-        shift = wanted - _mean_output(layer, model, samples)
-        if layer.bias is None:
-            layer.bias = nn.Parameter(shift)
-        else:
-            layer.bias += shift
+    check_type("model", model, nn.Module, "a torch.nn.Module")
+    check_type("original", original, nn.Module, "a torch.nn.Module")
+    check_tensor("samples", samples, least=1)
+    names = find_layers(original)
+    parts = dict(model.named_modules())
+    for name, before in names.items():
+        if not isinstance(parts.get(name), LAYERS) or parts[name].weight.shape != before.weight.shape:
+            raise ValueError(f"model must be original after compression; it has no layer {name!r} of its shape")
+    biases = {name: None if parts[name].bias is None else parts[name].bias.clone() for name in names}
+    try:
+        with evaluating(model, original):
+            # In order: what reaches a layer depends on the biases before it.
+            for name, before in names.items():
+                layer = parts[name]
+                wanted, found = (_mean_output(*each, samples) for each in ((before, original), (layer, model)))
+                if wanted is None or found is None:
+                    continue
+                shift = wanted - found
+                if layer.bias is None:
+                    layer.bias = nn.Parameter(shift)
+                else:
+                    layer.bias += shift
+    except BaseException:
+        for name, bias in biases.items():
+            if bias is None:
+                parts[name].bias = None
+            else:
+                parts[name].bias.copy_(bias)
+        raise
     return model
 
 
 def _mean_output(layer, model, samples):
     """The mean of each output channel of a layer over samples; None if it is not called."""
     seen = []
-    hook = layer.register_forward_hook(lambda layer, inputs, output: seen.append(output))
-    model(samples)
-    hook.remove()
+    with hooked(layer, lambda layer, inputs, output: seen.append(output)):
+        _run(model, samples)
     if not seen:
         return None
     channel = -1 if isinstance(layer, nn.Linear) else 1

@@ -19,6 +19,7 @@ stand-ins away and leaves the weights that run, and beside them what Core ML nee
 Not here: several methods at once on the same layer.
 """
 
+import contextlib
 import copy
 import warnings
 
@@ -26,6 +27,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from ..compressed import check_int, check_names, check_type, shown
 from .hints import is_stored, store
 
 NEVER = 2**62  # no training has that many steps
@@ -82,11 +84,12 @@ class Method:
         if self.model is not None:
             kind = type(self).__name__
             raise RuntimeError(f"prepare() was called before; make a new {kind}() for each model")
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-        if not isinstance(config, self.config_type):
-            raise TypeError(f"config must be a {self.config_type.__name__}; got {type(config).__name__}")
-        model = copy.deepcopy(model).train()
+        check_type("model", model, nn.Module, "a torch.nn.Module")
+        check_type("config", config, self.config_type, f"a {self.config_type.__name__}")
+        try:
+            model = copy.deepcopy(model).train()
+        except RuntimeError as problem:
+            raise ValueError(f"model cannot be copied: {problem}") from problem
         self.config = config
         layers = self.choose(model)
         self.layers = {}
@@ -141,12 +144,13 @@ class Method:
         """
         self._check_active("finalize()")
         self.check_complete()
-        self.model.eval()
         made = {}
-        for name, layer in self._all_layers.items():
-            weight = trained_weight(layer)
-            if id(weight) not in made:
-                made[id(weight)] = self.compress(name, layer, weight)
+        with evaluating(self.model):  # as it was, if a layer cannot be compressed: training may go on
+            for name, layer in self._all_layers.items():
+                weight = trained_weight(layer)
+                if id(weight) not in made:
+                    made[id(weight)] = self.compress(name, layer, weight)
+        self.model.eval()
         # The stand-ins go only now: layers that share a weight ask the same one.
         tied = {}
         for name, layer in self._all_layers.items():
@@ -215,6 +219,54 @@ class Method:
 NEVER_CALLED = "was never called: the model uses its weight without calling the layer, or not at all"
 
 
+@contextlib.contextmanager
+def evaluating(*models):
+    """Evaluation mode inside the block; after it every module is in the mode that it was in."""
+    modes = [(part, part.training) for model in models for part in model.modules()]
+    try:
+        for model in models:
+            model.eval()
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+@contextlib.contextmanager
+def hooked(layer, hook):
+    """A forward hook on a layer inside the block, and not after it, whatever happens there."""
+    handle = layer.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def check_tensor(name, value, least=None):
+    """A torch tensor of floating-point numbers that lie in memory; `least` of them along the first axis.
+
+    With `least` the numbers must be finite, too. Without, nothing is looked at: it is called in training.
+    """
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        kind = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a tensor of floating-point numbers; got {kind}")
+    if value.is_meta or value.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor in memory; got one of {value.layout} on {value.device}")
+    if least is not None:
+        if value.dim() == 0 or len(value) < least or value.numel() == 0:
+            raise ValueError(f"{name} must hold at least one sample; got a tensor of shape {tuple(value.shape)}")
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{name} must be finite; one holds NaN or infinity")
+    return value
+
+
+def check_scope(config):
+    """The options that say which layers a method acts on, the same for all methods."""
+    if not isinstance(config.skip, str):
+        check_names("skip", config.skip)
+    check_int("min_size", config.min_size, range(0, NEVER))
+
+
 def stand_in_of(layer):
     """The stand-in in front of a layer's weight."""
     return layer.parametrizations.weight[0]
@@ -249,7 +301,7 @@ def find_layers(model, skip=(), min_size=0):
     ValueError
         If no layer is left, a name in `skip` does not exist, or a layer is compressed already.
     """
-    skip = (skip,) if isinstance(skip, str) else tuple(skip)
+    skip = (skip,) if isinstance(skip, str) else check_names("skip", skip)
     known = dict(model.named_modules())
     for name in skip:
         if name not in known:
@@ -261,6 +313,8 @@ def find_layers(model, skip=(), min_size=0):
             continue
         if parametrize.is_parametrized(layer, "weight") or is_stored(layer):
             raise ValueError(f"{name!r} is compressed already: start from the model as it was before")
+        if layer.weight.is_meta:
+            raise ValueError(f"{name}.weight of the model is on torch's meta device, which holds shapes and no numbers")
         if layer.weight.dtype != torch.float32:
             raise TypeError(
                 f"{name}.weight is {layer.weight.dtype}: updates are lost in less than float32. Train "

@@ -17,7 +17,7 @@ import torch
 from .. import palettization
 from ..compressed import check_int
 from ..palettization import BITS
-from .common import NEVER, NEVER_CALLED, Method
+from .common import NEVER_CALLED, Method, check_scope
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class SensitiveConfig:
 
     def __post_init__(self):
         check_int("bits", self.bits, BITS)
-        check_int("min_size", self.min_size, range(0, NEVER))
+        check_scope(self)
 
 
 class SensitivePalettizer(Method):

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from .. import bits as packing
+from ..compressed import check_type
 from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
@@ -58,6 +59,11 @@ def store(layer, compressed):
     >>> len(linear.weight.unique())
     4
     """
+    check_type("layer", layer, torch.nn.Module, "a torch.nn.Module with a weight")
+    check_type("layer.weight", getattr(layer, "weight", None), torch.Tensor, "a tensor")
+    check_type("compressed", compressed, (Sparse, Palettized, Quantized), "Sparse, Palettized or Quantized")
+    if layer.weight.is_meta:
+        raise ValueError("layer.weight must lie in memory; it is on torch's meta device")
     if tuple(layer.weight.shape) != tuple(compressed.shape):
         shape = tuple(layer.weight.shape)
         raise ValueError(f"the layer's weight is {shape}, the compressed one {compressed.shape}")
@@ -79,18 +85,16 @@ def _hints(compressed):
         if compressed.scale is not None:
             hints["palettization_scale"] = compressed.scale.astype(np.float32)
         return hints
-    if isinstance(compressed, Quantized):
-        if compressed.bits not in (4, 8):
-            return {}
-        hints = {
-            "compression_type": [3],
-            "quantization_n_bits": compressed.bits,
-            "quantization_scale": compressed.scale.astype(np.float32),
-        }
-        if compressed.zero_point is not None:
-            codes, bits = compressed.zero_point, compressed.bits
-            if bits < 8:
-                codes = packing.unpack(codes, bits, compressed.scale.size, compressed.signed)
-            hints["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
-        return hints
-    raise TypeError(f"compressed must be Sparse, Palettized or Quantized; got {type(compressed).__name__}")
+    if compressed.bits not in (4, 8):
+        return {}
+    hints = {
+        "compression_type": [3],
+        "quantization_n_bits": compressed.bits,
+        "quantization_scale": compressed.scale.astype(np.float32),
+    }
+    if compressed.zero_point is not None:
+        codes, bits = compressed.zero_point, compressed.bits
+        if bits < 8:
+            codes = packing.unpack(codes, bits, compressed.scale.size, compressed.signed)
+        hints["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
+    return hints

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from .. import bits as packing
 from .. import pruning
-from ..compressed import check_fraction, check_int
+from ..compressed import check_fraction, check_int, check_number
 from ..quantization import Quantized
-from .common import NEVER, NEVER_CALLED, Method, find_layers
+from .common import NEVER, NEVER_CALLED, Method, check_scope, find_layers
 from .gptq import prune_columns, quantize_columns
 from .pruning import SMALLEST
 
@@ -60,11 +60,10 @@ class GPTQConfig:
             check_int("bits", self.bits, range(2, 9))
         else:
             check_fraction("sparsity", self.sparsity, "the share of weights to set to zero")
-        if not self.damping > 0:
-            raise ValueError(f"damping must be positive; got {self.damping}")
+        check_number("damping", self.damping, above=0)
         for name in ("max_columns", "max_rows"):
             check_int(name, getattr(self, name), range(1, NEVER))
-        check_int("min_size", self.min_size, range(0, NEVER))
+        check_scope(self)
 
 
 class GPTQ(Method):
@@ -121,10 +120,10 @@ class GPTQ(Method):
         self.leave_out(
             [name for name in self.layers if name not in self.hessians], f"{NEVER_CALLED}; it stays as it is"
         )
-        for hook in self._hooks:
-            hook.remove()
 
     def end(self):
+        for hook in self._hooks:
+            hook.remove()
         self.hessians = {}  # they can be many times larger than the model
 
     def compress(self, name, layer, weight):

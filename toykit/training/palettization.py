@@ -30,9 +30,9 @@ import torch
 from torch import nn
 
 from .. import palettization
-from ..compressed import check_int
+from ..compressed import check_int, check_number
 from ..palettization import BITS
-from .common import NEVER, Method, stand_in_of, trained_weight
+from .common import NEVER, Method, check_scope, check_tensor, stand_in_of, trained_weight
 
 def attention(vectors, centroids, temperature):
     """How much each vector of weights belongs to each centroid.
@@ -76,6 +76,15 @@ def dkm_step(vectors, centroids, temperature):
     >>> a.round().tolist(), c.tolist()
     ([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [[0.5], [9.0]])
     """
+    for name, value in (("vectors", vectors), ("centroids", centroids)):
+        if check_tensor(name, value).dim() != 2 or 0 in value.shape:
+            raise ValueError(f"{name} must be a tensor of shape (any, d); got {tuple(value.shape)}")
+    if vectors.shape[1] != centroids.shape[1] or vectors.dtype != centroids.dtype:
+        raise ValueError(
+            f"vectors and centroids must be of one length and type; got {tuple(vectors.shape)} of {vectors.dtype} "
+            f"and {tuple(centroids.shape)} of {centroids.dtype}"
+        )
+    temperature = check_number("temperature", temperature, above=0)
     a = attention(vectors, centroids, temperature)
     mass = a.sum(0)[:, None]
     moved = a.T @ vectors / mass.clamp_min(1e-12)
@@ -90,6 +99,8 @@ def attention_bytes(weights, bits, cluster_dim=1, rounds=1):
     >>> attention_bytes(1_000_000, bits=4) / 1e6           # 4 MB of weights ask for 64 MB
     64.0
     """
+    weights, rounds = check_int("weights", weights, range(NEVER)), check_int("rounds", rounds, range(1, NEVER))
+    bits, cluster_dim = check_int("bits", bits, BITS), check_int("cluster_dim", cluster_dim, range(1, NEVER))
     return weights // cluster_dim * 2**bits * 4 * rounds
 
 
@@ -150,8 +161,9 @@ class PalettizationConfig:
         check_int("bits", self.bits, BITS)
         for name in ("cluster_dim", "steps", "rounds"):
             check_int(name, getattr(self, name), range(1, NEVER))
-        check_int("min_size", self.min_size, range(0, NEVER))
-        if not 0 < self.end <= self.start:
+        check_scope(self)
+        start, end = check_number("start", self.start, above=0), check_number("end", self.end, above=0)
+        if end > start:
             raise ValueError(f"the temperature must fall and stay positive: 0 < end <= start; "
                              f"got start={self.start}, end={self.end}")
 

@@ -24,8 +24,8 @@ import torch
 from torch import nn
 
 from .. import pruning
-from ..compressed import check_fraction, check_int
-from .common import NEVER, Method, stand_in_of, trained_weight
+from ..compressed import check_fraction, check_int, check_number, check_type
+from .common import NEVER, Method, check_scope, check_tensor, stand_in_of, trained_weight
 
 # What coremltools 9 takes for zero when it converts a sparse torch weight: float16's epsilon, 2**-10.
 SMALLEST = float(np.finfo(np.float16).eps)
@@ -70,7 +70,8 @@ class PruningConfig:
     def __post_init__(self):
         check_fraction("sparsity", self.sparsity, "the share of weights to set to zero")
         check_fraction("initial", self.initial, "the share of weights that the first helping sets to zero")
-        for name in ("begin", "end", "min_size"):
+        check_scope(self)
+        for name in ("begin", "end"):
             check_int(name, getattr(self, name), range(0, NEVER))
         check_int("every", self.every, range(1, NEVER))
         if self.initial > self.sparsity:
@@ -79,8 +80,7 @@ class PruningConfig:
         if self.end < self.begin:
             raise ValueError(f"end must not come before begin, or the schedule never reaches sparsity "
                              f"{self.sparsity}; got begin={self.begin}, end={self.end}")
-        if not self.power > 0:
-            raise ValueError(f"power must be positive; got {self.power}")
+        check_number("power", self.power, above=0)
 
 
 def scheduled_sparsity(step, config):
@@ -102,6 +102,8 @@ def scheduled_sparsity(step, config):
     >>> [round(scheduled_sparsity(step, config), 3) for step in (9, 10, 15, 20, 99)]
     [0.0, 0.0, 0.7, 0.8, 0.8]
     """
+    step = check_int("step", step, range(NEVER))
+    check_type("config", config, PruningConfig, "a PruningConfig")
     if step < config.begin:
         return 0.0
     if step >= config.end:
@@ -130,6 +132,8 @@ def magnitude_mask(weight, sparsity):
     >>> magnitude_mask(torch.tensor([0.1, -2.0, 0.5, 0.5]), sparsity=0.5).tolist()
     [False, True, True, False]
     """
+    check_tensor("weight", weight)
+    sparsity = check_fraction("sparsity", sparsity, "the share of weights to set to zero")
     # 1e-9 forgives 0.9 for being a little less than nine tenths: (1 - 0.9) * 10 is not quite 1.
     kept = math.ceil((1 - sparsity) * weight.numel() - 1e-9)
     order = weight.abs().flatten().argsort(descending=True, stable=True)

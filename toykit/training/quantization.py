@@ -29,9 +29,9 @@ import torch
 from torch import nn
 
 from .. import bits as packing
-from ..compressed import check_choice, check_int
+from ..compressed import check_choice, check_flag, check_int
 from ..quantization import Quantized
-from .common import NEVER, NEVER_CALLED, Method, stand_in_of
+from .common import NEVER, NEVER_CALLED, Method, check_scope, stand_in_of
 from .observers import OBSERVERS, ActivationQuantizer
 from .straight_through import fake_quantize, half_through
 
@@ -86,8 +86,9 @@ class QuantizationConfig:
         if self.activations is not None:
             check_int("activations", self.activations, (8,))
         check_choice("ranges", self.ranges, tuple(OBSERVERS))
-        for name in ("quantize_from", "min_size"):
-            check_int(name, getattr(self, name), range(0, NEVER))
+        check_flag("learned", self.learned), check_flag("calibrate", self.calibrate)
+        check_int("quantize_from", self.quantize_from, range(0, NEVER))
+        check_scope(self)
         for name in ("freeze_ranges_at", "freeze_norms_at"):
             if getattr(self, name) is not None:
                 check_int(name, getattr(self, name), range(1, NEVER))

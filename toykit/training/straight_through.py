@@ -17,6 +17,10 @@ for conditional computation", arXiv:1308.3432, 2013.
 
 import torch
 
+from ..compressed import check_int, check_number, shown
+
+_CODES = range(-(2**31), 2**31)
+
 
 class StraightThrough(torch.autograd.Function):
     """Compute one function forward and another one's gradient backward.
@@ -69,7 +73,20 @@ def round_through(x):
     >>> x.grad.tolist()
     [1.0, 1.0]
     """
-    return _Round.apply(x)
+    return _Round.apply(_check_tensor("x", x))
+
+
+def _check_tensor(name, x):
+    if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor of floating-point numbers; got {shown(x)}")
+    return x
+
+
+def _check_broadcasts(name, value, x):
+    if value.is_complex() or value.layout != torch.strided or value.device != x.device:
+        raise TypeError(f"{name} must be a dense tensor of real numbers where x lies; got {shown(value)}")
+    if any(n not in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1])) or value.dim() > x.dim():
+        raise ValueError(f"{name} must broadcast to x, {tuple(x.shape)}; got {tuple(value.shape)}")
 
 
 class _Half(torch.autograd.Function):
@@ -122,5 +139,14 @@ def fake_quantize(x, scale, low, high, zero_point=0):
     >>> fake_quantize(torch.tensor([0.26, -9.0]), torch.tensor(0.5), low=-8, high=7).tolist()
     [0.5, -4.0]
     """
+    _check_tensor("x", x)
+    for name, value in (("scale", scale), ("zero_point", zero_point)):
+        if isinstance(value, torch.Tensor):
+            _check_broadcasts(name, value, x)
+        else:
+            check_number(name, value)
+    low, high = check_int("low", low, _CODES), check_int("high", high, _CODES)
+    if low > high:
+        raise ValueError(f"low must not be above high; got {low} and {high}")
     codes = (round_through(x / scale) + zero_point).clamp(low, high)
     return (codes - zero_point) * scale
