@@ -240,7 +240,8 @@ def _unique(weight, axis, group, vector):
         raise ValueError("mode='unique' needs the weights' values; it finds the bits by counting them")
     found = []
     for values in _groups(weight, axis, group):
-        vectors = np.swapaxes(values, -1, 0).reshape(-1, vector)
+        # In float32: NumPy 2.4's sort of float16 leaves some out of order on processors with AVX-512.
+        vectors = np.swapaxes(values, -1, 0).reshape(-1, vector).astype(np.float32)
         found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
     largest = max(map(len, found))
     bits = next((bits for bits in (1, 2, 3, 4, 6, 8) if largest <= 1 << bits), None)
