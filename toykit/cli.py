@@ -15,8 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from . import __version__, doctor
 from ._text import printable
 
@@ -93,7 +91,7 @@ def run_compress(options):
     out = check_output(options.out, options.model)
     before = coreml.Package(options.model)
     with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent) as nearby:
-        small = coreml.compress(before, plan, progress=_show_progress, **details)
+        small = coreml.compress(before, plan, progress=_progress("weights"), **details)
         print(file=sys.stderr)
         after = coreml.Package(take(coreml.save(small, Path(nearby, out.name)), out))
     print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
@@ -124,59 +122,46 @@ def _plan(options):
     return next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
 
 
-def _show_progress(done, total):
-    print(f"\r{done} of {total} weights", end="", file=sys.stderr, flush=True)
+def _progress(what):
+    """A function that shows how far something is."""
+    return lambda done, total: print(f"\r{done} of {total} {what}", end="", file=sys.stderr, flush=True)
 
 
 def add_compare(commands):
     parser = commands.add_parser("compare", help="say how far the answers of two packages are apart",
-                                 description="Run two packages with the same random inputs, on any computer. It shows "
-                                             "that something broke; how good a model is, only your own data can say.")
+                                 description="Run two packages with the same inputs, on any computer. With random ones "
+                                             "it shows that something broke; how good a model is, only your own data "
+                                             "can say. Leaves with 1 if an output could not be compared.")
     parser.add_argument("model", help="an .mlpackage, such as a compressed one")
     parser.add_argument("reference", help="the .mlpackage to compare with")
-    parser.add_argument("--samples", type=int, default=4, metavar="N", help="how many random inputs (4)")
+    parser.add_argument("--inputs", metavar="FILE",
+                        help="an .npz file of arrays by input name (or .npy, of one input), each as the model takes it "
+                             "or with an axis of samples in front; by default inputs are random")
+    parser.add_argument("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
+    parser.add_argument("--function", metavar="NAME", help="of packages with several (all of them)")
+    parser.add_argument("--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.set_defaults(run=run_compare)
 
 
 def run_compare(options):
     from . import coreml
 
-    if options.samples < 1:
-        raise ValueError(f"--samples must be 1 or more; got {options.samples}")
-    model, reference = coreml.load(options.model), coreml.load(options.reference)
-    if list(model.inputs) != list(reference.inputs) or list(model.outputs) != list(reference.outputs):
-        raise ValueError("the packages have different inputs or outputs")
-    rng = np.random.default_rng(0)
-    apart, power = dict.fromkeys(model.outputs, 0.0), dict.fromkeys(model.outputs, 0.0)
-    for _ in range(options.samples):
-        inputs = {name: _random_input(feature, rng) for name, feature in reference.inputs.items()}
-        state, other = model.make_state(), reference.make_state()
-        one = model.predict(inputs, state=state or None)
-        two = reference.predict(inputs, state=other or None)
-        for name, value in two.items():
-            a, b = _numbers(one[name]), _numbers(value)
-            apart[name] += np.sum((a - b) ** 2)
-            power[name] += np.sum(b**2)
-    for name in model.outputs:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            print(f"{printable(name)}: signal to noise {10 * np.log10(power[name] / apart[name]):.1f} dB")
-    return 0
-
-
-def _random_input(feature, rng):
-    shape = feature.shape or (1,)
-    if feature.kind == "image":
-        return rng.integers(0, 256, shape if feature.color.startswith("GRAY") else (*shape, 3)).astype(np.uint8)
-    if feature.dtype.startswith("int"):
-        return rng.integers(0, 2, shape)
-    return rng.normal(size=shape)
-
-
-def _numbers(value):
-    """An output as numbers: a label is none, its probabilities are."""
-    if isinstance(value, str):
-        return np.zeros(0)
-    return np.asarray(list(value.values()) if isinstance(value, dict) else value, np.float64).ravel()
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    found = coreml.compare(options.model, options.reference, options.inputs, samples=options.samples, seed=options.seed,
+                           function=options.function, progress=_progress("samples") if watched else None)
+    if watched:
+        print(end="\r\x1b[K", file=sys.stderr)
+    if options.at_least is None:
+        below = [one for one in found.outputs if one.problem]
+    else:
+        below = found.below(options.at_least)
+    print(json.dumps({"ok": not below} | found.as_data(), indent=2) if options.json else found)
+    if options.at_least is not None and not options.json:
+        names = ", ".join(one.label for one in below)
+        print(f"below {options.at_least:g} dB: {names}" if below else f"at least {options.at_least:g} dB everywhere")
+    return 1 if below else 0
 
 
 # Each command adds its own parser, whose `run` takes the options and returns the exit status.

@@ -2,9 +2,9 @@
 
 `convert`, `compress`, `quantize_activations` and `save` stand on coremltools. `Package` reads an
 .mlpackage with NumPy alone, on any computer; `load` and `run` predict with it there, `accuracy` asks it
-a whole test set, and `weights` gives what it stores as toykit's own objects. `layout` computes the bytes
-of a package before it is written. `compute_units` asks Core ML on a Mac which unit would run each
-operation.
+a whole test set, `compare` says how far the answers of two are apart, and `weights` gives what it stores
+as toykit's own objects. `layout` computes the bytes of a package before it is written. `compute_units`
+asks Core ML on a Mac which unit would run each operation.
 """
 
 from .._lazy import lazy
@@ -17,6 +17,7 @@ _HOME = {
     "PackageError": "protobuf",
     "UnsupportedOperator": "plan",
     "accuracy": "evaluation",
+    "compare": "comparison",
     "compress": "compression",
     "compress_layers": "recipe",
     "compute_units": "placement",

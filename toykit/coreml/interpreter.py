@@ -103,6 +103,8 @@ class Model:
     inputs, outputs, states : dict of str to toykit.coreml.features.Feature
     backend, precision, weights : str
         As loaded.
+    function : str
+        Which function of the package it is.
     """
 
     def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None):
@@ -114,7 +116,7 @@ class Model:
         description = package.description
         functions = package.program.functions
         name = description.default_function if function is None else function
-        check_choice("function", name, tuple(functions))
+        self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
         self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
         self._rounded = precision == "float16"
