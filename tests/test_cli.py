@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from importlib import metadata
 from unittest import mock
 
@@ -285,6 +286,44 @@ def test_mistakes_are_said_in_a_sentence(package, tmp_path, monkeypatch, capsys,
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory):
+    """A folder of things that are no packages."""
+    folder = tmp_path_factory.mktemp("things")
+    (folder / "old.mlmodel").write_bytes(b"\x08\x01")
+    (folder / "plain.mlpackage").write_text("a file")
+    for name in ("app.mlmodelc", "renamed", "empty", "unpacked", "in.mlpackage/Data"):
+        (folder / name).mkdir(parents=True)
+    (folder / "renamed" / "coremldata.bin").touch()
+    (folder / "unpacked" / "Net.mlpackage").mkdir()
+    with zipfile.ZipFile(folder / "Net.mlpackage.zip", "w") as archive:
+        archive.writestr("Net.mlpackage/Manifest.json", "{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("missing.mlpackage", "there is no package"),
+        ("old.mlmodel", "convert the network anew"),
+        ("plain.mlpackage", "this is a file"),
+        ("Net.mlpackage.zip", "unpack it"),
+        ("app.mlmodelc", "compiled"),
+        ("renamed", "compiled"),
+        ("empty", "has no Manifest.json"),
+        ("unpacked", "did you mean"),
+        ("in.mlpackage/Data", "in.mlpackage itself"),
+    ],
+)
+@pytest.mark.parametrize("command", [["size"], ["compare", "{0}"], ["compress", "{1}/out.mlpackage", "--prune", "0.5"]])
+def test_what_is_no_package_is_told_with_what_to_do(things, capsys, command, name, words):
+    command, *rest = command
+    assert cli.main([command, str(things / name), *(word.format(things / name, things) for word in rest)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and words in said.err and said.err.count("\n") == 1
+    assert not list(things.rglob("out.mlpackage"))
 
 
 def test_packages_are_weighed_and_compared_with_numpy_alone(package):

@@ -407,7 +407,7 @@ class TestBadPackages:
         with pytest.raises(FileNotFoundError, match="there is no package at"):
             Package(tmp_path / "gone.mlpackage")
         (tmp_path / "old.mlmodel").write_bytes(b"\x08\x01")
-        self.refuse(tmp_path / "old.mlmodel", "a package is a folder, and this is a file")
+        self.refuse(tmp_path / "old.mlmodel", "an .mlmodel file has no ML program")
 
     def test_a_folder_is_not_listed_before_it_is_a_package(self, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "walk", lambda path: pytest.fail("listed"))

@@ -11,6 +11,7 @@ import copy
 import json
 import mmap
 import os
+import zipfile
 from functools import cached_property
 from pathlib import Path
 
@@ -237,12 +238,31 @@ def _inside(package, path):
     return target
 
 
+def _what_it_is(path):
+    """Of something that is no package: what it is instead, and what to do."""
+    around = next((parent for parent in path.parents if parent.suffix == ".mlpackage"), None)
+    if around is not None:
+        return f"it lies inside a package: give {printable(around)} itself"
+    if path.is_file():
+        if zipfile.is_zipfile(path):
+            return "it is a zip archive: unpack it, and give the .mlpackage folder inside"
+        if path.suffix == ".mlmodel":
+            return (
+                "an .mlmodel file has no ML program, in which weights are compressed: convert the network anew "
+                "with coremltools, convert_to='mlprogram', and save it as an .mlpackage"
+            )
+        return "a package is a folder, and this is a file"
+    if path.suffix == ".mlmodelc" or (path / "coremldata.bin").exists():
+        return "it is compiled for a device: give the .mlpackage that it was compiled from"
+    inside = sorted(path.glob("*.mlpackage"))
+    hint = f"; did you mean {printable(inside[0])}?" if len(inside) == 1 else ""
+    return f"the folder has no Manifest.json, so it is not a package{hint}"
+
+
 def _model_path(package):
     """Where the manifest says that the model file is."""
-    if not package.is_dir():
-        raise PackageError("a package is a folder, and this is a file")
-    if not (package / "Manifest.json").exists():
-        raise PackageError("the folder has no Manifest.json, so it is not a package")
+    if not package.is_dir() or not (package / "Manifest.json").exists():
+        raise PackageError(_what_it_is(package))
     manifest = _inside(package, package / "Manifest.json")
     if manifest.stat().st_size > _LARGEST_MANIFEST:
         raise PackageError(f"Manifest.json has {manifest.stat().st_size:,} bytes, which no manifest needs")
