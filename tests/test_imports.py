@@ -17,7 +17,7 @@ HEAVY = ("torch", "coremltools", "numba", "matplotlib", "ipywidgets", "anywidget
 # an underscore are shared by all.
 LAYERS = [
     ("bits and the common form", {"bits", "compressed", "kmeans", "kmeans_layers", "kmeans_search", "kmeans_vectors"}, {"numpy", "numba"}),
-    ("techniques", {"options", "parts", "stored", "tables", "pruning", "quantization", "palettization", "joint"},
+    ("techniques", {"options", "parts", "stored", "stored_arrays", "tables", "pruning", "quantization", "palettization", "joint"},
      {"numpy"}),
     ("models as data", {"ledger_view", "size", "sweep"}, {"numpy"}),
     ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),

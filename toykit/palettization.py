@@ -219,8 +219,8 @@ def palettize(
         weights = weights / scale
 
     groups = channels // group_size
-    vectors = _vectors(weights, axis, groups, cluster_dim)
-    counts = [None] * groups if importance is None else _vectors(importance, axis, groups, cluster_dim)
+    vectors = as_vectors(weights, axis, groups, cluster_dim)
+    counts = [None] * groups if importance is None else as_vectors(importance, axis, groups, cluster_dim)
     tables, codes = zip(*map(choose, vectors, counts), strict=True)
 
     if bits is None:  # "unique": the widest need of any group
@@ -250,7 +250,7 @@ def palettize(
     )
 
 
-def _vectors(array, axis, groups, cluster_dim):
+def as_vectors(array, axis, groups, cluster_dim):
     """Cut an array into groups of channels, and each group into its (n, cluster_dim) vectors."""
     array = np.swapaxes(array, 0, axis)
     vectors = array.reshape(array.shape[0] // cluster_dim, cluster_dim, *array.shape[1:])

@@ -1,11 +1,12 @@
-"""A weight, and the arrays that it is stored in, by their shapes alone.
+"""A weight, and the arrays that it is stored in: by their shapes alone, or with their contents.
 
-The vocabulary of `toykit.stored`, which predicts sizes, and of those who ask it: the ledger of arrays and
-modules, and that of Core ML packages.
+The vocabulary of `toykit.stored`, which says what a weight becomes, and of those who ask it: the ledger of
+arrays and modules, and the writer of Core ML packages.
 """
 
+import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 BITS = {"float16": 16, "float32": 32, "float64": 64} | {
     f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
@@ -21,13 +22,25 @@ class Part:
     dtype : str
         Element type, such as "float16" or "uint4".
     shape : tuple of int
-    content : bytes or None
-        Where the values are known without compressing: arrays of equal content can be stored once.
+    content : bytes-like or None
+        The elements as they are stored; None where the weight was not compressed.
+    origin : object or None
+        Where there is no content: `digest()` makes it after all, and `sketch` tells most arrays apart
+        without. See `toykit.stored.Origin`.
     """
 
     dtype: str
     shape: tuple
-    content: bytes | None = None
+    content: object = None
+    origin: object = field(default=None, compare=False, repr=False)
+
+    def digest(self):
+        """A number for the content: that of equal arrays is equal."""
+        return self.origin.digest() if self.content is None else digest(self.content)
+
+    def in_shape(self, shape, dtype=None):
+        """The same bytes as an array of another shape and type."""
+        return replace(self, shape=tuple(shape), dtype=dtype or self.dtype)
 
     @property
     def count(self):
@@ -37,6 +50,11 @@ class Part:
     def nbytes(self):
         """Bytes of the elements, the last byte filled up."""
         return -(-self.count * BITS[self.dtype] // 8)
+
+
+def digest(content):
+    """The same 16 bytes for equal contents, and for no others."""
+    return hashlib.blake2b(memoryview(content).cast("B"), digest_size=16).digest()
 
 
 @dataclass(frozen=True)
@@ -82,11 +100,17 @@ class Stored:
         False where a number was estimated because the values are unknown.
     declined : tuple of str
         For each technique that leaves the weight as it is, why.
+    applied : tuple of (technique, options)
+        The others, with what the weight makes of the options: axis, blocks.
+    sketches : dict of str to toykit.stored_arrays.Sketch
+        By the names of parts whose contents are not made.
     """
 
     parts: dict = field(default_factory=dict)
     exact: bool = True
     declined: tuple = ()
+    applied: tuple = ()
+    sketches: dict = field(default_factory=dict)
 
 
 class Declined(Exception):

@@ -3,10 +3,11 @@
 From the shape of a weight and the options of a technique follow the arrays that will be stored: how
 many codes of how many bits, how many scales, how large a table. Only three things depend on the
 weights' values: how many are left after pruning, how many bits "unique" needs, and whether two
-weights happen to share a table. With the values these are counted; with shapes alone the first is
+weights happen to have equal arrays. With the values these are counted; with shapes alone the first is
 estimated, as if no two weights were equal.
 
-The names of the arrays are those of `Compressed.parts`. Not here: compressing.
+`predict` says what becomes of a weight, `fill` makes the arrays. The names of the arrays are those of
+`Compressed.parts`. Not here: how a technique makes them (`toykit.stored_arrays` calls the techniques).
 """
 
 import math
@@ -14,9 +15,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from . import stored_arrays as arrays
+from .palettization import as_vectors
 from .parts import Declined, Part, Stored
 from .pruning import prune
 from .quantization import quantize
+from .tables import evenly_spaced
+
+_RANK = 5  # Core ML's tensors have no more axes
+
 
 def predict(weight, steps, smallest=1):
     """How a weight will be stored.
@@ -48,25 +55,74 @@ def predict(weight, steps, smallest=1):
     >>> {name: (part.dtype, part.shape) for name, part in stored.parts.items()}
     {'codes': ('int8', (64, 32, 3, 3)), 'scale': ('float16', (64, 1, 1, 1))}
     """
-    stored = Stored()
+    stored, original = Stored(), weight
     for technique, options in steps:
         try:
-            if weight.size <= options["weight_threshold"]:
-                raise Declined(f"{weight.size:,} elements are not more than {options['weight_threshold']:,}")
-            if len(weight.shape) < 2:
-                raise Declined("a vector is not compressed")
+            _check(weight, options)
             if technique == "prune":
-                weight, stored = _prune(weight, options)
+                weight, stored = _prune(weight, options, stored)
             elif technique == "quantize":
                 stored = _quantize(weight, options, stored, smallest)
             else:
                 stored = _palettize(weight, options, stored, smallest)
         except Declined as reason:
             stored = replace(stored, declined=(*stored.declined, f"{technique}: {reason}"))
-    return stored
+    if original.values is None:
+        return stored
+    made = arrays.Arrays(original, stored.applied)
+    parts = {
+        name: replace(part, origin=arrays.Origin(made, name, stored.sketches.get(name)))
+        for name, part in stored.parts.items()
+    }
+    return replace(stored, parts=parts)
 
 
-def _prune(weight, options):
+def fill(weight, stored):
+    """The same with the contents of all arrays.
+
+    Parameters
+    ----------
+    weight : Weight
+        With values.
+    stored : Stored
+        As `predict` returned it for this weight.
+
+    Returns
+    -------
+    Stored
+    """
+    made = arrays.arrays_of(arrays.compress(weight, stored.applied))
+    parts = {}
+    for name, part in stored.parts.items():
+        content = np.ascontiguousarray(made.pop(name))
+        assert content.nbytes == part.nbytes, f"{name} was predicted as {part}, and has {content.nbytes} bytes"
+        parts[name] = replace(part, content=content, origin=None)
+    assert not made, f"{', '.join(made)} was not predicted"
+    return replace(stored, parts=parts)
+
+
+def _check(weight, options):
+    """What every technique asks of a weight."""
+    if weight.size <= options["weight_threshold"]:
+        raise Declined(f"{weight.size:,} elements are not more than {options['weight_threshold']:,}")
+    if len(weight.shape) < 2:
+        raise Declined("a vector is not compressed")
+    if len(weight.shape) > _RANK:
+        raise Declined(f"{len(weight.shape)} axes are more than Core ML's {_RANK}")
+    if weight.values is not None and not _finite(weight.values()):
+        raise Declined("not all of its values are finite")
+
+
+def _finite(values):
+    if values.dtype != np.float16:
+        return bool(np.isfinite(values).all())
+    # The exponents of infinities and NaNs are all ones: whole numbers are quicker to compare.
+    exponents = values.view(np.uint16).ravel()
+    pieces = range(0, exponents.size, 2**20)
+    return all((exponents[start : start + 2**20] & 0x7FFF).max() < 0x7C00 for start in pieces)
+
+
+def _prune(weight, options, stored):
     structured = options["block_size"] is not None or options["n_m"] is not None
     if structured:
         if not weight.structured:
@@ -74,6 +130,7 @@ def _prune(weight, options):
         length = options["block_size"] or options["n_m"][1]
         if length > weight.shape[options["dim"]] / 2:
             raise Declined(f"{length} is more than half of {weight.shape[options['dim']]} channels")
+    sketches = {}
     if weight.values is None:
         kept, exact = _estimated_survivors(weight, options), False
     else:
@@ -81,13 +138,13 @@ def _prune(weight, options):
         pruned = prune(weight.values(), **{name: options[name] for name in names})
         kept, exact = pruned.values.size, True
         weight = replace(weight, values=pruned.dense)
+        for name, array in pruned.parts.items():
+            beginning = array[:100].tobytes()
+            sketches[name] = arrays.Beginning(lambda beginning=beginning: beginning)
     if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
         raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
-    parts = {
-        "values": Part(weight.dtype, (kept,)),
-        "mask": Part("uint1", weight.shape, b"zeros" if kept == 0 else None),
-    }
-    return weight, Stored(parts, exact)
+    parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}
+    return weight, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
 
 
 def _estimated_survivors(weight, options):
@@ -137,7 +194,7 @@ def _scale_shape(weight, options):
 
 def _quantize(weight, options, stored, smallest):
     dtype = f"{'int' if options['signed'] else 'uint'}{options['bits']}"
-    parts = dict(stored.parts)
+    parts, sketches = dict(stored.parts), dict(stored.sketches)
     if "lut" in parts:  # quantize the table, with one scale
         lut = parts["lut"]
         if lut.count < smallest:
@@ -148,29 +205,39 @@ def _quantize(weight, options, stored, smallest):
             table = np.frombuffer(lut.content, lut.dtype).reshape(1, -1)
             quantized = quantize(table, granularity="per_tensor", **{name: options[name] for name in names})
             contents = {name: array.tobytes() for name, array in quantized.parts.items()}
+        elif "lut" in sketches:
+            sketches["lut"] = arrays.Proportions(sketches["lut"].look)
         scale_shape = (1,) * len(lut.shape)
         parts["lut"] = Part(dtype, lut.shape, contents.get("codes"))
         parts["lut_scale"] = Part(lut.dtype, scale_shape, contents.get("scale"))
         if options["mode"] == "affine" or not options["signed"]:
             parts["lut_zero_point"] = Part(dtype, scale_shape, contents.get("zero_point"))
-        return replace(stored, parts=parts)
+        applied = (*stored.applied, ("quantize", options))
+        return replace(stored, parts=parts, applied=applied, sketches=sketches)
     scale_shape = _scale_shape(weight, options)
     values = parts.pop("values", None)
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
     parts["scale"] = Part(weight.dtype, scale_shape)
-    if options["mode"] == "affine":
+    if options["mode"] == "affine" or not options["signed"]:
         parts["zero_point"] = Part(dtype, scale_shape)
-    elif not options["signed"]:  # the middle of the codes stands for 0, in every block
-        parts["zero_point"] = Part(dtype, scale_shape, b"middle")
-    return replace(stored, parts=parts)
+    blocks = [0 if n == 1 else size // n for size, n in zip(weight.shape, scale_shape, strict=True)]
+    if weight.values is not None and values is None:
+        if math.prod(scale_shape) > 1:
+            sketches |= arrays.first_scales(weight, options, blocks)
+        else:
+            sketches["codes"] = arrays.levels(weight.values)
+    applied = (*stored.applied, ("quantize", options | {"blocks": blocks}))
+    return replace(stored, parts=parts, applied=applied, sketches=sketches)
 
 
 def _palettize(weight, options, stored, smallest):
     axis = weight.output_axis if options["axis"] is None else options["axis"]
     if axis is None or weight.input_axis is None:
         raise Declined("the operations that use it disagree on which axis is which")
+    if axis >= len(weight.shape):
+        raise Declined(f"it has no axis {axis}")
     channels = weight.shape[axis]
     group = options["group_size"] or channels
     vector = options["cluster_dim"]
@@ -178,19 +245,23 @@ def _palettize(weight, options, stored, smallest):
         raise Declined(f"groups of {group} do not divide {channels} channels")
     if group % vector or (channels // weight.groups if axis == 0 else channels) % vector:
         raise Declined(f"vectors of {vector} do not divide the channels")
-    values = stored.parts.get("values")
+    values, bits, groups = stored.parts.get("values"), options["bits"], channels // group
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
+    vectors = weight.size // groups // vector
+    if vector > 1 and bits is not None and vectors < 1 << bits:
+        raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
 
-    bits, tables = options["bits"], None
+    tables, used, sketches = None, weight, dict(stored.sketches)
     if options["per_channel_scale"] and weight.values is not None:
-        weight = replace(weight, values=_scaled(weight, axis))
+        used = replace(weight, values=_scaled(weight, axis))
+        sketches["scale"] = arrays.first_largest(weight, axis)
     if options["mode"] == "unique":
-        bits, tables = _unique(weight, axis, group, vector)
+        bits, tables = _unique(used, axis, groups, vector)
     elif options["mode"] == "uniform" and weight.values is not None:
-        tables = _evenly_spaced(weight, axis, group, bits)
+        tables = _evenly_spaced(used, axis, groups, bits)
     one_for_each = [1] * len(weight.shape)
-    one_for_each[axis] = channels // group
+    one_for_each[axis] = groups
     lut = Part(weight.dtype, (*one_for_each, 1 << bits, vector), tables)
     if values is None:
         codes = list(weight.shape)
@@ -204,7 +275,28 @@ def _palettize(weight, options, stored, smallest):
         parts["scale"] = Part(weight.dtype, tuple(across))
     if values is not None:
         parts = {"mask": stored.parts["mask"], **parts}
-    return replace(stored, parts=parts)
+    if weight.values is not None:
+        sketches |= _sketches(used, axis, groups, bits, vector, values is not None)
+    options = options | {"axis": axis, "group_size": group}
+    applied = (*stored.applied, ("palettize", options))
+    return replace(stored, parts=parts, applied=applied, sketches=sketches)
+
+
+def _sketches(weight, axis, groups, bits, vector, pruned):
+    """What tells indices and tables apart: the numbers of the first group."""
+
+    def numbers():
+        values = weight.values()
+        if groups > 1:
+            values = np.swapaxes(values, 0, axis)[: weight.shape[axis] // groups]
+        return values[values != 0] if pruned else values
+
+    ends = arrays.extremes(numbers, 1 << bits)
+    if vector > 1:
+        return {"indices": ends, "lut": ends}
+    if pruned and groups > 1:  # which survivors are those of the first group?
+        return {"lut": ends}
+    return {"indices": arrays.levels(numbers), "lut": ends}
 
 
 def _scaled(weight, axis):
@@ -218,30 +310,21 @@ def _scaled(weight, axis):
     return values
 
 
-def _groups(weight, axis, group):
-    """The weights in groups of channels: (groups, ...) with the channels of a group next."""
-    values = np.swapaxes(weight.values(), 0, axis)
-    return values.reshape(values.shape[0] // group, group, *values.shape[1:])
+def _evenly_spaced(weight, axis, groups, bits):
+    """The tables of "uniform", as bytes."""
+    vectors = as_vectors(weight.values(), axis, groups, 1)
+    tables = [evenly_spaced(values.min(), values.max(), bits) for values in vectors]
+    return np.asarray(tables).astype(weight.dtype).tobytes()
 
 
-def _evenly_spaced(weight, axis, group, bits):
-    """The tables of "uniform", as bytes: weights with the same extremes have the same table."""
-    values = _groups(weight, axis, group)
-    within = tuple(range(1, values.ndim))
-    low, high = values.min(axis=within, keepdims=True), values.max(axis=within, keepdims=True)
-    step = (high - low) / ((1 << bits) - 1)
-    tables = np.arange(1 << bits) * step.reshape(-1, 1).astype(np.float64) + low.reshape(-1, 1)
-    return tables.astype(values.dtype).tobytes()
-
-
-def _unique(weight, axis, group, vector):
+def _unique(weight, axis, groups, vector):
     """The fewest bits that count the distinct values of every group, and the tables of these values."""
     if weight.values is None:
         raise ValueError("mode='unique' needs the weights' values; it finds the bits by counting them")
     found = []
-    for values in _groups(weight, axis, group):
+    for vectors in as_vectors(weight.values(), axis, groups, vector):
         # In float32: NumPy 2.4's sort of float16 leaves some out of order on processors with AVX-512.
-        vectors = np.swapaxes(values, -1, 0).reshape(-1, vector).astype(np.float32)
+        vectors = vectors.astype(np.float32)
         found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
     largest = max(map(len, found))
     bits = next((bits for bits in (1, 2, 3, 4, 6, 8) if largest <= 1 << bits), None)

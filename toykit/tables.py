@@ -76,19 +76,32 @@ def _uniform_table(values, bits):
         values = levels.astype(np.float16)
     low, high = values.min(), values.max()
     last = 2**bits - 1
-    with np.errstate(over="ignore"):
-        step = (high - low) / last
-    if not np.isfinite(step) or (step == 0 and high > low):
-        # The span overflows its type, or a step of it vanishes: there coremltools stores infinities,
-        # or one value for everything. Compute these in float64.
+    if not _representable(low, high, last):
         values, low, high = np.float64(values), np.float64(low), np.float64(high)
-        step = (high - low) / last
-    table = np.arange(last + 1) * np.float64(step) + np.float64(low)
-    if step == 0:
+    if low == high:
         codes = np.zeros(values.size)
     else:
         codes = np.round((values - low) / (high - low) * last)
-    return table[:, None], codes.astype(np.uint8)[where]
+    return evenly_spaced(low, high, bits)[:, None], codes.astype(np.uint8)[where]
+
+
+def evenly_spaced(low, high, bits):
+    """The 2**bits entries of "uniform", in float64, before they are rounded to the type of the weights."""
+    last = 2**bits - 1
+    if not _representable(low, high, last):
+        low, high = np.float64(low), np.float64(high)
+    return np.arange(last + 1) * np.float64((high - low) / last) + np.float64(low)
+
+
+def _representable(low, high, last):
+    """Whether the type of two weights holds the step between entries.
+
+    Where the span overflows its type, or a step of it vanishes, coremltools stores infinities, or one value
+    for everything. These are computed in float64.
+    """
+    with np.errstate(over="ignore"):
+        step = (high - low) / last
+    return np.isfinite(step) and (step > 0 or low == high)
 
 
 def _unique_table(vectors):

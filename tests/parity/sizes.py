@@ -1,4 +1,4 @@
-"""What is compressed in which ways to hold the ledger's predictions against the disk."""
+"""What is compressed in which ways to hold predictions against the disk, and toykit's files against coremltools'."""
 
 from dataclasses import dataclass
 
@@ -58,15 +58,18 @@ LARGE = [
 
 @dataclass(frozen=True)
 class Comparison:
-    """A ledger before compression, its prediction, and the ledger of what coremltools wrote.
+    """A prediction, what toykit wrote, and what coremltools wrote.
 
-    `weights` and `whole` are pairs (predicted, on disk) of bytes: of weight.bin, and of the package.
+    `weights` and `whole` are pairs (predicted, on disk) of bytes: of weight.bin, and of the package. `theirs`
+    is the ledger of coremltools' package, `equal` whether its weight.bin is toykit's, byte for byte.
     """
 
     predicted: tk.size.Ledger
     written: tk.size.Ledger
+    theirs: tk.size.Ledger
     weights: tuple
     whole: tuple
+    equal: bool
 
 
 def weight_bytes(ledger):
@@ -75,19 +78,33 @@ def weight_bytes(ledger):
     return between + sum(row.nbytes for row in ledger.rows)
 
 
-def compare(mlmodel, technique, options, path):
-    """Predict, compress and save to `path`, and read what lies there."""
-    predicted = tk.size.ledger(mlmodel).after(technique, **options)
-    tk.coreml.save(tk.coreml.compress(mlmodel, technique, **options), path)
-    package = tk.coreml.Package(path)
-    written = tk.size.ledger(package)
-    (weight_file,) = [count for name, count in package.files.items() if name.endswith("weight.bin")]
+def weight_file(package):
+    """What lies in a package's weight.bin."""
+    (file,) = [name for name in package.files if name.endswith("weight.bin")]
+    return (package.path / file).read_bytes()
+
+
+def compare(mlmodel, technique, options):
+    """Predict, compress with both engines, and read what they wrote."""
+    source = tk.coreml.Package(mlmodel.package_path)
+    predicted = tk.size.ledger(source).after(technique, **options)
+    ours = tk.coreml.compress(source, technique, **options)
+    theirs = tk.coreml.compress(source, technique, engine="coremltools", **options)
     return Comparison(
         predicted,
-        written,
-        weights=(weight_bytes(predicted), weight_file),
-        whole=(predicted.nbytes, package.nbytes),
+        tk.size.ledger(ours),
+        tk.size.ledger(theirs),
+        weights=(weight_bytes(predicted), len(weight_file(ours))),
+        whole=(predicted.nbytes, ours.nbytes),
+        equal=weight_file(ours) == weight_file(theirs),
     )
+
+
+def deterministic(technique, options):
+    """Whether coremltools' arrays do not depend on chance, for a network of any size."""
+    if technique == "joint":
+        return all(deterministic(name, chosen) for name, chosen in options.items())
+    return technique != "palettize" or options.get("mode", "kmeans") != "kmeans"
 
 
 def label(technique, options):

@@ -129,8 +129,15 @@ def test_compress_takes_a_plan_for_each_layer_and_reports_progress(package):
         if hasattr(value, "parts"):
             for part, array in value.parts.items():
                 np.testing.assert_array_equal(array, two[name].parts[part])
-    # Each pass counts its own weights to the end: three techniques, and one over what was pruned.
+    assert seen == [(done, len(seen)) for done in range(1, len(seen) + 1)]
+    # Each of coremltools' passes counts its own weights: three techniques, and one over what was pruned.
+    seen.clear()
+    report = lambda done, total: seen.append((done, total))  # noqa: E731
+    theirs = tk.coreml.weights(tk.coreml.compress(package, RECIPE, engine="coremltools", progress=report))
     assert sum(done == total for done, total in seen) == 4
+    assert list(theirs) == list(one) and all(
+        np.array_equal(value.dense(), theirs[name].dense()) for name, value in one.items() if hasattr(value, "parts")
+    )
     with pytest.raises(TypeError, match="bits"):
         tk.coreml.compress(package, RECIPE, bits=4)
 

@@ -1,19 +1,26 @@
-"""Compress a package with coremltools, by the names that toykit uses.
+"""Compress a package: the weights that a plan names, in a new package.
 
-coremltools compresses by configurations: classes with many fields, one class a technique. Here they
-are one function with the options of `tk.prune`, `tk.quantize` and `tk.palettize`. What is stored is
-coremltools' work alone; `toykit.coreml.layout` predicts its bytes.
+toykit writes the package itself, with NumPy alone (`toykit.coreml.writing`). With `engine="coremltools"`
+coremltools does it; it compresses by configurations, classes with many fields, one class a technique, and
+here they are the same options. What either has written is held against the source and against toykit's own
+arrays (`toykit.coreml.checking`).
 """
 
+from pathlib import Path
+
 from .. import options as _options
-from .._quiet import working
+from .._quiet import coremltools, working
 from ..compressed import check_choice
-from .configs import apply, configuration, one
-from .opening import open_mlmodel
-from .recipe import compress_layers
+from . import forms
+from .checking import compress_with_coremltools
+from .package import Package, open_package
+from .recipe import steps_of_layers
+from .writing import write_package
+
+ENGINES = ("toykit", "coremltools")
 
 
-def compress(package, plan, *, progress=None, **options):
+def compress(package, plan, *, engine="toykit", progress=None, **options):
     """Compress the weights of an ML program.
 
     Parameters
@@ -23,6 +30,10 @@ def compress(package, plan, *, progress=None, **options):
     plan : {"prune", "quantize", "palettize", "joint"} or dict of str to dict
         A technique for all weights; or a setting for each layer, as `toykit.sweep.choose` finds them:
         `{"conv1.weight": {"technique": "palettize", "bits": 4}}`. See `compress_layers`.
+    engine : {"toykit", "coremltools"}
+        Who writes the package: toykit, which needs NumPy alone, or coremltools. Where coremltools is
+        deterministic, `weight.bin` is the same to the byte; else toykit's tables are its own, of k-means'
+        least error for numbers. coremltools takes longer, renames operations and drops notes.
     progress : callable (done, total), optional
         Called after each weight; `total` is the number of weights of a pass over the package.
     **options
@@ -37,30 +48,52 @@ def compress(package, plan, *, progress=None, **options):
 
     Returns
     -------
-    coremltools.models.MLModel
-        Where a layer cannot take the options, such as a `group_size` that does not divide its
-        channels, coremltools leaves that layer as it is; the ledger of the package shows it.
+    Package or coremltools.models.MLModel
+        An MLModel for an MLModel, else a Package. It lies in a temporary folder, which goes with the
+        object; `toykit.coreml.save` keeps it. Where a weight cannot take the options, such as a
+        `group_size` that does not divide its channels, it stays as it is, bit for bit; `declined` in the
+        prediction of the ledger says which, and why.
 
     Raises
     ------
     ImportError
-        Where coremltools is missing.
+        Where coremltools is missing, and the package is an MLModel or the engine coremltools.
     TypeError, ValueError
-        If the technique or an option is unknown or out of range, or needs a package of a newer system.
+        If the technique or an option is unknown or out of range, or needs a package of a newer system;
+        before any work.
+    PackageError
+        If the package is not sound, or what was written is not what was meant; the weight is named.
 
     Examples
     --------
     >>> small = compress("ResNet50.mlpackage", "palettize", bits=4)          # doctest: +SKIP
     """
+    check_choice("engine", engine, ENGINES)
+    source = open_package(package)
     if isinstance(plan, dict):
         if options:
             raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
-        return compress_layers(open_mlmodel(package), plan, progress=progress)
-    check_choice("plan", plan, _options.TECHNIQUES)
-    steps = _options.steps(plan, options)
-    mlmodel = open_mlmodel(package)
-    for number, (name, chosen) in enumerate(steps):
-        with working(progress):
-            config = configuration(global_config=one(name, chosen))
-            mlmodel = apply(name, mlmodel, config, joint=number > 0)
+        chosen = steps_of_layers(source, plan)
+        for steps in chosen.values():
+            forms.check(source, steps)
+        steps_of = lambda name: chosen.get(name, ())  # noqa: E731
+    else:
+        check_choice("plan", plan, _options.TECHNIQUES)
+        steps = _options.steps(plan, options)
+        forms.check(source, steps)
+        steps_of = lambda _: steps  # noqa: E731
+    is_mlmodel = not isinstance(package, str | Path | Package)
+    if engine == "coremltools":
+        written = compress_with_coremltools(source, steps_of, progress)
+        return written.owner if is_mlmodel else written
+    written = write_package(source, steps_of, progress)
+    return _mlmodel(written) if is_mlmodel else written
+
+
+def _mlmodel(package):
+    """coremltools' model of a package that was just written, and goes with the model."""
+    ct = coremltools()
+    with working():
+        mlmodel = ct.models.MLModel(str(package.path), skip_model_load=True)
+    mlmodel.written = package
     return mlmodel

@@ -6,13 +6,18 @@ or three of them stand in a row. iOS 16 and 17 know three operators and pack bit
 18 has element types of 1, 2, 3, 4 and 6 bits, more operators, and scales and tables for groups.
 
 `write` turns the parts of a weight (`toykit.stored`) into these operations, as coremltools 9 names and
-orders them. The operations are messages, as `protobuf.decode` returns them.
+orders them. Types and values are messages, as `protobuf.decode` returns them.
 """
+
+import math
+from dataclasses import replace
+
+import numpy as np
 
 from ..parts import Part
 from .schema import DTYPES
 
-IOS17, IOS18 = 8, 9  # versions of the specification
+IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
 IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
 STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
 SUFFIXES = ("_sparsified", "_quantized", "_palettized_pcs", "_palettized")
@@ -29,14 +34,21 @@ def tensor_type(dtype, shape):
     return {"tensorType": {"dataType": _CODES[dtype], **rank}}
 
 
-def immediate(part, values=None):
-    """A "Value" message with the elements in it (zeros, unless given: they weigh the same)."""
-    field = _FIELDS.get(part.dtype, "bytes")
+def immediate(part):
+    """A "Value" message with the elements in it (zeros, where they are not known: they weigh the same)."""
+    field, content = _FIELDS.get(part.dtype, "bytes"), part.content
     if field == "bytes":
-        content = {"values": bytes(part.nbytes)} if part.count else {}
+        values = bytes(part.nbytes) if content is None else bytes(memoryview(content).cast("B"))
+        held = {"values": values} if values else {}
     else:
-        content = {"values": [0] * part.count if values is None else values}
-    return {"type": tensor_type(part.dtype, part.shape), "immediateValue": {"tensor": {field: content}}}
+        elements = np.zeros(part.count) if content is None else np.frombuffer(content, part.dtype)
+        held = {"values": elements.tolist()}
+    return {"type": tensor_type(part.dtype, part.shape), "immediateValue": {"tensor": {field: held}}}
+
+
+def number(value):
+    """A "Value" message of a whole number."""
+    return immediate(Part("int32", (), np.int32(value).tobytes()))
 
 
 def text(string):
@@ -45,29 +57,17 @@ def text(string):
     return {"type": tensor_type("string", ()), "immediateValue": {"tensor": tensor}}
 
 
-def operation(op, name, inputs, *kinds):
-    """An "Operation" message. An input is a name or a "Value"; `kinds` are the types of the outputs."""
-    names = [name] if len(kinds) == 1 else [f"{name}_{number}" for number in range(len(kinds))]
-    bound = {
-        parameter: {"arguments": [{"name": value} if isinstance(value, str) else {"value": value}]}
-        for parameter, value in inputs.items()
-    }
-    outputs = [{"name": output, "type": kind} for output, kind in zip(names, kinds, strict=True)]
-    return {"type": op, "inputs": bound, "outputs": outputs, "attributes": {"name": text(name)}}
-
-
-def constant(name, value):
-    """A "const" operation."""
-    outputs = [{"name": name, "type": value["type"]}]
-    return {"type": "const", "outputs": outputs, "attributes": {"name": text(name), "val": value}}
-
-
-def check(steps, spec_version):
-    """Raise if a package of this version cannot hold what the steps store."""
+def check(package, steps):
+    """Raise if a package cannot hold what the steps store: before any work."""
+    if package.models:
+        raise ValueError(
+            f"{package.path.name} is a pipeline: compress its models one by one, before "
+            "coremltools.utils.make_pipeline joins them"
+        )
     for technique, options in steps:
         if technique == "quantize" and options["bits"] not in (4, 8):
             raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
-    if spec_version >= IOS18:
+    if package.spec_version >= IOS18:
         return
     asked = ["joint compression"] * (len(steps) > 1)
     for technique, options in steps:
@@ -81,12 +81,12 @@ def check(steps, spec_version):
     if asked:
         raise ValueError(
             f"{' and '.join(asked)} need a package for iOS 18: convert with target='iOS18'. "
-            f"This one has version {spec_version} of the specification, for an older system"
+            f"This one has version {package.spec_version} of the specification, for an older system"
         )
 
 
-def write(name, kind, parts, spec_version, store, tables):
-    """The operations that stand for a compressed constant.
+def write(name, kind, parts, spec_version, add):
+    """Write the operations that stand for a compressed constant.
 
     Parameters
     ----------
@@ -96,26 +96,18 @@ def write(name, kind, parts, spec_version, store, tables):
         The constant's type, a "ValueType" message.
     parts : dict of str to Part
     spec_version : int
-    store : callable (Part) -> dict
-        Gives the part a place, in the order of the calls, and returns the "Value" message.
-    tables : dict
-        Quantized tables that were written before, so that equal ones are written once; changed here.
+    add : callable (op, name, given, *kinds) -> list of str
+        Appends an operation and returns the names of its outputs, which have the types `kinds`. It is
+        given arrays, "Value" messages, and the names of earlier results, in the order in which they are
+        stored.
 
     Returns
     -------
-    operations : list of dict
-    output : str
+    str
         The name under which the weights can be used now.
     """
     if spec_version < IOS18:
-        return _write_ios16(name, kind, parts, store)
-    operations = []
-
-    def add(op, name, inputs, *outputs):
-        """One operation. An input is a part, a message, or the name of an earlier result."""
-        inputs = {key: store(value) if isinstance(value, Part) else value for key, value in inputs.items()}
-        operations.append(operation(op, name, inputs, *outputs))
-        return [output["name"] for output in operations[-1]["outputs"]]
+        return _write_ios16(name, kind, parts, add)
 
     def scaled(prefix=""):
         """The inputs that scale: an offset is there only if it is not 0."""
@@ -127,136 +119,99 @@ def write(name, kind, parts, spec_version, store, tables):
         lut = parts["lut"]
         if "lut_scale" not in parts:
             return lut
-        inputs = {"data": lut, **scaled("lut_")}
-        # Weights whose quantized tables are equal, values and scale, share the operation, too.
-        key = tuple((part.dtype, part.shape, part.content) for part in inputs.values())
-        if lut.content is not None and key in tables:
-            return tables[key]
         dense = tensor_type(parts["lut_scale"].dtype, lut.shape)
-        tables[key] = add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", inputs, dense)[0]
-        return tables[key]
+        given = {"data": lut, **scaled("lut_")}
+        return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", given, dense)[0]
 
     if "mask" in parts:
-        name = f"{name}_sparsified"
-        mask, values = parts["mask"], parts.get("values")
-        if values is None:
-            floats = next(parts[key] for key in ("scale", "lut_scale", "lut") if key in parts).dtype
-            survivors = parts["codes" if "codes" in parts else "indices"]
-            kinds = tensor_type("uint1", mask.shape), tensor_type(floats, survivors.shape)
-            if "codes" in parts:
-                shared = store(mask)  # two operations refer to it, and it is stored once
-                inputs = {"data_mask": shared, "nonzero_data": survivors, **scaled()}
-                inner = f"{name}_nonzero_data_0_quantized"
-                values = add("constexpr_sparse_blockwise_shift_scale", inner, inputs, *kinds)[1]
-                mask = shared
-            else:
-                inner = f"{name}_nonzero_data_0_palettized"
-                lut = table(inner)
-                inputs = {"indices_mask": mask, "indices_nonzero_data": survivors, "lut": lut}
-                mask, values = add("constexpr_lut_to_sparse", inner, inputs, *kinds)
-        add("constexpr_sparse_to_dense", name, {"nonzero_data": values, "mask": mask}, kind)
-    elif "codes" in parts:
-        name = f"{name}_quantized"
-        add("constexpr_blockwise_shift_scale", name, {"data": parts["codes"], **scaled()}, kind)
-    elif "scale" in parts:
-        name = _write_scaled_palette(name, kind, parts, add)
-    else:
-        name = f"{name}_palettized"
-        inputs = {"indices": parts["indices"], "lut": table(name)}
-        if parts["lut"].shape[-1] > 1:
-            axis = next(i for i, size in enumerate(parts["indices"].shape) if size != _shape(kind)[i])
-            inputs["vector_axis"] = immediate(Part("int32", ()), [axis])
-        add("constexpr_lut_to_dense", name, inputs, kind)
-    return operations, name
+        return _write_sparse(f"{name}_sparsified", kind, parts, add, scaled, table)
+    if "codes" in parts:
+        given = {"data": parts["codes"], **scaled()}
+        return add("constexpr_blockwise_shift_scale", f"{name}_quantized", given, kind)[0]
+    if "scale" in parts:
+        return _write_scaled_palette(name, kind, parts, spec_version, add)
+    name = f"{name}_palettized"
+    given = {"indices": parts["indices"], "lut": table(name)}
+    if parts["lut"].shape[-1] > 1:
+        given["vector_axis"] = _vector_axis(parts, kind)
+    return add("constexpr_lut_to_dense", name, given, kind)[0]
 
 
-def _shape(kind):
-    return tuple(size["constant"].get("size", 0) for size in kind["tensorType"].get("dimensions", []))
+def _write_sparse(name, kind, parts, add, scaled, table):
+    """A mask, and what is kept: values, or an operation that gives mask and values."""
+    mask, values = parts["mask"], parts.get("values")
+    if values is None:
+        floats = next(parts[key] for key in ("scale", "lut_scale", "lut") if key in parts).dtype
+        survivors = parts["codes" if "codes" in parts else "indices"]
+        kinds = tensor_type("uint1", mask.shape), tensor_type(floats, survivors.shape)
+        if "codes" in parts:
+            inner = f"{name}_nonzero_data_0_quantized"
+            given = {"data_mask": mask, "nonzero_data": survivors, **scaled()}
+            values = add("constexpr_sparse_blockwise_shift_scale", inner, given, *kinds)[1]
+        else:
+            inner = f"{name}_nonzero_data_0_palettized"
+            given = {"indices_mask": mask, "indices_nonzero_data": survivors, "lut": table(inner)}
+            mask, values = add("constexpr_lut_to_sparse", inner, given, *kinds)
+    return add("constexpr_sparse_to_dense", name, {"nonzero_data": values, "mask": mask}, kind)[0]
 
 
-def _write_scaled_palette(name, kind, parts, add):
-    """A palette with scales. coremltools scales the table, so it repeats the table for each scale."""
-    lut, scale = parts["lut"], parts["scale"]
+def _vector_axis(parts, kind):
+    """The axis on which an index stands for several weights."""
+    return number(next(i for i, size in enumerate(parts["indices"].shape) if size != shape_of(kind)[i]))
+
+
+def shape_of(kind):
+    """Shape of a "ValueType" message of a constant tensor."""
+    sizes = kind.get("tensorType", {}).get("dimensions", [])
+    return tuple(size.get("constant", {}).get("size", 0) for size in sizes)
+
+
+def _write_scaled_palette(name, kind, parts, spec_version, add):
+    """A palette with scales. Before iOS 26 it is the table that is scaled, repeated for each scale."""
+    indices, lut, scale = parts["indices"], parts["lut"], parts["scale"]
     names = f"{name}_palettized", f"{name}_palettized_pcs"
-    repeated = tuple(map(max, (*scale.shape, 1, 1), lut.shape))
-    if all(size % tables == 0 for size, tables in zip(repeated, lut.shape, strict=True)):
-        tables = Part(lut.dtype, repeated, lut.content)
-        inputs = {"data": tables, "scale": Part(scale.dtype, (*scale.shape, 1, 1))}
-        scaled = add("constexpr_blockwise_shift_scale", names[0], inputs, tensor_type(lut.dtype, repeated))
-        add("constexpr_lut_to_dense", names[1], {"indices": parts["indices"], "lut": scaled[0]}, kind)
-    else:
-        palette = add("constexpr_lut_to_dense", names[0], {"indices": parts["indices"], "lut": lut}, kind)
-        add("constexpr_blockwise_shift_scale", names[1], {"data": palette[0], "scale": scale}, kind)
-    return names[1]
+    axis = {"vector_axis": _vector_axis(parts, kind)} if lut.shape[-1] > 1 else {}
+    if spec_version >= IOS26:
+        (palette,) = add("constexpr_lut_to_dense", names[0], {"indices": indices, "lut": lut, **axis}, kind)
+        return add("constexpr_blockwise_shift_scale", names[1], {"data": palette, "scale": scale}, kind)[0]
+    shape = tuple(map(max, (*scale.shape, 1, 1), lut.shape))
+    tables = replace(lut, shape=shape)
+    if lut.content is not None:
+        once = np.frombuffer(lut.content, lut.dtype).reshape(lut.shape)
+        tables = replace(tables, content=np.ascontiguousarray(np.broadcast_to(once, shape)))
+    given = {"data": tables, "scale": scale.in_shape((*scale.shape, 1, 1))}
+    (scaled,) = add("constexpr_blockwise_shift_scale", names[0], given, tensor_type(lut.dtype, shape))
+    return add("constexpr_lut_to_dense", names[1], {"indices": indices, "lut": scaled, **axis}, kind)[0]
 
 
-def _write_ios16(name, kind, parts, store):
-    """The three operators of iOS 16: arrays are attributes, bits are packed into bytes."""
-    shape = _shape(kind)
-    dimensions = immediate(Part("uint32", (len(shape),)))
+def _write_ios16(name, kind, parts, add):
+    """The three operators of iOS 16: bits are packed into bytes."""
+    shape = shape_of(kind)
+    dimensions = immediate(Part("uint32", (len(shape),), np.array(shape, np.uint32).tobytes()))
     if "mask" in parts:
-        op, name = "constexpr_sparse_to_dense", f"{name}_sparsified"
         mask = parts["mask"]
-        packed = Part("uint8", (mask.nbytes,), mask.content)
-        attributes = {"nonzero_data": store(parts["values"]), "mask": store(packed), "shape": dimensions}
-    elif "codes" in parts:
-        op, name = "constexpr_affine_dequantize", f"{name}_quantized"
-        codes, scale = parts["codes"], parts["scale"]
-        channels = tuple(size for size in scale.shape if size > 1)
-        axis = scale.shape.index(channels[0]) if channels else 0
-        # A zero point is always there; where it is 0, layers of as many channels share the zeros.
-        zero_point = parts.get("zero_point", Part(codes.dtype, (), b"zeros"))
-        attributes = {
-            "quantized_data": store(codes),
-            "zero_point": store(Part(codes.dtype, channels, zero_point.content)),
-            "scale": store(Part(scale.dtype, channels)),
-            "axis": immediate(Part("int32", ()), [axis]),
-        }
-    else:
-        op, name = "constexpr_lut_to_dense", f"{name}_palettized"
-        indices, lut = parts["indices"], parts["lut"]
-        attributes = {
-            "indices": store(Part("uint8", (indices.nbytes,))),
-            "lut": store(Part(lut.dtype, (lut.count,), lut.content)),
+        given = {
+            "nonzero_data": parts["values"],
+            "mask": mask.in_shape((mask.nbytes,), "uint8"),
             "shape": dimensions,
         }
-    output = [{"name": name, "type": kind}]
-    return [{"type": op, "outputs": output, "attributes": {"name": text(name), **attributes}}], name
-
-
-def guard(indices, kind, step):
-    """What coremltools puts before a `gather` each time it compresses a package for iOS 17 or later.
-
-    The operator does not take negative indices, so the length of the axis is added to them: even if an
-    earlier conversion or compression did so already. Nothing is stored, but the program grows.
-
-    Parameters
-    ----------
-    indices : str
-    kind : dict
-        Their type, a "ValueType" message.
-    step : int
-        Number of the compression, from 1.
-
-    Returns
-    -------
-    list of dict
-        Operations, of which the last gives the new indices.
-    """
-    shape, added = _shape(kind), []
-    whole = tensor_type("int32", shape)
-    if DTYPES[kind["tensorType"]["dataType"]][0] != "int32":
-        added.append(constant("cast_0_dtype_0", text("int32")))
-        added.append(operation("cast", "cast_0", {"x": indices, "dtype": "cast_0_dtype_0"}, whole))
-        indices = "cast_0"
-    names = ("greater_equal_0_y_0", "slice_by_index_0", "greater_equal_0", "add_0", "select_0")
-    zero, size, test, moved, chosen = (f"{name}_{step}" for name in names)
-    number = Part("int32", ())
-    return [
-        *added,
-        constant(zero, immediate(number)),
-        operation("greater_equal", test, {"x": indices, "y": zero}, tensor_type("bool", shape)),
-        constant(size, immediate(number, [2**14])),
-        operation("add", moved, {"x": indices, "y": size}, whole),
-        operation("select", chosen, {"cond": test, "a": indices, "b": moved}, whole),
-    ]
+        return add("constexpr_sparse_to_dense", f"{name}_sparsified", given, kind)[0]
+    if "codes" in parts:
+        codes, scale = parts["codes"], parts["scale"]
+        channels = tuple(size for size in scale.shape if size > 1)
+        # A zero point is always there; where it is 0, layers of as many channels share the zeros.
+        zero_point = parts.get("zero_point", Part(codes.dtype, channels, bytes(math.prod(channels))))
+        given = {
+            "quantized_data": codes,
+            "zero_point": zero_point.in_shape(channels),
+            "scale": scale.in_shape(channels),
+            "axis": number(scale.shape.index(channels[0]) if channels else 0),
+        }
+        return add("constexpr_affine_dequantize", f"{name}_quantized", given, kind)[0]
+    indices, lut = parts["indices"], parts["lut"]
+    given = {
+        "indices": indices.in_shape((indices.nbytes,), "uint8"),
+        "lut": lut.in_shape((lut.count,)),
+        "shape": dimensions,
+    }
+    return add("constexpr_lut_to_dense", f"{name}_palettized", given, kind)[0]

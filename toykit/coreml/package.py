@@ -11,6 +11,7 @@ import copy
 import json
 import mmap
 import os
+import shutil
 import zipfile
 from functools import cached_property
 from pathlib import Path
@@ -169,6 +170,10 @@ class Package:
         parts = self.models or (self,)
         operations = sum(1 for part in parts if part._program for _ in part.program.walk())
         return f"Package({name!r}, {operations} operations, {self.nbytes:,} bytes)"
+
+    def save(self, path):
+        """Copy the package to `path`, where nothing lies yet. `toykit.coreml.save` can also replace one."""
+        shutil.copytree(self.path, path, symlinks=True)
 
     def find_blob(self, name, offset):
         """The array that the program refers to as `name` and `offset`."""

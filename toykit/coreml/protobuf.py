@@ -145,6 +145,33 @@ def encode(content, message):
     return bytes(out)
 
 
+def replace(buffer, changes):
+    """The message in `buffer` with other values of some of its fields.
+
+    Parameters
+    ----------
+    buffer : bytes-like
+    changes : dict of int to int or bytes
+        Number of a field -> its value. Fields that the message lacks are not added.
+
+    Returns
+    -------
+    bytes
+        All other fields, known or not, are those of `buffer`.
+
+    Examples
+    --------
+    >>> replace(b"\\x08\\x96\\x01", {1: 3})
+    b'\\x08\\x03'
+    """
+    out, packers = bytearray(), {_EIGHT: bytes, _FOUR: bytes, _VARINT: _varint}
+    for number, wire, value in _records(memoryview(buffer)):
+        value = changes.get(number, value)
+        out += _varint(number << 3 | wire)
+        out += _varint(len(value)) + bytes(value) if wire == _BYTES else packers[wire](value)
+    return bytes(out)
+
+
 def _records(buffer):
     """Yield (number, wire type, value) of each field; the value is an int or a view of bytes."""
     position = 0

@@ -1,17 +1,22 @@
-"""A setting for each layer, handed to Core ML Tools.
+"""A setting for each layer.
 
 `toykit.sweep.choose` finds settings by the names of a torch module's tensors, `conv1.weight`. In a
-converted package the same tensor is a constant called `conv1_weight_to_fp16`, and coremltools takes
-an `OptimizationConfig` whose `op_name_configs` name such constants. One configuration holds one
-technique, so a recipe is applied in a few passes: first one for each technique, then a second one
-over what was pruned, which by then is called `conv1_weight_to_fp16_sparsified`.
+converted package the same tensor is a constant called `conv1_weight_to_fp16`. coremltools takes an
+`OptimizationConfig` whose `op_name_configs` name such constants. One configuration holds one technique, so
+there a recipe is a few passes: first one for each technique, then a second one over what was pruned, which
+by then is called `conv1_weight_to_fp16_sparsified`.
 """
 
 import re
 
 from .. import options as _options
-from .._quiet import coremltools, working
-from .configs import apply, configuration, one
+from .configs import configuration, one
+from .package import open_package
+from .writing import constants_of
+
+
+# What coremltools appends to the name of a constant that was compressed, and may be again.
+_AFTER = {"prune": "_sparsified", "palettize": "_palettized"}
 
 
 def configurations(mlmodel, settings):
@@ -19,7 +24,7 @@ def configurations(mlmodel, settings):
 
     Parameters
     ----------
-    mlmodel : coremltools.models.MLModel
+    mlmodel : coremltools.models.MLModel, str, Path or Package
         Converted from the network whose layers the recipe names.
     settings : dict of str to dict
         Layer to setting, as `toykit.sweep.choose(...).settings`. Layers with `{"technique":
@@ -39,13 +44,53 @@ def configurations(mlmodel, settings):
         If a layer is not a constant of the package, or its setting joins techniques in another way
         than pruning and one more.
     """
-    constants = constant_names(mlmodel)
-    passes = {}
+    return passes(steps_of_layers(open_package(mlmodel), settings))
+
+
+def passes(chosen):
+    """The configurations for names of constants -> steps."""
+    found = {}
+    for name, steps in chosen.items():
+        for number, (technique, complete) in enumerate(steps):
+            suffix = _AFTER[steps[0][0]] if number else ""
+            found.setdefault((number, technique), {})[name + suffix] = one(technique, complete)
+    return [
+        (technique, number > 0, configuration(op_name_configs=found[number, technique]))
+        for number, technique in sorted(found)
+    ]
+
+
+def compress_layers(package, settings, *, engine="toykit", progress=None):
+    """Compress each layer of a converted package with its own setting.
+
+    Parameters
+    ----------
+    package : str, Path, Package or coremltools.models.MLModel
+        Left as it was.
+    settings
+        As in `configurations`.
+    engine, progress
+        As in `compress`.
+
+    Returns
+    -------
+    Package or coremltools.models.MLModel
+        As `compress`.
+    """
+    from .compression import compress  # it stands on this module
+
+    return compress(package, settings, engine=engine, progress=progress)
+
+
+def steps_of_layers(package, settings):
+    """What is asked of each constant: its name -> list of (technique, options)."""
+    constants = constant_names(package)
+    chosen = {}
     for layer, setting in settings.items():
         if setting["technique"] == "float16":
             continue
-        chosen = {name: value for name, value in setting.items() if name != "technique"}
-        steps = _options.steps(setting["technique"], chosen)
+        options = {name: value for name, value in setting.items() if name != "technique"}
+        steps = _options.steps(setting["technique"], options)
         if len(steps) > 2 or len(steps) == 2 and steps[0][0] != "prune":
             raise ValueError(
                 f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"
@@ -55,46 +100,16 @@ def configurations(mlmodel, settings):
             raise ValueError(
                 f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}"
             )
-        for number, (technique, complete) in enumerate(steps):
-            name = constants[key] + "_sparsified" * number
-            passes.setdefault((number > 0, technique), {})[name] = one(technique, complete)
-    return [
-        (technique, joint, configuration(op_name_configs=passes[joint, technique]))
-        for joint, technique in sorted(passes)
-    ]
+        chosen[constants[key]] = steps
+    return chosen
 
 
-def compress_layers(mlmodel, settings, *, progress=None):
-    """Compress each layer of a converted package with its own setting.
-
-    Parameters
-    ----------
-    mlmodel, settings
-        As in `configurations`.
-    progress : callable (done, total), optional
-        As in `compress`.
-
-    Returns
-    -------
-    coremltools.models.MLModel
-    """
-    for technique, joint, config in configurations(mlmodel, settings):
-        with working(progress):
-            mlmodel = apply(technique, mlmodel, config, joint)
-    return mlmodel
-
-
-def constant_names(mlmodel):
+def constant_names(package):
     """The compressible constants of a package: plain name of the layer -> name of the constant.
 
     The plain name has underscores for dots, and not the `_to_fp16` that the conversion appends.
     """
-    coremltools()
-    import coremltools.optimize.coreml as cto
-
-    with working():
-        found = cto.get_weights_metadata(mlmodel, weight_threshold=_options.THRESHOLD)
-    return {_plain(name): name for name in found}
+    return {_plain(name): name for name in constants_of(package, _options.THRESHOLD)}
 
 
 def _plain(name):
