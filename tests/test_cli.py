@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 
+from tests.nightly import nightly
 from toykit import cli, doctor
 
 PROJECT = """
@@ -286,6 +287,32 @@ def test_mistakes_are_said_in_a_sentence(package, tmp_path, monkeypatch, capsys,
     said = capsys.readouterr().err
     assert words in said and "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_package_that_appears_meanwhile_is_left_as_it_is(package, tmp_path, monkeypatch, capsys):
+    from toykit import coreml
+
+    out, compress = tmp_path / "out.mlpackage", coreml.compress
+
+    def slow(*arguments, **options):
+        made = compress(*arguments, **options)
+        shutil.copytree(package, out)
+        return made
+
+    monkeypatch.setattr(coreml, "compress", slow)
+    assert cli.main(["compress", str(package), str(out), "--prune", "0.5"]) == 2
+    assert "exists" in (said := capsys.readouterr().err) or "has appeared" in said
+    assert coreml.Package(out).nbytes == coreml.Package(package).nbytes
+    assert [file.name for file in tmp_path.iterdir()] == [out.name]
+
+
+@nightly
+def test_of_two_compressions_to_one_name_exactly_one_writes(package, tmp_path):
+    command = [sys.executable, "-m", "toykit.cli", "compress", str(package), str(tmp_path / "out.mlpackage")]
+    both = [subprocess.Popen([*command, "--palettize", bits], stderr=subprocess.PIPE, text=True) for bits in "24"]
+    said = [one.communicate()[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 2] and not any("Traceback" in text for text in said)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.mlpackage"]
 
 
 @pytest.fixture(scope="module")

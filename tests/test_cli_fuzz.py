@@ -1,0 +1,120 @@
+"""Whatever is typed: an exit status of 0, 1 or 2, a sentence, and no file that is half of one."""
+
+import contextlib
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.nightly import cases
+from toykit import cli, coreml
+
+torch = pytest.importorskip("torch")
+ct = pytest.importorskip("coremltools")
+
+WHOLE = ["-1", "0", "1", "2", "3", "4", "6", "8", "16", "100", "4.5", "nan", "", " 4", "1_0", "٣", "0x8", "9" * 30, "9" * 5000]
+REAL = ["-1", "0", "-0.0", "0.5", "1", "1.5", "30", "50", "nan", "inf", "-inf", "1e400", "5e-324", "", "half", "٠.٥"]
+WORDS = ["", "main", "\x1b[2J", "\0", "\ud800", "a" * 300, "ß|<b>", "--", "-", "../..", "x\ny"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where everything lies: two packages, a classifier, inputs, and things that are none."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(64, 40), torch.nn.ReLU(), torch.nn.Linear(40, 4)).eval()
+    for name, target in (("a", "iOS18"), ("b", "iOS16")):
+        net[0].bias.data += 0.01
+        inputs = [ct.TensorType(name="x", shape=(1, 64))]
+        coreml.save(coreml.convert(net, torch.zeros(1, 64), target, inputs=inputs), folder / f"{name}.mlpackage")
+    np.savez(folder / "in.npz", x=np.ones((2, 1, 64)))
+    np.save(folder / "in.npy", np.ones((3, 1, 64)))
+    np.savez(folder / "wrong.npz", y=np.ones(3))
+    (folder / "text.npz").write_text("text")
+    (folder / "empty").mkdir()
+    (folder / "file.mlpackage").touch()
+    return folder
+
+
+def contents(folder):
+    return {file.relative_to(folder): file.read_bytes() if file.is_file() else None for file in folder.rglob("*")}
+
+
+names = st.sampled_from(["a.mlpackage"] * 16 + ["b.mlpackage"] * 6 + ["none.mlpackage", "empty", "file.mlpackage", "in.npz"])
+outputs = st.sampled_from(["out.mlpackage"] * 24 + [
+    "a.mlpackage", "a.mlpackage/out.mlpackage", "no/out.mlpackage", "out", "out.mlmodel", "file.mlpackage", "empty"])
+odd = st.sampled_from(WORDS)
+files = st.sampled_from(["in.npz", "in.npy", "wrong.npz", "text.npz", "none.npz", "empty", "a.mlpackage"])
+
+
+def mostly(*good, of):
+    """Three times in four a value that makes sense, which is what gets past the first checks."""
+    return st.one_of(*[st.sampled_from(good)] * 3, st.sampled_from(of))
+
+
+OPTIONS = {
+    "size": {},
+    "compress": {
+        "--prune": mostly("0.5", "0.9", of=REAL),
+        "--palettize": mostly("4", "2", of=WHOLE),
+        "--quantize": mostly("8", "4", of=WHOLE),
+        "--group-size": mostly("4", "8", of=WHOLE),
+        "--block-size": mostly("8", "16", of=WHOLE),
+    },
+    "compare": {
+        "--samples": mostly("1", "3", of=WHOLE),
+        "--seed": mostly("1", "2", of=WHOLE),
+        "--at-least": mostly("10", "30", of=REAL),
+        "--function": odd,
+        "--inputs": files,
+        "--json": None,
+    },
+}
+
+
+@st.composite
+def command_lines(draw):
+    """A command with its options in any number and order; names of files are marked with a slash in front."""
+    command = draw(st.sampled_from(["size", "compress", "compress", "compress", "compare", "compare", "compare"]))
+    path = lambda name: name.map("/{}".format)  # noqa: E731
+    places = {"size": [path(names)], "compress": [path(names), path(outputs)], "compare": [path(names), path(names)]}
+    arguments = [[draw(one if draw(st.integers(0, 39)) else odd)] for one in places[command]]
+    known = OPTIONS[command]
+    for option in draw(st.lists(st.sampled_from(sorted(known)), max_size=3, unique=True)) if known else []:
+        value = known[option]
+        value = path(value) if value is files else value
+        arguments.append([option] if value is None else [option, draw(value)])
+    if not draw(st.integers(0, 19)):
+        arguments.append([draw(odd)])
+    return [command, *(word for part in draw(st.permutations(arguments)) for word in part)]
+
+
+@settings(max_examples=cases())
+@given(arguments=command_lines())
+def test_fuzz_every_command_line_ends_in_a_status_and_a_sentence(folder, arguments):
+    before = contents(folder)
+    arguments = [f"{folder}{word}" if word.startswith("/") else word for word in arguments]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = cli.main(arguments)
+        except SystemExit as stop:  # so argparse ends
+            status = stop.code
+    out, err = out.getvalue(), err.getvalue()
+    assert status in (0, 1, 2)
+    assert "Traceback" not in err and "\x1b" not in out + err
+    if status == 2:
+        assert out == "" and "toykit" in err and len(err.strip()) > 20
+    if status == 1:
+        assert arguments[0] == "compare" and "--at-least" in arguments
+    if arguments[0] == "compare" and "--json" in arguments and status < 2:
+        assert json.loads(out)["ok"] is (status == 0)
+    made = folder / "out.mlpackage"
+    if arguments[0] == "compress" and status == 0:
+        assert coreml.Package(made).nbytes > 0
+        shutil.rmtree(made)
+    assert contents(folder) == before
