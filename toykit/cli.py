@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from . import __version__, doctor
@@ -85,15 +84,14 @@ def add_compress(commands):
 
 def run_compress(options):
     from . import coreml
-    from .coreml.output import check_output, take
+    from .coreml.output import check_output
 
     plan, details = _plan(options)
     out = check_output(options.out, options.model)
     before = coreml.Package(options.model)
-    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent) as nearby:
-        small = coreml.compress(before, plan, progress=_progress("weights"), **details)
-        print(file=sys.stderr)
-        after = coreml.Package(take(coreml.save(small, Path(nearby, out.name)), out))
+    small = coreml.compress(before, plan, progress=_progress("weights"), **details)
+    print(file=sys.stderr)
+    after = coreml.Package(coreml.save(small, out, replace=False))
     print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
     print(printable(f"next: toykit compare {out} {options.model}, and your own test set"))
     return 0

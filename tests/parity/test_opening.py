@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from toykit.coreml.package import open_package  # noqa: E402
 
 @pytest.fixture(scope="module")
 def made():
-    net = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 64)).eval()
+    layers = {"first": torch.nn.Linear(64, 64), "relu": torch.nn.ReLU(), "last": torch.nn.Linear(64, 64)}
+    net = torch.nn.Sequential(OrderedDict(layers)).eval()
     inputs = [ct.TensorType("x", (1, 64))]
     return tk.coreml.convert(net, torch.zeros(1, 64), target="iOS18", inputs=inputs)
 
@@ -44,14 +46,19 @@ def traces(folder):
     return kept
 
 
+PLAN = {"first.weight": {"technique": "prune", "sparsity": 0.5}}
 ASKS = {
     "compress": lambda path: tk.coreml.compress(path, "palettize", bits=4),
-    "compress a Package": lambda path: tk.coreml.compress(tk.coreml.Package(path), "quantize", bits=8),
-    "compress jointly": lambda path: tk.coreml.compress(
-        path, "joint", prune={"sparsity": 0.5}, quantize={"bits": 8}
+    "compress with coremltools": lambda path: tk.coreml.compress(
+        path, "joint", engine="coremltools", prune={"sparsity": 0.5}, quantize={"bits": 8}
     ),
-    "a plan": lambda path: tk.coreml.compress(path, {"op_0.weight": {"technique": "prune", "sparsity": 0.5}}),
-    "a plan of nothing": lambda path: tk.coreml.compress(path, {"op_0.weight": {"technique": "float16"}}),
+    "compress a Package": lambda path: tk.coreml.compress(
+        tk.coreml.Package(path), "quantize", engine="coremltools", bits=8
+    ),
+    "a plan": lambda path: tk.coreml.compress(path, PLAN, engine="coremltools"),
+    "a plan of nothing": lambda path: tk.coreml.compress(
+        path, {"first.weight": {"technique": "float16"}}, engine="coremltools"
+    ),
     "activations": lambda path: tk.coreml.quantize_activations(path, [{"x": [[1.0] * 64]}]),
     "open_mlmodel": open_mlmodel,
     "size": tk.size.ledger,
@@ -63,7 +70,7 @@ ASKS = {
 def test_a_package_that_is_read_is_not_touched(package, ask, tmp_path):
     before = traces(package)
     result = ASKS[ask](package)
-    if hasattr(result, "package_path"):
+    if isinstance(result, tk.coreml.Package | ct.models.MLModel):
         copy = tk.coreml.save(result, tmp_path / "copy.mlpackage")
         assert not any(path.is_symlink() for path in copy.rglob("*"))
         tk.coreml.load(copy)
@@ -104,9 +111,10 @@ class Vanishing:
 @pytest.mark.parametrize("read", [
     lambda package: package.weight_blobs,
     lambda package: tk.size.ledger(package).after("palettize", bits=4).nbytes,
-    lambda package: tk.coreml.compress(package, "quantize", bits=8).package_path,
+    lambda package: tk.coreml.compress(package, "quantize", bits=8).nbytes,
+    lambda package: tk.coreml.compress(package, "quantize", engine="coremltools", bits=8).nbytes,
     lambda package: list(tk.coreml.weights(package)),
-], ids=["blobs", "ledger", "compress", "weights"])
+], ids=["blobs", "ledger", "compress", "coremltools", "weights"])
 def test_a_package_keeps_the_model_whose_folder_it_is(package, read):
     opened = open_package(Vanishing(str(package)))
     assert read(opened)
@@ -115,12 +123,15 @@ def test_a_package_keeps_the_model_whose_folder_it_is(package, read):
 
 
 def test_threads_that_convert_and_compress_at_once(package, tmp_path):
-    expected, out = tk.coreml.Package(tk.coreml.compress(package, "quantize", bits=8).package_path).nbytes, sys.stdout
+    expected, out = tk.coreml.compress(package, "quantize", engine="coremltools", bits=8).nbytes, sys.stdout
     failed, sizes = [], []
+
+    def quietly(done, total):
+        pass
 
     def work(number):
         try:
-            small = tk.coreml.compress(package, "quantize", bits=8, progress=lambda done, total: None)
+            small = tk.coreml.compress(package, "quantize", engine="coremltools", bits=8, progress=quietly)
             sizes.append(tk.coreml.Package(tk.coreml.save(small, tmp_path / f"{number}.mlpackage")).nbytes)
             tk.coreml.convert(torch.nn.Linear(4, 4).eval(), torch.zeros(1, 4))
         except Exception as error:

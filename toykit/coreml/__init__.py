@@ -26,7 +26,7 @@ _HOME = {
     "load": "interpreter",
     "quantize_activations": "activations",
     "run": "interpreter",
-    "save": "conversion",
+    "save": "saving",
     "weights": "weights_of",
 }
 

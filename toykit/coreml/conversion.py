@@ -5,13 +5,11 @@ and returns coremltools' own `MLModel`. Whatever coremltools can do beyond that 
 """
 
 import contextlib
-import tempfile
-from pathlib import Path
 
 import numpy as np
 
 from .._optional import require
-from .._quiet import coremltools, quiet, working
+from .._quiet import coremltools, working
 from .repairs import convertible
 
 TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
@@ -81,43 +79,6 @@ def convert(model, example, target=None, precision="float16", *, progress=None, 
             compute_precision=getattr(ct.precision, precision.upper()),
             **options,
         )
-
-
-def save(mlmodel, path):
-    """Write a coremltools model as an .mlpackage, in place of one that is there.
-
-    The new package is complete before the old one goes: if writing fails, the old one stays.
-
-    Parameters
-    ----------
-    mlmodel : coremltools.models.MLModel
-    path : str or Path
-        Ends in .mlpackage.
-
-    Returns
-    -------
-    Path
-        `path`.
-
-    Raises
-    ------
-    ValueError
-        If the path does not end in .mlpackage, or something else than a package lies there.
-    """
-    path = Path(path)
-    if path.suffix != ".mlpackage":
-        raise ValueError(f"path must end in .mlpackage, the folder that Xcode recognises; got {path.name!r}")
-    if path.exists() and not (path / "Manifest.json").is_file():
-        raise ValueError(f"{path} exists and is not a package (it has no Manifest.json); not replaced")
-    # Beside the place where it belongs, so that renaming moves no bytes.
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as nearby:
-        new, old = Path(nearby, "new.mlpackage"), Path(nearby, "old.mlpackage")
-        with quiet():
-            mlmodel.save(str(new))
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    return path
 
 
 def _input(ct, torch, tensor):

@@ -213,6 +213,8 @@ def open_package(package):
         )
     if not package.package_path:
         raise ValueError("the MLModel is not a package: it is an older .mlmodel file without an ML program")
+    if hasattr(package, "opened_from"):  # its folder holds links, which lead out of it
+        return package.opened_from
     opened = Package(package.package_path)
     opened.owner = package  # coremltools deletes the folder with its model
     return opened
