@@ -15,7 +15,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab test test-all test-lib test-fuzz test-notebooks site test-site notebooks \
-        widgets workshop screenshots bench data data-training data-post-training constraints clean
+        widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -90,6 +90,10 @@ data-post-training: setup ## Measure again what chapter 10 reads: delete the fil
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
 	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)
+
+# Takes Python 3.10 and 3.11 and some minutes: each version of coremltools is installed, used once and removed.
+zoo-fixtures: setup ## Write the packages of tests/zoo again, with the versions of coremltools that they stand for (VERSIONS=...)
+	$(BIN)/python $(TOOLS)/zoo.py $(VERSIONS)
 
 clean: ## Remove what was built, and keep .venv
 	rm -rf _build build toykit.egg-info .pytest_cache .hypothesis .benchmarks
