@@ -221,6 +221,7 @@ def _lut(parts, indices, shape):
 
 def _palette(indices, lut, packed, shape, bits, vector_axis):
     """Indices with their tables, as toykit's class where it has one."""
+    indices = indices.reshape(-1)  # those of 8 bits come in the shape of the weight
     grouped = [axis for axis, count in enumerate(lut.shape[:-2]) if count > 1]
     length = lut.shape[-1]
     axis = vector_axis if length > 1 or not grouped else grouped[0]
