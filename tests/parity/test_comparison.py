@@ -188,6 +188,14 @@ def test_rows_of_an_embedding_that_are_gone_are_seen(make, kept):
     told(comparison.compare(*packages, samples=2), "32 of 800 rows", "visited, 4.0 %; --samples 50")
 
 
+@pytest.mark.parametrize("default, counts", [(1, [8, 50]), (16, [50, 1]), (3, [8, 1, 50])])
+def test_the_largest_shape_visits_the_rows(default, counts):
+    package = tk.coreml.convert(nn.Embedding(800, 8), torch.zeros(1, 4, dtype=torch.int32), "iOS17", inputs=[
+        ct.TensorType(name="ids", shape=(1, ct.RangeDim(1, 16, default=default)), dtype=np.int32)])
+    assert trials.Trials(tk.coreml.load(package), 0).counts() == counts
+    told(comparison.compare(package, package), "800 of 800 rows")
+
+
 class Tokens(nn.Module):
     """An embedding, used in the ways that models use them."""
 
@@ -277,7 +285,7 @@ def test_flexible_shapes_are_tried_at_their_ends(shapes, tried):
     package = tk.coreml.convert(nn.Linear(8, 2), torch.zeros(3, 8), "iOS17",
                                 inputs=[ct.TensorType(name="x", shape=shapes)])
     assert [one["x"] for one in trials.Trials(tk.coreml.load(package), 0).shapes] == tried
-    told(comparison.compare(package, package), *(f"one more with x {shape}" for shape in tried[1:]))
+    told(comparison.compare(package, package), *(f"1 more with x {shape}" for shape in tried[1:]))
 
 
 def test_an_end_that_the_program_cannot_take_is_left_out():
@@ -291,7 +299,7 @@ def test_an_end_that_the_program_cannot_take_is_left_out():
 
     package = tk.coreml.convert(Valid(), torch.zeros(1, 2, 8), "iOS17",
                                 inputs=[ct.TensorType(name="x", shape=(1, 2, ct.RangeDim(1, 20, default=8)))])
-    found = told(comparison.compare(package, package), "identical", "one more with x (1, 2, 1): left out", "x (1, 2, 20)")
+    found = told(comparison.compare(package, package), "identical", "1 more with x (1, 2, 1): left out", "x (1, 2, 20)")
     assert found.outputs[0].samples == 9
 
 

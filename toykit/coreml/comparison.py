@@ -192,7 +192,7 @@ def compare(model, reference, inputs=None, *, samples=None, seed=0, function=Non
         By default inputs are random: token numbers visit the whole table that they index, images are
         bytes, other numbers are normal; and where the reference has no finite answer to those, as a
         model that takes a logarithm, uniform from 0 to 1. A model with states gets four in a row. Of
-        flexible shapes, the ends are tried too, once each.
+        flexible shapes, the ends are tried too.
     samples : int, optional
         How many random inputs. By default 8, and where a table has more rows than these visit, as many
         as visit all, up to 1,000 and to what is estimated to take some tens of seconds.
@@ -325,7 +325,7 @@ def _in_words(decibels):
 def _with_random(one, two, samples, seed, progress):
     """Tallies by output, and what was tried, in sentences."""
     trials = Trials(two, seed)
-    counts = [samples or trials.affordable(), *[1] * (len(trials.shapes) - 1)]
+    counts = trials.counts(samples)
     for spread in trials.spreads:
         patient, failed = spread == trials.spreads[-1], None
         try:
@@ -344,6 +344,8 @@ def _attempt(one, two, trials, counts, spread, progress, patient):
     """Tallies by output, and why shapes were left out, by their number; not `patient`: up to a bad sample."""
     tallies, left_out = _tallies(one, two), {}
     for done, (number, sequence) in enumerate(trials.draw(counts, spread)):
+        if number in left_out:
+            continue
         try:
             expected = _answers(two, sequence, trials.watch)
         except PackageError as error:
@@ -488,12 +490,12 @@ def _notes(trials, counts, spread, reference, left_out):
         notes.append(f"{name}: whole numbers from {low:,} to {high:,}" if low < high else f"{name}: {low:,}")
     for name, table, seen, rows in trials.seen():
         enough = trials.enough()
-        more = f"; --samples {enough} (samples= in Python) visits all" if enough > count else ""
+        more = f"; --samples {enough} (samples= in Python) visits all" if seen < rows and enough > count else ""
         notes.append(f"{name}: {seen:,} of {rows:,} rows of {table!r} visited, {_share(seen, rows)}{more}")
     for number, shapes in enumerate(trials.shapes[1:], 1):
         shape = ", ".join(f"{name} {size}" for name, size in shapes.items())
         reason = f": left out, {left_out[number]}" if number in left_out else ""
-        notes.append(f"one more with {shape}{reason}")
+        notes.append(f"{counts[number]} more with {shape}{reason}")
     return notes
 
 

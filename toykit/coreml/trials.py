@@ -239,8 +239,7 @@ class Trials:
         }
         self.tables = [use for uses in self.uses.values() for use in uses if use.table]
         self.visited = [np.zeros(use.high + 1, bool) for use in self.tables]
-        numbers = max([math.prod(self.shapes[0][use.input]) for use in self.tables], default=1)
-        self._work = self.steps * (model.package.nbytes * numbers + operations * _CALL)
+        self._nbytes, self._calls = model.package.nbytes, operations * _CALL
 
     @property
     def has_numbers(self):
@@ -263,17 +262,26 @@ class Trials:
         """Whether an input is of whole numbers that pick no rows."""
         return not any(use.table for use in self.uses.get(name, ()))
 
-    def enough(self):
-        """How many samples visit every row of the tables that the inputs can reach."""
+    def enough(self, number=0):
+        """How many samples of a shape visit every row of the tables that the inputs can reach."""
         needed = [_FEWEST]
         for name in {use.input for use in self.tables}:
-            (low, high), visits = self.whole[name], self.steps * math.prod(self.shapes[0][name])
-            needed.append(math.ceil((high - low + 1) / max(1, visits)))
+            low, high = self.whole[name]
+            needed.append(math.ceil((high - low + 1) / max(1, self.steps * math.prod(self.shapes[number][name]))))
         return max(needed)
 
-    def affordable(self):
-        """`enough`, if that takes seconds and not minutes; else as many as that."""
-        return min(self.enough(), _MOST, max(_FEWEST, _MOST_WORK // max(1, self._work)))
+    def counts(self, samples=None):
+        """How many samples of each of the shapes: those asked for, or as many as visit every row in seconds.
+
+        Where shapes are flexible, the largest visits the most.
+        """
+        counts = [samples or _FEWEST, *[1] * (len(self.shapes) - 1)]
+        if samples is None and self.tables:
+            numbers = [max(math.prod(shapes[use.input]) for use in self.tables) for shapes in self.shapes]
+            largest = numbers.index(max(numbers))
+            work = self.steps * (self._nbytes * numbers[largest] + self._calls)
+            counts[largest] = min(self.enough(largest), _MOST, max(_FEWEST, _MOST_WORK // max(1, work)))
+        return counts
 
     def draw(self, counts, spread):
         """Yield samples, each a list of inputs that follow each other, with the number of their shape.
