@@ -195,3 +195,19 @@ def test_coremltools_works_for_one_thread_at_a_time():
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert most == [1] * 8
+
+
+def test_a_handler_of_log_lines_that_was_made_in_a_block_is_silent_in_the_next_ones(capsys):
+    logger = logging.getLogger("coremltools.a_part_with_a_level_of_its_own")
+    logger.setLevel(logging.INFO)
+    with quiet():
+        handler = logging.StreamHandler()  # as logging.basicConfig makes it, on the stream of this moment
+        logger.addHandler(handler)
+    try:
+        with quiet():
+            logger.info("layer 1 of 3")
+        assert "layer 1" not in capsys.readouterr().err
+        logger.info("layer 2 of 3")
+        assert "layer 2" in capsys.readouterr().err
+    finally:
+        logger.removeHandler(handler)

@@ -58,16 +58,15 @@ def quiet():
 class _Stream:
     """Standard output or error while there are quiet blocks: silent inside of them, as ever elsewhere.
 
-    Somebody who redirects output meanwhile may put this back after the last block has ended; from then
-    on it is the stream that it stands for.
+    Somebody may keep it for longer: who redirects output meanwhile and puts this back, or a handler of log
+    lines that was made in a block. It is silent in later blocks too, and else the stream that it stands for.
     """
 
     def __init__(self, stream):
         self.stream, self.blocks = stream, set()
 
     def __getattr__(self, name):
-        silent = not self.blocks.isdisjoint(_INSIDE.get())
-        return getattr(io.StringIO() if silent else self.stream, name)
+        return getattr(io.StringIO() if _INSIDE.get() else self.stream, name)
 
 
 def _begin(block):
