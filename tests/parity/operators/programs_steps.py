@@ -150,4 +150,42 @@ def listed(mb, x):
     return mb.list_read(ls=made, index=1), mb.list_gather(ls=made, indices=[2, 0]), mb.list_length(ls=made)
 
 
+def listed_by_place(mb, x, i):
+    """Rows at places that the program computes; and rows of no elements. Lists hold nothing without an axis."""
+    place, rows = mb.gather(x=i, indices=0, axis=0), mb.make_list(init_length=1, elem_shape=(np.int32(2),))
+    first = mb.gather(x=x, indices=0, axis=0)
+    rows = mb.list_write(ls=rows, index=place, value=first)
+    rows = mb.list_scatter(ls=rows, indices=i, value=mb.slice_by_size(x=x, begin=[1, 0], size=[2, 2]))
+    blank = mb.make_list(init_length=2, elem_shape=(np.int32(0),))
+    blank = mb.list_write(ls=blank, index=1, value=mb.slice_by_size(x=first, begin=[2], size=[0]))
+    return mb.list_read(ls=rows, index=place), mb.list_gather(ls=rows, indices=i), mb.list_length(ls=blank)
+
+
+case(
+    "lists by computed places",
+    listed_by_place,
+    lambda x, i: (x[1], x[[1, 2]], np.int32(2)),
+    x=array(normal(3, 2)),
+    i=np.int32([2, 0]),
+)
+
+
+def counted(mb, x, n):
+    """A number without an axis and an empty tensor, as often round a loop as an input says, then a choice."""
+    total, nothing = mb.gather(x=x, indices=0, axis=0), mb.slice_by_size(x=x, begin=[1], size=[0])
+    times = mb.squeeze(x=n)
+    _, total, nothing = mb.while_loop(
+        _cond=lambda i, y, z: mb.less(x=i, y=times),
+        _body=lambda i, y, z: (mb.add(x=i, y=1), mb.mul(x=y, y=2.0), mb.add(x=z, y=y)),
+        loop_vars=(np.int32(0), total, nothing),
+    )
+    chosen = mb.cond(
+        pred=mb.equal(x=mb.gather(x=mb.shape(x=nothing), indices=0, axis=0), y=0),
+        _true_fn=lambda: mb.add(x=total, y=1.0),
+        _false_fn=lambda: mb.sub(x=total, y=1.0),
+    )
+    return chosen, mb.shape(x=nothing)
+
+
+case("a loop over a number", counted, lambda x, n: (8 * x[0] + 1, np.int32([0])), x=array(normal(3)), n=np.int32([3]))
 case("lists", listed, lambda x: (x[1], x[[2, 0]], np.int32(3)), x=array(normal(3, 4)))

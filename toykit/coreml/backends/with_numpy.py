@@ -77,6 +77,8 @@ class NumPy:
         return 0.5 * (1 + np.tanh(0.5 * x))
 
     def softmax(self, x, axis):
+        if not x.size:
+            return x
         grown = np.exp(x - np.max(x, axis=axis, keepdims=True))
         return grown / np.sum(grown, axis=axis, keepdims=True)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..protobuf import PackageError
 from .registry import numpy_operator, room
 
 
@@ -18,8 +19,10 @@ def non_maximum_suppression(
 ):
     # Since iOS 17 the boxes lie along the last axis, there is no least score, and they are not counted.
     old = score_threshold is not None
-    if not old:
+    if not old and boxes.ndim == scores.ndim == 3:
         boxes, scores = boxes.swapaxes(1, 2), scores.swapaxes(1, 2)
+    if boxes.shape != (*scores.shape[:2], 4) or scores.ndim != 3:
+        raise PackageError(f"boxes {boxes.shape} and scores {scores.shape} do not go with each other")
     images, classes = len(boxes), scores.shape[2]
     kept_boxes = np.zeros(room((images, max_boxes, 4)), np.float32)
     kept_scores = np.zeros(room((images, max_boxes, classes)), np.float32)

@@ -7,12 +7,17 @@ import math
 
 import numpy as np
 
+from ..protobuf import PackageError
 from .registry import operator, room
 
 
 def per_channel(values, x):
-    """A vector with one entry for each channel, shaped to broadcast over x (n, C, ...)."""
-    return values.reshape(-1, *[1] * (x.ndim - 2)) if values.ndim else values
+    """A vector with one entry for each channel, shaped to broadcast over x (n, C, ...); a number as it is."""
+    if not values.ndim or tuple(values.shape) == (1,):
+        return values.reshape(())
+    if x.ndim < 2 or tuple(values.shape) != (x.shape[1],):
+        raise PackageError(f"a vector {tuple(values.shape)} does not go with the channels of {tuple(x.shape)}")
+    return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
 # --- of one tensor ---

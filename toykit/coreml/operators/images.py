@@ -18,6 +18,8 @@ def _grid(into, out, mode):
     The formulas are those of MIL's `resize_bilinear`.
     """
     i = np.arange(out, dtype=np.float64)
+    if not out:
+        return i
     if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
         if out == 1:
             return np.array([0.0 if mode.startswith("STRICT") else (into - 1) / 2])
@@ -39,10 +41,16 @@ def _grid(into, out, mode):
 
 def _between(x, axis, places):
     """Values of x at fractional places along an axis."""
+    _some(x, axis, places)
     low = np.floor(places).astype(int)
     high = np.minimum(low + 1, x.shape[axis] - 1)
     share = (places - low).astype(np.float32).reshape([-1] + [1] * (x.ndim - axis % x.ndim - 1))
     return np.take(x, low, axis) * (1 - share) + np.take(x, high, axis) * share
+
+
+def _some(x, axis, places):
+    if len(places) and not x.shape[axis]:
+        raise PackageError(f"nothing can be read from an image of {tuple(x.shape)}")
 
 
 def _resize(x, sizes, mode):
@@ -57,12 +65,13 @@ def _nearest(x, sizes):
     room((*x.shape[: x.ndim - len(sizes)], *sizes))
     for axis, size in zip(range(-len(sizes), 0), sizes):
         into, out = x.shape[axis], int(size)
+        _some(x, axis, range(out))
         x = np.take(x, np.arange(out) * into // out, axis)
     return x
 
 
 @numpy_operator("resize")
-def resize(xp, x, *, shape, resized_dims, interpolation_mode="LINEAR", sampling_mode="DEFAULT"):
+def resize(xp, x, *, shape: list, resized_dims, interpolation_mode="LINEAR", sampling_mode="DEFAULT"):
     count = int(resized_dims)
     sizes = [size or x.shape[x.ndim - count + i] for i, size in enumerate(shape[len(shape) - count :])]
     if interpolation_mode != "NEAREST_NEIGHBOR":
@@ -72,6 +81,7 @@ def resize(xp, x, *, shape, resized_dims, interpolation_mode="LINEAR", sampling_
     room((*x.shape[: x.ndim - count], *sizes))
     for axis, size in zip(range(-count, 0), sizes):
         places = np.floor(_grid(x.shape[axis], int(size), sampling_mode) + 0.5).astype(int)
+        _some(x, axis, places)
         x = np.take(x, np.minimum(places, x.shape[axis] - 1), axis)
     return x
 
@@ -123,12 +133,13 @@ def crop_resize(
     pad_value=0.0,
 ):
     """Cut boxes out of images and bring each to one size. `roi` is how iOS 15 and 16 pass the boxes."""
-    room((len(boxes if roi is None else roi), *x.shape[:2], target_height, target_width))
+    count = len(boxes if roi is None else roi)
+    shape = room((count, *((1, x.shape[1]) if roi is None else x.shape[:2]), target_height, target_width))
     if roi is None:
         images = range(len(boxes)) if box_indices is None else box_indices.astype(int)
         chosen = [x[image][None] for image in images]
     else:
-        rows = roi.reshape(len(roi), -1)
+        rows = roi.reshape(count, math.prod(roi.shape[1:]))
         boxes = rows[:, -4:]
         chosen = [x if rows.shape[1] == 4 else x[int(row[0])][None] for row in rows]
     height, width = x.shape[-2:]
@@ -147,7 +158,7 @@ def crop_resize(
         inside = ((rows >= 0) & (rows <= height - 1))[:, None] & ((columns >= 0) & (columns <= width - 1))
         crop = _between(_between(image, -2, np.clip(rows, 0, height - 1)), -1, np.clip(columns, 0, width - 1))
         crops.append(np.where(inside, crop, np.float32(pad_value)))
-    y = np.stack(crops)
+    y = np.stack(crops) if crops else np.zeros(shape, np.float32)
     return y[:, 0] if roi is None else y
 
 
@@ -168,6 +179,8 @@ def _box_grid(first, last, out, mode):
     """Places between two coordinates, by the rules of `_grid` with last - first + 1 elements."""
     into = last - first + 1
     i = np.arange(out, dtype=np.float64)
+    if not out:
+        return i
     if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
         if out == 1:
             return np.array([first if mode.startswith("STRICT") else (first + last) / 2])
@@ -247,6 +260,8 @@ def _unnormalized(places, size, mode, align_corners):
 
 def _sample(x, across, down, sampling_mode, padding_mode, padding_value, align_corners):
     height, width = x.shape[-2:]
+    if across.size and not height * width:
+        raise PackageError(f"nothing can be read from an image of {tuple(x.shape)}")
     across = _folded(across, width, padding_mode)
     down = _folded(down, height, padding_mode)
     batch = np.arange(len(x))[:, None, None]

@@ -5,17 +5,36 @@ import math
 import numpy as np
 
 from ..protobuf import PackageError
-from .registry import numpy_operator, room
+from .registry import axis_of, numpy_operator, room
 
 
 @numpy_operator("slice_by_index")
-def slice_by_index(xp, x, *, begin, end, stride=None, begin_mask=None, end_mask=None, squeeze_mask=None):
+def slice_by_index(
+    xp,
+    x,
+    *,
+    begin: list,
+    end: list,
+    stride: list = None,
+    begin_mask: list = None,
+    end_mask: list = None,
+    squeeze_mask: list = None,
+):
     return x[_slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)]
 
 
 @numpy_operator("slice_update")
 def slice_update(
-    xp, x, update, *, begin, end, stride=None, begin_mask=None, end_mask=None, squeeze_mask=None
+    xp,
+    x,
+    update,
+    *,
+    begin: list,
+    end: list,
+    stride: list = None,
+    begin_mask: list = None,
+    end_mask: list = None,
+    squeeze_mask: list = None,
 ):
     y = x.copy()
     y[_slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)] = update
@@ -24,33 +43,41 @@ def slice_update(
 
 def _slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask):
     none = [False] * x.ndim
-    places = zip(
-        begin, end, stride or [1] * x.ndim, begin_mask or none, end_mask or none, squeeze_mask or none
-    )
+    given = begin, end, stride or [1] * x.ndim, begin_mask or none, end_mask or none, squeeze_mask or none
+    if any(len(part) != x.ndim for part in given):
+        raise PackageError(f"a slice must say where it begins and ends for each of the {x.ndim} axes")
     return tuple(
         first if single else slice(None if from_start else first, None if to_end else last, step)
-        for first, last, step, from_start, to_end, single in places
+        for first, last, step, from_start, to_end, single in zip(*given)
     )
 
 
 @numpy_operator("slice_by_size")
-def slice_by_size(xp, x, *, begin, size):
+def slice_by_size(xp, x, *, begin: list, size: list):
     """A size of -1 goes to the end."""
-    if any(not 0 <= b <= b + max(n, 0) <= length or n < -1 for b, n, length in zip(begin, size, x.shape)):
+    if not len(begin) == len(size) == x.ndim or any(
+        not 0 <= b <= b + max(n, 0) <= length or n < -1 for b, n, length in zip(begin, size, x.shape)
+    ):
         raise PackageError(f"a slice of {list(size)} from {list(begin)} does not lie in {tuple(x.shape)}")
     return x[tuple(slice(b, None if n == -1 else b + n) for b, n in zip(begin, size))]
 
 
 @numpy_operator("gather")
 def gather(xp, x, indices, *, axis=0, batch_dims=0, validate_indices=False):
-    room((math.prod(indices.shape[batch_dims:]), *x.shape[:axis], *x.shape[axis % x.ndim + 1 :]))
-    if not batch_dims:
-        return np.take(x, indices, axis)
-    rows = x.reshape(-1, *x.shape[batch_dims:])
-    places = indices.reshape(len(rows), *indices.shape[batch_dims:])
-    axis = axis % x.ndim - batch_dims
-    picked = np.stack([np.take(row, place, axis) for row, place in zip(rows, places)])
-    return picked.reshape(*x.shape[:batch_dims], *picked.shape[1:])
+    """The numbers at `indices` of an axis, which their axes replace; the first `batch_dims` go side by side."""
+    axis = axis_of(axis, x.ndim)
+    own = indices.ndim - batch_dims
+    places = _batches(x, indices.shape, batch_dims)
+    room((math.prod(indices.shape), *x.shape[batch_dims:axis], *x.shape[axis + 1 :]))
+    picked = np.moveaxis(x, axis, batch_dims)[(*places, indices)]
+    return np.moveaxis(picked, range(batch_dims, indices.ndim), range(axis, axis + own))
+
+
+def _batches(x, shape, batch_dims):
+    """Places along the first axes of x, one array for each, to go with an array of places of this shape."""
+    if batch_dims < 0 or x.shape[:batch_dims] != tuple(shape[:batch_dims]):
+        raise PackageError(f"the first {batch_dims} axes of {x.shape} and of the indices are not the same")
+    return np.indices(shape, sparse=True)[:batch_dims]
 
 
 @numpy_operator("gather_along_axis")
@@ -60,11 +87,11 @@ def gather_along_axis(xp, x, indices, *, axis=0, validate_indices=False):
 
 @numpy_operator("gather_nd")
 def gather_nd(xp, x, indices, *, batch_dims=0, validate_indices=False):
-    rows = x.reshape(-1, *x.shape[batch_dims:])
-    places = indices.reshape(len(rows), *indices.shape[batch_dims:])
-    room((*indices.shape[:-1], *x.shape[batch_dims + indices.shape[-1] :]))
-    picked = np.stack([row[tuple(np.moveaxis(place, -1, 0))] for row, place in zip(rows, places)])
-    return picked.reshape(*x.shape[:batch_dims], *picked.shape[1:])
+    *shape, depth = indices.shape
+    rest = x.shape[batch_dims + depth :]
+    room((*shape, *rest))
+    picked = x[(*_batches(x, shape, batch_dims), *np.moveaxis(indices, -1, 0))]
+    return np.broadcast_to(picked, (*shape, *rest))
 
 
 _COMBINE = {
@@ -121,9 +148,10 @@ def topk(
     return_indices=True,
     output_indices_dtype="int32",
 ):
+    axis = axis_of(axis, x.ndim)
     k = x.shape[axis] if k == -1 else k
-    if not 0 < k <= x.shape[axis]:
-        raise PackageError(f"k must be -1 or 1 to {x.shape[axis]}, the size of the axis; got {k}")
+    if not 0 <= k <= x.shape[axis]:
+        raise PackageError(f"k must be -1 or 0 to {x.shape[axis]}, the size of the axis; got {k}")
     places = np.take(_order(x, axis, ascending), range(k), axis)
     values = np.take_along_axis(x, places, axis)
     return (values, places) if return_indices else values
@@ -131,6 +159,7 @@ def topk(
 
 def _order(x, axis, ascending):
     """Places in order of their values; of equal values the first place comes first."""
+    axis = axis_of(axis, x.ndim)
     if ascending:
         return np.argsort(x, axis, kind="stable")
     # Sorted from behind, and read from behind: so equal values keep their order.
@@ -140,7 +169,7 @@ def _order(x, axis, ascending):
 
 @numpy_operator("non_zero")
 def non_zero(xp, x):
-    return np.stack(np.nonzero(x), -1)
+    return np.argwhere(x)
 
 
 @numpy_operator("one_hot")
@@ -155,6 +184,7 @@ def one_hot(xp, indices, *, one_hot_vector_size, axis=-1, on_value=1, off_value=
 
 @numpy_operator("band_part")
 def band_part(xp, x, *, lower=-1, upper=-1):
+    axis_of(-2, x.ndim)
     row, column = np.arange(x.shape[-2])[:, None], np.arange(x.shape[-1])
     kept = np.ones((x.shape[-2], x.shape[-1]), bool)
     if lower >= 0:
@@ -165,7 +195,7 @@ def band_part(xp, x, *, lower=-1, upper=-1):
 
 
 @numpy_operator("fill")
-def fill(xp, *, shape, value=0.0):
+def fill(xp, *, shape: list, value=0.0):
     return np.full(room(shape), value, _narrow(value))
 
 

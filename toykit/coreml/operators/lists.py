@@ -32,7 +32,7 @@ def while_loop(xp, loop_vars, *, blocks):
 
 
 @operator("make_list")
-def make_list(xp, *, elem_shape, init_length=1, dynamic_length=True, dtype="fp32"):
+def make_list(xp, *, elem_shape: list, init_length=1, dynamic_length=True, dtype="fp32"):
     if not 0 <= init_length <= _LONGEST_LIST:
         raise PackageError(f"a list would have {init_length:,} elements; toykit allows {_LONGEST_LIST:,}")
     sizes = [size for size in elem_shape if isinstance(size, int)]
@@ -58,12 +58,12 @@ def list_write(xp, ls, value, *, index):
 
 
 @operator("list_gather")
-def list_gather(xp, ls, *, indices):
+def list_gather(xp, ls, *, indices: list):
     return xp.stack([ls[_place(index, ls)] for index in indices], 0)
 
 
 @operator("list_scatter")
-def list_scatter(xp, ls, value, *, indices):
+def list_scatter(xp, ls, value, *, indices: list):
     return _written(xp, ls, dict(zip(indices, value)))
 
 
@@ -96,7 +96,7 @@ def write_state(xp, data, *, input, state):
 
 
 @numpy_operator("classify")
-def classify(xp, probabilities, *, classes):
+def classify(xp, probabilities, *, classes: list):
     """The likeliest label, and each label with its probability."""
     shares = probabilities.reshape(-1)
     if len(shares) != len(classes):

@@ -3,7 +3,7 @@
 from ..protobuf import PackageError
 from .elementwise import per_channel
 from .reductions import reduce_mean, reduce_sum
-from .registry import operator
+from .registry import axis_of, operator
 
 _MOST_NEIGHBOURS = 4096
 
@@ -27,7 +27,7 @@ def instance_norm(xp, x, gamma=None, beta=None, *, epsilon=1e-5):
 
 
 @operator("layer_norm")
-def layer_norm(xp, x, gamma=None, beta=None, *, axes=None, epsilon=1e-5):
+def layer_norm(xp, x, gamma=None, beta=None, *, axes: list = None, epsilon=1e-5):
     axes = sorted(axis % x.ndim for axis in (range(x.ndim) if axes is None else axes))
     y = _standard(xp, x, axes, epsilon)
     # gamma and beta have the sizes of the axes; they are repeated along the others.
@@ -49,6 +49,7 @@ def local_response_norm(xp, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
     """Divide by a power of the mean square of `size` neighbouring channels, zeros beyond the ends."""
     if not 1 <= size <= _MOST_NEIGHBOURS:
         raise PackageError(f"size must be 1 to {_MOST_NEIGHBOURS:,} channels; got {size:,}")
+    axis_of(1, x.ndim)
     before = size // 2
     widths = [(0, 0)] * x.ndim
     widths[1] = (before, size - 1 - before)

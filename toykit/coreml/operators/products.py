@@ -40,6 +40,8 @@ def scaled_dot_product_attention(xp, query, key, value, attn_mask=None):
     """softmax(Q K^T / sqrt(E) + mask) V, over the last two axes."""
     scores = matmul(xp, query, key, transpose_y=True) / math.sqrt(query.shape[-1])
     if attn_mask is not None:
+        if np.broadcast_shapes(tuple(attn_mask.shape), tuple(scores.shape)) != tuple(scores.shape):
+            raise PackageError(f"a mask {tuple(attn_mask.shape)} does not go with scores {tuple(scores.shape)}")
         if xp.kind(attn_mask) == "bool":
             scores = xp.where(attn_mask, scores, -math.inf)
         else:
@@ -48,16 +50,21 @@ def scaled_dot_product_attention(xp, query, key, value, attn_mask=None):
 
 
 @operator("conv")
-def conv(xp, x, weight, bias=None, *, strides=None, pad_type="valid", pad=None, dilations=None, groups=1):
+def conv(xp, x, weight, bias=None, *, strides: list = None, pad_type="valid", pad: list = None, dilations: list = None, groups=1):
     kernel, rank = weight.shape[2:], x.ndim - 2
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+    reach = _reach(x, weight, strides, dilations)
+    if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
+        raise PackageError(f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}")
     widths = padding(x.shape[2:], reach, strides, pad_type, pad)
     padded = [size + sum(pair) for size, pair in zip(x.shape[2:], widths)]
     room((x.shape[0], x.shape[1], *padded))
     outputs = [max((size - r) // stride + 1, 0) for size, r, stride in zip(padded, reach, strides)]
     # What comes out, and the copies of what each window holds that a backend may make on the way.
     room((x.shape[0], max(weight.shape[0], x.shape[1] * math.prod(kernel)), *outputs))
+    if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
+        total = xp.zeros((x.shape[0], weight.shape[0], *outputs))
+        return total if bias is None else total + per_channel(bias, total)
     return xp.conv(x, weight, bias, strides, widths, dilations, groups)
 
 
@@ -68,22 +75,24 @@ def conv_transpose(
     weight,
     bias=None,
     *,
-    pad=None,
-    output_shape=None,
+    pad: list = None,
+    output_shape: list = None,
     pad_type="valid",
-    strides=None,
-    dilations=None,
+    strides: list = None,
+    dilations: list = None,
     groups=1,
 ):
     rank = x.ndim - 2
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
-    reach = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilations)]
+    reach = _reach(x, weight, strides, dilations)
+    if groups < 1 or x.shape[1] != weight.shape[0] or x.shape[1] % groups:
+        raise PackageError(f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}")
     whole = [(size - 1) * s + r for size, s, r in zip(x.shape[2:], strides, reach)]
     channels = weight.shape[1] * groups
     room((x.shape[0], channels, *whole))
     # What is cut off the whole, before and after; where less than nothing is, zeros are added.
     if pad_type == "custom":
-        cut = list(zip(pad[::2], pad[1::2]))
+        cut = _custom(pad, rank)
     elif pad_type == "same":
         surplus = [max(w - size * s, 0) for w, size, s in zip(whole, x.shape[2:], strides)]
         cut = [(n // 2, n - n // 2) for n in surplus]
@@ -92,7 +101,10 @@ def conv_transpose(
     if output_shape is not None:
         wanted = room(output_shape)[-rank:]
         cut = [(before, w - before - size) for w, (before, _), size in zip(whole, cut, wanted)]
-    total = xp.conv_transpose(x, weight, strides, dilations, groups)
+    if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
+        total = xp.zeros((x.shape[0], channels, *whole))
+    else:
+        total = xp.conv_transpose(x, weight, strides, dilations, groups)
     added = [(max(-before, 0), max(-after, 0)) for before, after in cut]
     if any(sum(pair) for pair in added):
         total = xp.pad(total, [(0, 0), (0, 0), *added], 0.0)
@@ -102,16 +114,40 @@ def conv_transpose(
     return total if bias is None else total + per_channel(bias, total)
 
 
+def _reach(x, weight, strides, dilations):
+    """How far a kernel reaches along each axis: list of int."""
+    kernel = weight.shape[2:]
+    if x.ndim != weight.ndim or not len(strides) == len(dilations) == len(kernel):
+        raise PackageError(
+            f"x {tuple(x.shape)}, weights {tuple(weight.shape)}, strides {strides} and dilations {dilations} "
+            "do not have the same axes"
+        )
+    if min(*kernel, *strides, *dilations) < 1:
+        raise PackageError(
+            f"windows {list(kernel)}, strides {strides} and dilations {dilations} must be 1 or more"
+        )
+    return [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
+
+
+def _custom(pad, rank):
+    """(before, after) for each of the last `rank` axes."""
+    if pad is None or len(pad) != 2 * rank or min(pad) < 0:
+        raise PackageError(f"pad must be two numbers from 0 up for each of {rank} axes; got {pad}")
+    return list(zip(pad[::2], pad[1::2]))
+
+
 def padding(sizes, reach, strides, pad_type, pad):
     """What is added before and after each axis: list of (int, int).
 
     "same" makes as many outputs as strides fit into the input; an odd element goes after ("same") or
     before ("same_lower").
     """
+    if not len(strides) == len(reach) == len(sizes) or not sizes:
+        raise PackageError(f"strides {list(strides)} and windows {list(reach)} do not go with {tuple(sizes)}")
     if min(*strides, *reach) < 1:
         raise PackageError(f"strides {list(strides)} and windows {list(reach)} must be 1 or more")
     if pad_type == "custom":
-        return list(zip(pad[::2], pad[1::2]))
+        return _custom(pad, len(sizes))
     if pad_type == "valid":
         return [(0, 0)] * len(sizes)
     if pad_type not in ("same", "same_lower"):

@@ -11,6 +11,8 @@ def quantize(xp, input, scale, zero_point=None, *, output_dtype, axis=None):
     """clip(round(input / scale) + zero_point)"""
     if output_dtype not in _RANGES:
         raise PackageError(f"output_dtype must be int8 or uint8; got {output_dtype!r}")
+    if not bool((scale > 0).all()):
+        raise PackageError("scale must be greater than 0")
     codes = xp.round(input / _along(scale, input, axis))
     if zero_point is not None:
         codes = codes + xp.to_float(_along(zero_point, input, axis))

@@ -12,17 +12,17 @@ def _generator(seed):
 
 
 @numpy_operator("random_normal")
-def random_normal(xp, *, shape, mean=0.0, stddev=1.0, seed=-1):
+def random_normal(xp, *, shape: list, mean=0.0, stddev=1.0, seed=-1):
     return _generator(seed).normal(mean, stddev, room(shape))
 
 
 @numpy_operator("random_uniform")
-def random_uniform(xp, *, shape, low=0.0, high=1.0, seed=-1):
+def random_uniform(xp, *, shape: list, low=0.0, high=1.0, seed=-1):
     return _generator(seed).uniform(low, high, room(shape))
 
 
 @numpy_operator("random_bernoulli")
-def random_bernoulli(xp, *, shape, prob=0.5, seed=-1):
+def random_bernoulli(xp, *, shape: list, prob=0.5, seed=-1):
     return _generator(seed).random(room(shape)) < prob
 
 

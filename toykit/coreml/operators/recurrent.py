@@ -68,16 +68,18 @@ def lstm(
         return seen, h, c
 
     forward = (weight_ih, weight_hh, bias, peephole)
+    behind = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
+    layers = (forward, behind) if direction == "bidirectional" else (forward,)
+    _check(x, [initial_h, initial_c], *layers)
     there, back = range(len(x)), range(len(x) - 1, -1, -1)
     if direction != "bidirectional":
         seen, h, c = run(_steps(direction, there, back), initial_h, initial_c, forward)
-        return _sequence(xp, seen, output_sequence), h, c
+        return _sequence(xp, seen, h, output_sequence), h, c
     half = weight_hh.shape[1]
     one, h, c = run(there, initial_h[:, :half], initial_c[:, :half], forward)
-    behind = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
     two, h_back, c_back = run(back, initial_h[:, half:], initial_c[:, half:], behind)
     if output_sequence:
-        y = xp.concatenate([xp.stack(one, 0), xp.stack(two[::-1], 0)], -1)
+        y = xp.concatenate([_sequence(xp, one, h, True), _sequence(xp, two[::-1], h_back, True)], -1)
     else:
         y = xp.concatenate([h, h_back], -1)[None]
     return y, xp.concatenate([h, h_back], -1), xp.concatenate([c, c_back], -1)
@@ -100,6 +102,7 @@ def gru(
     reset_after=False,
 ):
     gate, out = _activation(recurrent_activation), _activation(activation)
+    _check(x, [initial_h], (weight_ih, weight_hh, bias))
     size, h, seen = weight_hh.shape[1], initial_h, []
     inputs = xp.linear(x, weight_ih, input_bias)
     if bias is None:
@@ -115,7 +118,7 @@ def gru(
             o = out(xp, x_o + (r * h) @ w_o.T + b_o)
         h = (1 - z) * o + z * h
         seen.append(h)
-    return _sequence(xp, seen, output_sequence), h
+    return _sequence(xp, seen, h, output_sequence), h
 
 
 @operator("rnn")
@@ -131,12 +134,28 @@ def rnn(
     output_sequence=False,
     activation="tanh",
 ):
+    _check(x, [initial_h], (weight_ih, weight_hh, bias))
     out, h, seen = _activation(activation), initial_h, []
     inputs = xp.linear(x, weight_ih, bias)
     for t in _steps(direction, range(len(x)), range(len(x) - 1, -1, -1)):
         h = out(xp, inputs[t] + h @ weight_hh.T)
         seen.append(h)
-    return _sequence(xp, seen, output_sequence), h
+    return _sequence(xp, seen, h, output_sequence), h
+
+
+def _check(x, states, *layers):
+    """Refuse states and weights that do not go with x: NumPy would repeat some of them."""
+    sizes = [w_x.shape[0] for w_x, *_ in layers]
+    hidden = [w_h.shape[-1] for _, w_h, *_ in layers]
+    fits = x.ndim == 3 and all(tuple(state.shape) == (x.shape[1], sum(hidden)) for state in states)
+    for (w_x, w_h, bias, *peephole), size, inner in zip(layers, sizes, hidden):
+        fits &= w_x.shape[1:] == x.shape[2:] and tuple(w_h.shape) == (size, inner)
+        fits &= bias is None or tuple(bias.shape) == (size,)
+        fits &= all(part is None or tuple(part.shape) == (3 * inner,) for part in peephole)
+    if not fits:
+        shapes = [tuple(part.shape) for layer in layers for part in layer if part is not None]
+        states = [tuple(state.shape) for state in states]
+        raise PackageError(f"states {states} and weights {shapes} do not go with x {tuple(x.shape)}")
 
 
 def _parts(gates, size):
@@ -150,10 +169,12 @@ def _steps(direction, there, back):
     return there if direction == "forward" else back
 
 
-def _sequence(xp, seen, output_sequence):
-    """Results of all steps, or of the step that was computed last.
+def _sequence(xp, seen, last, output_sequence):
+    """Results of all steps, or of the step that was computed last: after no step the state it began with.
 
     In the order in which they were computed: a sequence that is read backwards comes out backwards.
     coremltools' tests ask this of Core ML. Only a bidirectional layer puts its two halves side by side.
     """
-    return xp.stack(seen, 0) if output_sequence else seen[-1][None]
+    if not output_sequence:
+        return last[None]
+    return xp.stack(seen, 0) if seen else last[None][:0]

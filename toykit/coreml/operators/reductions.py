@@ -1,69 +1,73 @@
 """Operators that make one number of many: sums, means, largest and smallest."""
 
-from .registry import operator
+import math
+
+from .registry import axis_of, operator
 
 
-def _axes(x, axes):
-    return tuple(range(x.ndim)) if axes is None else tuple(axes)
+def _reduced(function, x, axes, keep_dims):
+    """`function` over some axes; over none of them each number stands for itself, which torch reads as all."""
+    axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
+    return function(x, axis=axes, keepdims=keep_dims) if axes else x
 
 
 @operator("reduce_sum")
-def reduce_sum(xp, x, *, axes=None, keep_dims=False):
-    return xp.sum(x, axis=_axes(x, axes), keepdims=keep_dims)
+def reduce_sum(xp, x, *, axes: list = None, keep_dims=False):
+    return _reduced(xp.sum, x, axes, keep_dims)
 
 
 @operator("reduce_mean")
-def reduce_mean(xp, x, *, axes=None, keep_dims=False):
-    # By its sum, because torch has no mean of integers.
-    axes = _axes(x, axes)
-    count = 1
-    for axis in axes:
-        count *= x.shape[axis]
-    return reduce_sum(xp, x, axes=axes, keep_dims=keep_dims) / count
+def reduce_mean(xp, x, *, axes: list = None, keep_dims=False):
+    # By its sum, because torch has no mean of integers; of nothing it is 0 / 0, as for NumPy.
+    count = math.prod(x.shape[axis] for axis in (range(x.ndim) if axes is None else axes))
+    return reduce_sum(xp, x, axes=axes, keep_dims=keep_dims) * (1 / count if count else math.nan)
 
 
 @operator("reduce_max")
-def reduce_max(xp, x, *, axes=None, keep_dims=False):
-    return xp.amax(x, axis=_axes(x, axes), keepdims=keep_dims)
+def reduce_max(xp, x, *, axes: list = None, keep_dims=False):
+    return _reduced(xp.amax, x, axes, keep_dims)
 
 
 @operator("reduce_min")
-def reduce_min(xp, x, *, axes=None, keep_dims=False):
-    return xp.amin(x, axis=_axes(x, axes), keepdims=keep_dims)
+def reduce_min(xp, x, *, axes: list = None, keep_dims=False):
+    return _reduced(xp.amin, x, axes, keep_dims)
 
 
 @operator("reduce_prod")
-def reduce_prod(xp, x, *, axes=None, keep_dims=False):
+def reduce_prod(xp, x, *, axes: list = None, keep_dims=False):
     kept = x
-    for axis in _axes(x, axes):
+    for axis in range(x.ndim) if axes is None else axes:
         kept = xp.prod(kept, axis=axis, keepdims=True)
     return kept if keep_dims else kept.reshape(_remaining(x, axes))
 
 
 @operator("reduce_l1_norm")
-def reduce_l1_norm(xp, x, *, axes=None, keep_dims=False):
+def reduce_l1_norm(xp, x, *, axes: list = None, keep_dims=False):
     return reduce_sum(xp, xp.abs(x), axes=axes, keep_dims=keep_dims)
 
 
 @operator("reduce_l2_norm")
-def reduce_l2_norm(xp, x, *, axes=None, keep_dims=False):
+def reduce_l2_norm(xp, x, *, axes: list = None, keep_dims=False):
     return xp.sqrt(reduce_sum_square(xp, x, axes=axes, keep_dims=keep_dims))
 
 
 @operator("reduce_sum_square")
-def reduce_sum_square(xp, x, *, axes=None, keep_dims=False):
+def reduce_sum_square(xp, x, *, axes: list = None, keep_dims=False):
     return reduce_sum(xp, xp.square(x), axes=axes, keep_dims=keep_dims)
 
 
 @operator("reduce_log_sum")
-def reduce_log_sum(xp, x, *, axes=None, keep_dims=False):
+def reduce_log_sum(xp, x, *, axes: list = None, keep_dims=False):
     return xp.log(reduce_sum(xp, x, axes=axes, keep_dims=keep_dims))
 
 
 @operator("reduce_log_sum_exp")
-def reduce_log_sum_exp(xp, x, *, axes=None, keep_dims=False):
-    # The largest is taken out first: exp of it could overflow.
+def reduce_log_sum_exp(xp, x, *, axes: list = None, keep_dims=False):
+    # The largest is taken out first: exp of it could overflow. Infinity stays, and of nothing it is log(0).
+    if 0 in x.shape:
+        return reduce_log_sum(xp, x, axes=axes, keep_dims=keep_dims)
     top = reduce_max(xp, x, axes=axes, keep_dims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     kept = top + xp.log(reduce_sum(xp, xp.exp(x - top), axes=axes, keep_dims=True))
     return kept if keep_dims else kept.reshape(_remaining(x, axes))
 
@@ -80,7 +84,7 @@ def reduce_argmin(xp, x, *, axis=-1, keep_dims=False, output_dtype="int32"):
 
 @operator("cumsum")
 def cumsum(xp, x, *, axis=0, exclusive=False, reverse=False):
-    at_axis = [axis % x.ndim]
+    at_axis = [axis_of(axis, x.ndim)]
     if reverse:
         x = xp.flip(x, at_axis)
     total = xp.cumsum(x, axis=axis)
@@ -90,5 +94,5 @@ def cumsum(xp, x, *, axis=0, exclusive=False, reverse=False):
 
 
 def _remaining(x, axes):
-    gone = {axis % x.ndim for axis in _axes(x, axes)}
+    gone = {axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)}
     return [size for axis, size in enumerate(x.shape) if axis not in gone]

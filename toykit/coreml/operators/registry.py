@@ -7,8 +7,9 @@ An operator is a function of a backend and of the operator's own parameters, by 
         return xp.where(x >= 0, x, alpha * x)
 
 Parameters before the star are tensors of the backend (or lists of them); those after it arrive as
-plain Python: numbers, strings, lists. A default makes a parameter optional, as it is in MIL. Three
-names after the star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready
+plain Python: a number or a string, or a list where the parameter is annotated so (`*, axes: list`). A
+default makes a parameter optional, as it is in MIL. A program may compute any of them, and give a number
+as a list of one, or a list of one as a number: they arrive as they are annotated. Three names after the star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready
 to be called; `state` are the arrays that outlive a prediction; `types` are the declared results.
 
 An operator that only moves numbers about, or runs seldom, is written in NumPy alone: with
@@ -63,7 +64,7 @@ def operator(*names, numpy=False):
             if parameter.default is parameter.empty:
                 required.add(name)
         described = Operator(
-            function,
+            _checked(function, plain - CONTEXT),
             frozenset(tensors),
             frozenset(plain - CONTEXT),
             frozenset(plain & CONTEXT),
@@ -77,9 +78,41 @@ def operator(*names, numpy=False):
     return register
 
 
+def _checked(function, plain):
+    """`function`, with each plain parameter as it is annotated: a list, or one number or string."""
+    lists = {name for name in plain if function.__annotations__.get(name) is list}
+
+    def run(xp, **parameters):
+        for name in plain & parameters.keys():
+            value = parameters[name]
+            if name in lists:
+                if not isinstance(value, list):
+                    parameters[name] = [value]
+            elif isinstance(value, list):
+                if len(value) != 1 or isinstance(value[0], list):
+                    raise PackageError(f"{name} must be one number or word; got a list of {len(value)}")
+                parameters[name] = value[0]
+        return function(xp, **parameters)
+
+    return run
+
+
 def numpy_operator(*names):
     """Register a function that is written in NumPy alone."""
     return operator(*names, numpy=True)
+
+
+def axis_of(axis, rank):
+    """`axis` of a tensor of `rank` axes, counted from the first.
+
+    Raises
+    ------
+    PackageError
+        If the tensor has no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise PackageError(f"axis {axis} is outside a tensor of {rank} axes")
+    return axis % rank
 
 
 def room(shape):

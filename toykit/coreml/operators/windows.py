@@ -10,10 +10,10 @@ _LARGEST_WINDOW = 2**20  # elements; NumPy takes a step for each
 
 
 @operator("max_pool")
-def max_pool(xp, x, *, kernel_sizes, pad_type, strides=None, pad=None, ceil_mode=False):
+def max_pool(xp, x, *, kernel_sizes: list, pad_type, strides: list = None, pad: list = None, ceil_mode=False):
     strides = strides or [1] * len(kernel_sizes)
     _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    return xp.window_max(_padded(xp, x, whole, -math.inf), kernel_sizes, strides)
+    return _over(xp, xp.window_max, _padded(xp, x, whole, -math.inf), kernel_sizes, strides)
 
 
 @operator("avg_pool")
@@ -21,19 +21,19 @@ def avg_pool(
     xp,
     x,
     *,
-    kernel_sizes,
+    kernel_sizes: list,
     pad_type,
-    strides=None,
-    pad=None,
+    strides: list = None,
+    pad: list = None,
     exclude_padding_from_average=False,
     ceil_mode=False,
 ):
     strides = strides or [1] * len(kernel_sizes)
     stated, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    total = xp.window_sum(_padded(xp, x, whole, 0.0), kernel_sizes, strides)
+    total = _over(xp, xp.window_sum, _padded(xp, x, whole, 0.0), kernel_sizes, strides)
     # How many elements each window is the mean of. What rounding up the size adds is never counted, as in
     # torch; padding is, unless the program says otherwise.
-    counted = xp.ones_like(x[:1, :1])
+    counted = xp.ones((1, 1, *x.shape[2:]))
     if not exclude_padding_from_average:
         counted = _padded(xp, counted, stated, 1.0)
         whole = [(w[0] - s[0], w[1] - s[1]) for w, s in zip(whole, stated)]
@@ -41,10 +41,18 @@ def avg_pool(
 
 
 @operator("l2_pool")
-def l2_pool(xp, x, *, kernel_sizes, pad_type, strides=None, pad=None, ceil_mode=False):
+def l2_pool(xp, x, *, kernel_sizes: list, pad_type, strides: list = None, pad: list = None, ceil_mode=False):
     strides = strides or [1] * len(kernel_sizes)
     _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    return xp.sqrt(xp.window_sum(_padded(xp, xp.square(x), whole, 0.0), kernel_sizes, strides))
+    squares = _padded(xp, xp.square(x), whole, 0.0)
+    return xp.sqrt(_over(xp, xp.window_sum, squares, kernel_sizes, strides))
+
+
+def _over(xp, function, x, kernel, strides):
+    """`function` of the windows; torch refuses those of no images or no channels."""
+    if x.shape[0] and x.shape[1]:
+        return function(x, kernel, strides)
+    return xp.zeros((*x.shape[:2], *((size - k) // s + 1 for size, k, s in zip(x.shape[2:], kernel, strides))))
 
 
 def _widths(x, kernel, strides, pad_type, pad, ceil_mode):
