@@ -86,7 +86,7 @@ def network(name):
 @cache
 def package(name, target="iOS18"):
     """The network's package on disk."""
-    mlmodel = tk.coreml.convert(*network(name), target=target, skip_model_load=True)
+    mlmodel = tk.coreml.convert(*network(name), target=target, skip_model_load=True, check=False)
     return _save(mlmodel, f"{name}, {target}")
 
 

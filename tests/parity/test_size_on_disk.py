@@ -25,7 +25,7 @@ def converted():
                 network, example = tk.models.resnet50(), torch.zeros(1, 3, 224, 224)
             else:
                 network, example = architectures.build(name)
-            done[name, target] = tk.coreml.convert(network, example, target=target)
+            done[name, target] = tk.coreml.convert(network, example, target=target, check=False)
         return done[name, target]
 
     return convert
@@ -136,7 +136,7 @@ def test_unique_values_and_shared_weights():
         for number, layer in enumerate(network.children()):
             lattice = np.random.default_rng(number).integers(-3, 4, (64, 64)) / 8
             layer.weight.copy_(torch.from_numpy(lattice.astype(np.float32)))
-    model = tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18")
+    model = tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18", check=False)
     unique = ("palettize", {"mode": "unique"})
     for technique, options in [unique, ("quantize", {}), ("prune", {"sparsity": 0.6})]:
         check(sizes.compare(model, technique, options))
@@ -144,7 +144,7 @@ def test_unique_values_and_shared_weights():
 
 def test_float32_packages():
     network, example = architectures.build("unet")
-    model = tk.coreml.convert(network, example, target="iOS18", precision="float32")
+    model = tk.coreml.convert(network, example, target="iOS18", precision="float32", check=False)
     uniform = ("palettize", {"bits": 4, "mode": "uniform"})
     for technique, options in [uniform, ("quantize", {}), ("prune", {"sparsity": 0.5})]:
         check(sizes.compare(model, technique, options))

@@ -81,7 +81,7 @@ def test_codes_are_read_with_another_scale_behind_the_methods_that_reshape(flatt
     with quiet(), torch.no_grad():
         expected = model(inputs).numpy()
     step = np.abs(expected).max() / 127.5  # of the codes of the outputs
-    error = np.abs(answers(convert(model, inputs, target="iOS17"), inputs) - expected).max()
+    error = np.abs(answers(convert(model, inputs, target="iOS17", check=False), inputs) - expected).max()
     if not flatten.startswith("x."):
         assert error < 3 * step
         return

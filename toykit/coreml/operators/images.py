@@ -61,12 +61,16 @@ def _resize(x, sizes, mode):
     return x
 
 
-def _nearest(x, sizes):
+def _nearest(x, sizes, scales=None):
+    """The pixel in which each new one begins; `scales` are how many of these an old one makes."""
     room((*x.shape[: x.ndim - len(sizes)], *sizes))
-    for axis, size in zip(range(-len(sizes), 0), sizes):
-        into, out = x.shape[axis], int(size)
+    for number, axis in enumerate(range(-len(sizes), 0)):
+        into, out = x.shape[axis], int(sizes[number])
         _some(x, axis, range(out))
-        x = np.take(x, np.arange(out) * into // out, axis)
+        places = np.arange(out) * into // out
+        if scales is not None:  # a little more, so that 10 / 3.3333333 is 3
+            places = np.minimum((np.arange(out) / scales[number] + 1e-5).astype(int), into - 1)
+        x = np.take(x, places, axis)
     return x
 
 
@@ -112,8 +116,8 @@ def upsample_bilinear(
 
 @numpy_operator("upsample_nearest_neighbor")
 def upsample_nearest_neighbor(xp, x, *, scale_factor_height=1, scale_factor_width=1):
-    sizes = [math.floor(x.shape[-2] * scale_factor_height), math.floor(x.shape[-1] * scale_factor_width)]
-    return _nearest(x, sizes)
+    scales = scale_factor_height, scale_factor_width
+    return _nearest(x, [math.floor(x.shape[axis] * scales[axis]) for axis in (-2, -1)], scales)
 
 
 @numpy_operator("crop_resize")
