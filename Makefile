@@ -25,10 +25,7 @@ setup: $(READY) ## Make .venv and install what the book needs, at pinned version
 # Runs again when the list of packages changes, and never otherwise.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) $(TOOLS)/check_python.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar on -c constraints.txt -e '.[book,test]'
-	$(BIN)/python $(TOOLS)/warm_up.py
-	touch $(READY)
+	@$(PYTHON) $(TOOLS)/install.py
 
 book: setup ## Build the book and open it (OPEN=0: only build)
 	$(BIN)/python $(TOOLS)/build.py $(if $(filter 1,$(OPEN)),--open)
@@ -95,6 +92,5 @@ constraints: setup ## Pin the newest versions that pyproject.toml allows in cons
 zoo-fixtures: setup ## Write the packages of tests/zoo again, with the versions of coremltools that they stand for (VERSIONS=...)
 	$(BIN)/python $(TOOLS)/zoo.py $(VERSIONS)
 
-clean: ## Remove what was built, and keep .venv
-	rm -rf _build build toykit.egg-info .pytest_cache .hypothesis .benchmarks
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+clean: ## Remove what was built; keep .venv, and what you wrote in _build/workshop
+	@$(PYTHON) -B $(TOOLS)/clean.py

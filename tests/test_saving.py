@@ -114,9 +114,8 @@ def die(function):
 
 def system(function):
     """Whether a C function asks the system for something that can fail."""
-    return getattr(function, "__module__", None) in ("posix", "nt", "io", "_io") or (
-        type(getattr(function, "__self__", None)).__module__ == "_io"
-    )
+    of_files = type(getattr(function, "__self__", None)).__module__ == "_io"
+    return of_files or function.__module__ in ("posix", "nt", "io", "_io") and function.__name__ != "fspath"
 
 
 def in_a_child(work):

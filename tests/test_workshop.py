@@ -1,14 +1,23 @@
 """The learner's copies: runnable, with every stub, and without a trace of a solution."""
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tests.nightly import cases
 
 TOOLS = Path(__file__).parents[1] / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
+import clean  # noqa: E402
+import keeping  # noqa: E402
 import workshop  # noqa: E402
 from common import chapters  # noqa: E402
 
@@ -82,10 +91,8 @@ def test_names_inside_functions_are_no_missing_stubs():
 def test_make_writes_valid_notebooks_and_a_readme(chapter, tmp_path):
     source, out = tmp_path / "01_doubling.ipynb", tmp_path / "out"
     nbformat.write(chapter, source)
-    out.mkdir()
-    (out / "left_over.txt").write_text("from an older run")
-    workshop.make([source], out)
-    assert sorted(p.name for p in out.iterdir()) == ["01_doubling.ipynb", "README.md"]
+    assert workshop.make([source], out) == []
+    assert sorted(p.name for p in out.iterdir()) == [keeping.RECORD, "01_doubling.ipynb", "README.md"]
     nbformat.validate(nbformat.read(out / "01_doubling.ipynb", as_version=4))
     assert "- [Doubling](01_doubling.ipynb)" in (out / "README.md").read_text()
 
@@ -99,3 +106,149 @@ def test_no_chapter_leaks_a_solution(path):
     assert workshop.missing_stubs(notebook) == []
     kept = [c.source for c in copy.cells if "exercise" in workshop.tags(c)]
     assert kept == [c.source for c in notebook.cells if "exercise" in workshop.tags(c)]
+
+
+def texts(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != keeping.RECORD}
+
+
+def put(folder, **files):
+    return keeping.put(folder, {f"{name}.md": text.encode() for name, text in files.items()})
+
+
+def test_what_nobody_changed_is_brought_up_to_date(tmp_path):
+    assert put(tmp_path / "w", one="1", two="2") == []
+    assert put(tmp_path / "w", one="1, better") == []
+    assert texts(tmp_path / "w") == {"one.md": "1, better"}
+    assert keeping.remove(tmp_path / "w") == [] and not (tmp_path / "w").exists()
+
+
+def test_a_changed_file_is_kept_and_a_newer_version_comes_beside_it(tmp_path):
+    folder = tmp_path / "w"
+    put(folder, one="1")
+    (folder / "one.md").write_text("mine")
+    (folder / "notes.md").write_text("notes")
+    assert put(folder, one="1") == ["one.md is kept, with your changes"]
+    assert texts(folder) == {"notes.md": "notes", "one.md": "mine"}
+    assert put(folder, one="2") == ["one.md is kept, with your changes; the new version is one.new.md"]
+    assert put(folder, one="3") == ["one.md is kept, with your changes; the new version is one.new.md"]
+    (folder / "one.new.md").write_text("mine, too")
+    assert put(folder, one="3") == ["one.md and one.new.md are kept, with your changes"]
+    assert put(folder, one="4") == ["one.md and one.new.md are kept, with your changes; the new version is one.new2.md"]
+    mine = {"notes.md": "notes", "one.md": "mine", "one.new.md": "mine, too"}
+    assert texts(folder) == mine | {"one.new2.md": "4"}
+    assert keeping.remove(folder) == [folder / name for name in mine] and texts(folder) == mine
+    put(folder, two="2")
+    assert texts(folder) == mine | {"two.md": "2"}
+
+
+def test_a_folder_of_before_there_was_a_record_is_the_learners(tmp_path):
+    (tmp_path / "one.md").write_text("mine?")
+    (tmp_path / "two.md").write_text("2")
+    assert put(tmp_path, one="1", two="2") == ["one.md is kept, with your changes; the new version is one.new.md"]
+    assert texts(tmp_path) == {"one.md": "mine?", "one.new.md": "1", "two.md": "2"}
+    (tmp_path / keeping.RECORD).write_text("damaged")
+    assert put(tmp_path, one="2", two="2")
+    assert texts(tmp_path)["one.md"] == "mine?"
+
+
+@settings(max_examples=cases(200))
+@given(st.lists(st.one_of(
+    st.tuples(st.just("put"), st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"))),
+    st.tuples(st.just("edit"), st.sampled_from(["a.md", "b.md", "a.new.md", "c.md"]), st.sampled_from(["1", "mine", "other"])),
+    st.tuples(st.just("delete"), st.sampled_from(["a.md", "b.md", "a.new.md"])),
+    st.tuples(st.just("remove")),
+), max_size=12))
+def test_fuzz_what_a_learner_wrote_is_never_lost(tmp_path_factory, steps):
+    folder, theirs = tmp_path_factory.mktemp("w") / "workshop", {}
+    for step in steps:
+        if step[0] == "put":
+            put(folder, **step[1])
+            shown = texts(folder)
+            assert all(any(text == shown[place] for place in shown if place.startswith(name)) or name in
+                       {place[0] for place in theirs} for name, text in step[1].items())
+        elif step[0] == "edit" and folder.exists():
+            (folder / step[1]).write_text(step[2])
+            theirs[step[1]] = step[2]
+        elif step[0] == "delete":
+            (folder / step[1]).unlink(missing_ok=True)
+            theirs.pop(step[1], None)
+        elif step[0] == "remove":
+            keeping.remove(folder)
+        there = texts(folder)
+        # What they wrote is there; where it is what the book wrote anyway, it counts as the book's.
+        lost = {name: text for name, text in theirs.items() if there.get(name) != text}
+        assert all(text in "123" for text in lost.values())
+        theirs = {name: text for name, text in theirs.items() if name not in lost}
+
+
+@pytest.mark.parametrize("call", range(12))
+def test_a_workshop_that_is_stopped_loses_nothing(tmp_path, monkeypatch, call):
+    folder, count = tmp_path / "w", [0]
+    put(folder, one="1", two="2", three="3")
+    (folder / "one.md").write_text("mine")
+    real = {name: getattr(Path, name) for name in ("write_bytes", "unlink")} | {"replace": os.replace}
+
+    def counted(name):
+        def stop(*arguments, **options):
+            count[0] += 1
+            if count[0] > call:
+                raise OSError(28, "No space left on device")
+            return real[name](*arguments, **options)
+        return stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", counted("write_bytes"))
+        patch.setattr(Path, "unlink", counted("unlink"))
+        patch.setattr(os, "replace", counted("replace"))
+        try:
+            put(folder, one="1b", two="2b")
+        except OSError:
+            pass
+    assert texts(folder)["one.md"] == "mine" and texts(folder)["two.md"] in ("2", "2b")
+    put(folder, one="1b", two="2b")
+    assert texts(folder) == {"one.md": "mine", "one.new.md": "1b", "two.md": "2b"}
+
+
+def test_clean_keeps_what_is_the_learners_and_removes_the_rest(tmp_path):
+    build, folder = tmp_path / "_build", tmp_path / "_build" / "workshop"
+    put(folder, one="1", two="2")
+    for name in ("html/index.html", "workshop/.ipynb_checkpoints/one-checkpoint.md", "workshop/mine/notes.md"):
+        (build / name).parent.mkdir(parents=True, exist_ok=True)
+        (build / name).write_text("1" if "checkpoint" in name else "mine")
+    (folder / "two.md").write_text("mine")
+    for name in ("toykit/__pycache__", ".venv/lib/__pycache__", ".hypothesis", "kept"):
+        (tmp_path / name).mkdir(parents=True)
+    kept = clean.clean(tmp_path, build, folder)
+    assert kept == [folder / "mine" / "notes.md", folder / "two.md"]
+    assert texts(build) == {"workshop/mine/notes.md": "mine", "workshop/two.md": "mine"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".venv", "_build", "kept", "toykit"]
+    assert (tmp_path / ".venv/lib/__pycache__").is_dir() and not (tmp_path / "toykit/__pycache__").exists()
+    shutil.rmtree(folder / "mine")
+    (folder / "two.md").unlink()
+    assert clean.clean(tmp_path, build, folder) == [] and not build.exists()
+
+
+def test_a_workshop_folder_that_is_a_link_is_left_alone(tmp_path):
+    build, elsewhere = tmp_path / "_build", tmp_path / "elsewhere"
+    build.mkdir()
+    put(elsewhere, one="1")
+    (build / "workshop").symlink_to(elsewhere)
+    assert clean.clean(tmp_path, build, build / "workshop") == [build / "workshop"]
+    assert texts(elsewhere) == {"one.md": "1"}
+
+
+def test_make_clean_needs_no_environment_and_says_what_it_kept(tmp_path):
+    for name in ("common.py", "keeping.py", "clean.py"):
+        (tmp_path / "book" / "_tools").mkdir(parents=True, exist_ok=True)
+        shutil.copy(TOOLS / name, tmp_path / "book" / "_tools" / name)
+    shutil.copy(TOOLS.parents[1] / "Makefile", tmp_path)
+    (tmp_path / "_build" / "workshop").mkdir(parents=True)
+    (tmp_path / "_build" / "workshop" / "notes.md").write_text("mine")
+    python = f"PYTHON={sys.executable} -S"
+    done = subprocess.run(["make", "--no-print-directory", "clean", python], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "Kept in _build/workshop, because you made or changed it:", "  notes.md",
+        "Remove that folder yourself when you no longer need it."]

@@ -6,6 +6,7 @@ compared with what the code computes now.
 """
 
 import argparse
+import errno
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import time
 import webbrowser
 from pathlib import Path
 
-from common import BUILD, HTML, ROOT, fail, say, shown
+from common import BUILD, HTML, ROOT, alone, fail, program, say, shown
 from stored import broken
 from verify import explain_stamp
 
@@ -36,7 +37,11 @@ def build(fresh=False):
                "-n", "-W", "--keep-going", "--quiet"]
     say("Building the book")
     start = time.perf_counter()
-    if subprocess.run(command, cwd=ROOT).returncode:
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace")
+    if os.strerror(errno.ENOSPC) in done.stderr:
+        fail(f"The book was not built: the disk is full. Make room for about 100 MB and run it again. ({ROOT})")
+    print(done.stderr, end="", file=sys.stderr)
+    if done.returncode:
         fail("The book was not built: each warning above is an error.")
     pages = sum(1 for _ in HTML.rglob("*.html"))
     size = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
@@ -52,6 +57,7 @@ def show():
         say("Open that file in any browser, or run 'make serve'.")
 
 
+@program
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fresh", action="store_true", help="build every page anew")
@@ -61,7 +67,8 @@ def main():
     check_stored_outputs()
     if options.verified and (reason := explain_stamp()):
         fail(reason)
-    build(options.fresh)
+    with alone():
+        build(options.fresh)
     if options.open:
         show()
 

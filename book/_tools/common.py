@@ -1,5 +1,7 @@
 """What the build scripts share: where things are, and the environment that notebooks run in."""
 
+import contextlib
+import functools
 import os
 import re
 import sys
@@ -10,6 +12,7 @@ BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 NOTEBOOKS = ROOT / "notebooks"
 TOOLS = ROOT / "book" / "_tools"
+WORKSHOP = BUILD / "workshop"
 
 
 def chapters():
@@ -56,3 +59,36 @@ def fail(text):
     """Print `text` to standard error and end the program with status 1."""
     print(text, file=sys.stderr, flush=True)
     raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def alone(file=ROOT / ".make.lock"):
+    """Wait until no other process of this folder installs, builds or removes, and keep others waiting.
+
+    The system lets go of the lock when the process ends, however it ends.
+    """
+    import fcntl  # of systems that have make
+
+    with open(file, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another make is at work in this folder: waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def program(main):
+    """Let a tool end with a sentence where the disk is full, a folder is read-only, or a reader stops it."""
+
+    @functools.wraps(main)
+    def ended():
+        try:
+            return main()
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            fail(f"{Path(sys.argv[0]).name} stopped. {error.strerror or error}{where}")
+        except KeyboardInterrupt:
+            fail(f"{Path(sys.argv[0]).name} was stopped.")
+
+    return ended

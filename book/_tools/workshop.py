@@ -2,21 +2,21 @@
 
 A copy is the chapter without the cells tagged `solution` and without outputs: those of a solution
 would give it away, those of a prediction its answer, and a learner runs the notebook anyway. The
-copies come from the same files as the book, so they cannot fall behind it.
+copies come from the same files as the book, so they cannot fall behind it. What a learner changed stays:
+a newer version comes to lie beside it.
 """
 
 import ast
 import builtins
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
 
-from common import BUILD, ROOT, chapters, fail, say
+from common import ROOT, WORKSHOP, alone, chapters, fail, program, say
+from keeping import put
 from stored import syntax_tree
 
-WORKSHOP = BUILD / "workshop"
 README = """\
 # Workshop
 
@@ -151,6 +151,11 @@ def title(notebook):
 def make(paths, folder):
     """Write the learner's copy of each notebook, and a README, to `folder`.
 
+    Returns
+    -------
+    list of str
+        A sentence for each file that was kept, because the learner changed it.
+
     Raises
     ------
     SystemExit
@@ -166,17 +171,19 @@ def make(paths, folder):
         copies.append((path.name, copy))
     if problems:
         fail("The workshop's copies cannot be made:\n" + "\n".join(problems))
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, copy in copies:
-        nbformat.write(copy, folder / name)
     contents = "\n".join(f"- [{title(copy) or Path(name).stem}]({name})" for name, copy in copies)
-    (folder / "README.md").write_text(README.format(chapters=contents), encoding="utf-8")
+    files = {name: nbformat.writes(copy) + "\n" for name, copy in copies}
+    files["README.md"] = README.format(chapters=contents)
+    return put(folder, {name: text.encode() for name, text in files.items()})
 
 
+@program
 def main():
     paths = chapters()
-    make(paths, WORKSHOP)
+    with alone():
+        kept = make(paths, WORKSHOP)
+    for sentence in kept:
+        say(sentence)
     say(f"{len(paths)} notebooks without solutions: {WORKSHOP.relative_to(ROOT)}")
 
 
