@@ -17,8 +17,7 @@ pytest.importorskip("coremltools", reason="coremltools has no wheel for this mac
 from tests.parity import running  # noqa: E402
 from tests.parity.hostile import ALLOWED, MODEL, SOON, Written, predict, program, refused  # noqa: E402
 from tests.parity.operators.case import seeded  # noqa: E402
-from toykit.coreml import prediction, protobuf  # noqa: E402
-from toykit.coreml.operators import lists, registry  # noqa: E402
+from toykit.coreml import protobuf  # noqa: E402
 
 
 @pytest.fixture(params=running.BACKENDS)
@@ -169,7 +168,7 @@ class TestShapes:
 
 
 class TestLoops:
-    def test_that_never_end(self, tmp_path, backend, monkeypatch):
+    def test_that_never_end(self, tmp_path, backend):
         written = program(
             tmp_path,
             lambda mb, x: mb.while_loop(
@@ -178,11 +177,11 @@ class TestLoops:
                 loop_vars=(np.int32(0), x),
             )[1],
         )
-        monkeypatch.setattr(lists, "LONGEST_LOOP", 3000)
-        refused(written.path, r"\(while_loop\): a loop did not end within 3,000 rounds", backend=backend)
+        reason = r"\(while_loop\).*more than 1,000,000,000 multiply-adds.*raise it with work_limit=\.\.\."
+        refused(written.path, reason, backend=backend, work_limit=10**9)
 
-    def test_loops_in_loops_that_never_end(self, tmp_path, backend, monkeypatch):
-        """The rounds of all loops together are limited, or two would take the square of the time."""
+    def test_loops_in_loops_that_never_end(self, tmp_path, backend):
+        """The work of all loops together is limited, or two would take the square of the time."""
 
         def inner(mb, y):
             return mb.while_loop(
@@ -199,16 +198,11 @@ class TestLoops:
                 loop_vars=(np.int32(0), x),
             )[1],
         )
-        monkeypatch.setattr(prediction, "MOST_CALLS", 5000)
-        refused(
-            written.path,
-            r"\(while_loop\).*the loops did not end within 5,000 rounds together",
-            backend=backend,
-        )
+        reason = r"\(while_loop\).*\(while_loop\).*more than 2,000,000,000 multiply-adds"
+        refused(written.path, reason, backend=backend, work_limit=2e9)
 
-    def test_that_grow(self, tmp_path, backend, monkeypatch):
+    def test_that_grow(self, tmp_path, backend):
         """A result that doubles with every round soon has more elements than are allowed."""
-        monkeypatch.setattr(registry, "_LARGEST", 2**20)
         written = program(
             tmp_path,
             lambda mb, x: mb.while_loop(
@@ -240,7 +234,8 @@ class TestLoops:
                 for size in entry["type"].get("tensorType", {}).get("dimensions", []):
                     size.clear()
                     size["unknown"] = {"variadic": False}
-        refused(written.write(), "elements; toykit allows 1,048,576", backend=backend)
+        reason = "elements; toykit allows 1,048,576: raise it with memory_limit="
+        refused(written.write(), reason, backend=backend, memory_limit=2**25)
 
     def test_deep(self, tmp_path):
         """Blocks in blocks, more than any program has and fewer than protobuf allows."""
@@ -281,32 +276,27 @@ class TestLoops:
         refused(written.write(), r"\(cond\): a condition has two blocks")
 
 
-def test_many_large_results(tmp_path, backend, monkeypatch):
+def test_many_large_results(tmp_path, backend):
     """Each result is allowed, all together are not: memory is limited for the program as a whole."""
-    monkeypatch.setattr(prediction, "LARGEST", 2**24)
     written = program(tmp_path, lambda mb, x: mb.add(x=mb.fill(shape=[2, 3], value=1.0), y=x))
     fill, add = written.operation("fill"), written.operation("add")
     written.set_ints("fill", "shape", 2**10, 2**10)
     written.declare("fill", 2**10, 2**10)
     fills = []
-    for number in range(5):
+    for number in range(9):
         fills.append(copy.deepcopy(fill))
         fills[-1]["outputs"][0]["name"] = f"large_{number}"
     position = written.block["operations"].index(fill)
     written.block["operations"][position + 1 : position + 1] = fills
-    # Four fit, and are used at the very end, so none is dropped before.
+    # Seven fit, and are used at the very end, so none is dropped before.
     written.declare(add, None, None)
-    written.block["outputs"] += [f"large_{number}" for number in range(5)]
-    refused(
-        written.write(),
-        r"\(fill\): results would take [\d,]+ bytes at a time; toykit allows 16,777,216",
-        backend=backend,
-    )
+    written.block["outputs"] += [f"large_{number}" for number in range(9)]
+    reason = r"\(fill\): constants and results would take [\d,]+ bytes at a time; toykit allows 33,554,432"
+    refused(written.write(), reason, backend=backend, memory_limit=2**25)
 
 
-def test_results_that_are_dropped_count_no_longer(tmp_path, backend, monkeypatch):
+def test_results_that_are_dropped_count_no_longer(tmp_path, backend):
     """A hundred results of which two are alive at a time take the memory of two."""
-    monkeypatch.setattr(prediction, "LARGEST", 2**12)
 
     def chain(mb, x):
         for _ in range(100):
@@ -314,7 +304,7 @@ def test_results_that_are_dropped_count_no_longer(tmp_path, backend, monkeypatch
         return x
 
     written = program(tmp_path, chain, x=np.zeros((16, 16), np.float32))
-    model = tk.coreml.load(written.path, backend=backend)
+    model = tk.coreml.load(written.path, backend=backend, memory_limit=2**13)
     (found,) = model.predict({"x": np.zeros((16, 16), np.float32)}).values()
     assert (found == 100).all()
 

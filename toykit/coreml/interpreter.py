@@ -6,22 +6,34 @@ the program, so a compressed model's answers can be checked without a Mac. It sa
 long they would take there, and Apple's units round in places of their own.
 """
 
+import math
+
 import numpy as np
 
 from ..compressed import check_choice
+from . import costs, prediction
 from .arguments import check_inputs, give_output
 from .backends import find_backend
-from .operators import room
+from .operands import Constants
 from .package import open_package
-from .plan import Steps
-from .prediction import Prediction
+from .plan import MISFITS, Steps
+from .prediction import Memory, check_limit
 from .protobuf import PackageError
 
 PRECISIONS = ("float32", "float16")
 WEIGHTS = ("ahead", "on the fly")
 
 
-def load(package, *, backend=None, precision="float32", weights="ahead", function=None):
+def load(
+    package,
+    *,
+    backend=None,
+    precision="float32",
+    weights="ahead",
+    function=None,
+    memory_limit=None,
+    work_limit=None,
+):
     """Get a package ready to predict.
 
     Parameters
@@ -38,6 +50,16 @@ def load(package, *, backend=None, precision="float32", weights="ahead", functio
         used, and dropped: slower, and memory holds one decompressed weight at a time.
     function : str, optional
         Which function of a package that has several; by default the one that the package names.
+    memory_limit : int, optional
+        Bytes that the constants, and all results that are alive at a time, may take; one result may take an
+        eighth of it. By default 2**29 (512 MiB), and 64 for each byte of the package and 256 for each of the
+        inputs.
+    work_limit : int, optional
+        Multiply-adds that a prediction may take; what an operation does besides counts as the multiply-adds
+        that last about as long. By default 10**11, some five seconds of one core, and for each byte of the
+        package 32 times as many as the inputs have elements. ResNet-50 takes 9 * 10**9 of its
+        2 * 10**14, a text model of 10**9 weights of 4 bits with 2,048 tokens 2 * 10**12 of 3 * 10**13.
+        Both limits are there so that a small package of a stranger does not take the whole computer.
 
     Returns
     -------
@@ -49,7 +71,8 @@ def load(package, *, backend=None, precision="float32", weights="ahead", functio
     FileNotFoundError
         If there is no package.
     PackageError
-        If it is not sound, or a pipeline with a model of another kind.
+        If it is not sound, its constants need more than the memory limit, or it is a pipeline with a model
+        of another kind.
     UnsupportedOperator
         If it has an operator that toykit cannot run: the error names it, its place, and those that
         toykit can run, which are the keys of `toykit.coreml.OPERATORS`.
@@ -64,7 +87,8 @@ def load(package, *, backend=None, precision="float32", weights="ahead", functio
     """
     package = open_package(package)
     kind = Pipeline if package.models else Model
-    return kind(package, backend, precision, weights, function)
+    limits = check_limit("memory_limit", memory_limit), check_limit("work_limit", work_limit)
+    return kind(package, backend, precision, weights, function, *limits)
 
 
 def run(package, inputs, **options):
@@ -107,7 +131,16 @@ class Model:
         Which function of the package it is.
     """
 
-    def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None):
+    def __init__(
+        self,
+        package,
+        backend=None,
+        precision="float32",
+        weights="ahead",
+        function=None,
+        memory_limit=None,
+        work_limit=None,
+    ):
         check_choice("precision", precision, PRECISIONS)
         check_choice("weights", weights, WEIGHTS)
         self._xp = find_backend(backend)
@@ -116,6 +149,9 @@ class Model:
         description = package.description
         functions = package.program.functions
         name = description.default_function if function is None else function
+        if function is None and name not in functions:
+            raise PackageError(f"{package}: the description asks for a function {name!r}, which the program lacks")
+        self._memory_limit, self._work_limit = memory_limit, work_limit
         self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
         self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
@@ -127,8 +163,9 @@ class Model:
             if missing:
                 raise PackageError(f"{missing[0]!r} is in the program, or in the description, but not in both")
             keep = weights == "ahead"
-            scope = dict.fromkeys(chosen.inputs)
-            self._steps = Steps(chosen.block, scope, self._xp, keep, self._rounded, package.let_go)
+            memory = Memory(prediction.memory_limit(memory_limit, package.nbytes))
+            self._constants = Constants(self._xp, keep, package.let_go, memory)
+            self._steps = Steps(chosen.block, dict.fromkeys(chosen.inputs), self._constants, self._rounded)
         except PackageError as error:
             raise type(error)(f"{package}: {error}") from error
         if keep:
@@ -204,17 +241,25 @@ class Model:
 
     def make_state(self):
         """Zeros for every state of the model, to be handed to `predict`: dict of str to array."""
-        return {
-            name: self._xp.array(np.zeros(room(feature.shape), np.float32))
-            for name, feature in self.states.items()
-        }
+        if not self.states:
+            return {}
+        shapes = [feature.shape for feature in self.states.values()]
+        try:
+            self._constants.memory.fit(4 * sum(map(math.prod, shapes)))
+        except PackageError as error:
+            raise PackageError(f"{self.package}: {error}") from error
+        return {name: self._xp.array(np.zeros(shape, np.float32)) for name, shape in zip(self.states, shapes)}
 
     def _answer(self, inputs, state, watch=None):
         results = self._run(inputs, state, watch)
-        return {
-            name: give_output(results[name], feature, self._rounded)
-            for name, feature in self.outputs.items()
-        }
+        return {name: self._given(name, results[name]) for name in self.outputs}
+
+    def _given(self, name, values):
+        try:
+            return give_output(values, self.outputs[name], self._rounded)
+        except MISFITS as error:
+            problem = f"output {name!r} is not what the description says: {error}"
+            raise PackageError(f"{self.package}: {problem}") from error
 
     def _check_state(self, state):
         if self.states and state is None:
@@ -229,12 +274,13 @@ class Model:
         self._check_state(state)
         try:
             arrays = check_inputs(inputs, self.inputs)
-            with self._xp.running():
+            under_way = self._prediction(arrays, state or {}, watch)
+            with self._xp.running(), under_way.running():
                 given = {name: self._xp.array(array) for name, array in arrays.items()}
                 if self._rounded:
                     given = {name: self._entering(name, array) for name, array in given.items()}
                 given |= {name: name for name in self.states}
-                outputs = self._steps.run({}, given, Prediction(state or {}, watch))
+                outputs = self._steps.run({}, given, under_way)
         except PackageError as error:
             raise type(error)(f"{self.package}: {error}") from error
         names = self._steps.block.outputs
@@ -242,6 +288,15 @@ class Model:
             name: self._xp.numpy(value) if hasattr(value, "shape") else value
             for name, value in zip(names, outputs)
         }
+
+    def _prediction(self, arrays, state, watch):
+        """A prediction with these inputs, and what it may use."""
+        stored, given = self.package.nbytes, sum(array.nbytes for array in arrays.values())
+        memory = Memory(prediction.memory_limit(self._memory_limit, stored, given))
+        memory.used = self._constants.memory.used
+        elements = sum(costs.elements(array) for array in [*arrays.values(), *state.values()])
+        limit = prediction.work_limit(self._work_limit, stored, elements)
+        return prediction.Prediction(state, memory, limit, watch)
 
     def _entering(self, name, array):
         """An input that is float16 for the app arrives rounded."""
@@ -259,7 +314,9 @@ class Pipeline(Model):
     models : tuple of Model
     """
 
-    def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None):
+    def __init__(
+        self, package, backend=None, precision="float32", weights="ahead", function=None, *limits
+    ):
         if function is not None:
             raise ValueError(f"function must be None: {package} is a pipeline, which has models, not functions")
         for part in package.models:
@@ -269,7 +326,7 @@ class Pipeline(Model):
                     f"{part} {problem}, and toykit runs pipelines of ML programs without states; it can run "
                     "one model of a pipeline: load(Package(path).models[0])"
                 )
-        self.models = tuple(Model(part, backend, precision, weights) for part in package.models)
+        self.models = tuple(Model(part, backend, precision, weights, None, *limits) for part in package.models)
         self._xp, self.package, self.backend = self.models[0]._xp, package, self.models[0].backend
         self.precision, self.weights = precision, weights
         self.inputs, self.outputs, self.states = package.description.inputs, package.description.outputs, {}

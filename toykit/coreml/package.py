@@ -29,6 +29,7 @@ _LARGEST_PROGRAM = 2**26  # weights lie outside the program; those of the larges
 _LARGEST_MANIFEST = 2**24
 _MOST_FILES = 100_000
 _READ_AT_ONCE = 2**27
+_MOST_WEIGHTS, _MOST_WEIGHTS_A_BYTE = 2**29, 64  # of all compressed constants together: 1 bit for 8 weights
 _MODEL_PATH = "@model_path/"
 PIPELINES = ("pipeline", "pipelineClassifier", "pipelineRegressor")
 
@@ -125,7 +126,8 @@ class Package:
             if len(self.program_bytes) > _LARGEST_PROGRAM:
                 raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
             program = protobuf.decode(self.program_bytes, "Program", self._fields)
-            self._program = read_program(program, self.find_blob)
+            most = _MOST_WEIGHTS + _MOST_WEIGHTS_A_BYTE * sum(self.files.values())
+            self._program = read_program(program, self.find_blob, most)
 
     def _model(self, number, message):
         """One model of this pipeline, as a package of its own."""

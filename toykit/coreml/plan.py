@@ -5,10 +5,14 @@ which constants to hand it, which earlier results it uses, and which results not
 Running it is then a loop over the list (`Steps.run`).
 """
 
+import math
+from collections import ChainMap
+
 import numpy as np
 
+from . import costs
 from .constants import CONSTEXPR, read_constant
-from .operands import Constant, as_numpy, as_plain
+from .operands import as_numpy, as_plain
 from .operators import OPERATORS, room
 from .program import Value
 from .protobuf import PackageError
@@ -16,7 +20,7 @@ from .protobuf import PackageError
 # Parameters that take several arguments: they are lists even where a program gives one.
 _SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
 # What NumPy, torch and Python say of shapes and types that do not go together.
-_MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _DEEPEST = 50  # loops within loops
 _NO_NUMBERS = ("bfloat16", "float8e4m3fn", "float8e5m2")
 
@@ -33,21 +37,17 @@ class Steps:
     block : toykit.coreml.program.Block
     scope : dict of str to (Constant or None)
         Names that are known outside the block; None for a result.
-    backend : Backend
-    keep : bool
-        Whether constants are decompressed once, and kept.
+    constants : toykit.coreml.operands.Constants
     rounded : bool
         Whether results that the program declares float16 are rounded to it.
-    release : callable ()
-        As for `Constant`.
     """
 
-    def __init__(self, block, scope, backend, keep, rounded, release, depth=0):
+    def __init__(self, block, scope, constants, rounded, depth=0):
         if depth > _DEEPEST:
             raise PackageError(f"the program has blocks within blocks, more than {_DEEPEST} deep")
-        self.block, self.backend, self.keep, self.rounded = block, backend, keep, rounded
-        self.release = release
-        self.scope = dict(scope) | dict.fromkeys(block.inputs)
+        self.block, self.constants, self.rounded = block, constants, rounded
+        # A copy of all names for each block would take the square of the program's size.
+        self.scope = ChainMap(dict.fromkeys(block.inputs), scope)
         self.depth = depth
         compressed = {}
         self.steps = []
@@ -58,41 +58,26 @@ class Steps:
                 raise
             except PackageError as error:
                 raise PackageError(f"operation {operation.name!r} ({operation.op}): {error}") from error
-        for name in block.outputs:
-            self._known(name)
         self.made = set(block.inputs) | {name for step in self.steps for name in step.operation.outputs}
         self._free_early()
 
-    def constant(self, read):
-        return Constant(read, self.backend, self.keep, self.release)
-
-    def _known(self, name):
-        if name not in self.scope:
-            raise PackageError(f"{name!r} is used, and nothing before it makes it")
-        return self.scope[name]
-
     def _add(self, operation, compressed):
-        for name in operation.outputs:
-            if name in self.scope:
-                raise PackageError(f"{name!r} is made twice")
         if operation.op == "const":
-            if "val" not in operation.attributes:
-                raise PackageError("the constant has no value")
             value = operation.attributes["val"]
             if value.type.dtype in _NO_NUMBERS:
                 raise PackageError(f"constants of type {value.type.dtype} are not supported")
             for name in operation.outputs:
                 compressed[name] = value
-                self.scope[name] = self.constant(value.numpy)
+                self.scope[name] = self.constants.of_value(value)
         elif operation.op in CONSTEXPR:
             values = read_constant(operation, compressed.__getitem__)
             for name, value in values.items():
                 compressed[name] = value
                 read = value.dense if hasattr(value, "dense") else lambda value=value: value
-                self.scope[name] = self.constant(read)
+                self.scope[name] = self.constants.constant(read, value.shape)
         else:
             self.steps.append(_Step(operation, self))
-            self.scope |= dict.fromkeys(operation.outputs)
+            self.scope.update(dict.fromkeys(operation.outputs))
 
     def _free_early(self):
         """Note for each step which results are used there for the last time."""
@@ -122,7 +107,7 @@ class Steps:
         -------
         list of arrays, the outputs of the block.
         """
-        prediction.enter()
+        prediction.work(costs.CALL + costs.WRITE * len(results))
         held = {name: prediction.hold(value) for name, value in inputs.items()}
         results = {**results, **inputs}
         for step in self.steps:
@@ -147,15 +132,16 @@ class _Step:
     """One call of an operator."""
 
     def __init__(self, operation, steps):
-        self.operation, self.backend, self.rounded = operation, steps.backend, steps.rounded
+        self.operation, self.backend, self.rounded = operation, steps.constants.backend, steps.rounded
         self.operator = OPERATORS.get(operation.op)
         if self.operator is None:
             raise UnsupportedOperator(
                 f"toykit cannot run operator {operation.op!r}, which makes {operation.name!r}; it can run "
                 + ", ".join(sorted(OPERATORS))
             )
-        for kind in operation.outputs.values():
-            room(size or 1 for size in kind.shape)
+        shapes = [kind.shape for kind in operation.outputs.values()]
+        self.known = [shape for shape in shapes if None not in shape]
+        self.open = len(self.known) < len(shapes)  # some sizes are known when the program runs
         self.frees, self.uses = [], set()
         self.given = {}  # constants, ready to hand over
         self.later = []  # (parameter, how to get it), for what is known when the program runs
@@ -166,10 +152,10 @@ class _Step:
         missing = self.operator.required - set(operation.inputs)
         if missing:
             raise PackageError(f"lacks {', '.join(sorted(missing))}")
+        self.work = costs.CALL + costs.WRITE * sum(map(math.prod, self.known))
+        self.work += costs.READ * sum(map(costs.elements, self.given.values()))
         self.blocks = [
-            Steps(
-                block, steps.scope, steps.backend, steps.keep, steps.rounded, steps.release, steps.depth + 1
-            )
+            Steps(block, steps.scope, steps.constants, steps.rounded, steps.depth + 1)
             for block in operation.blocks
         ]
         for block in self.blocks:
@@ -181,7 +167,7 @@ class _Step:
             raise PackageError(f"{parameter} has {len(arguments)} arguments; one is wanted")
         plain = parameter in self.operator.plain
         getters = [self._getter(argument, plain, steps) for argument in arguments]
-        fixed = all(constant for _, constant in getters) and (plain or steps.keep)
+        fixed = all(constant for _, constant in getters) and (plain or steps.constants.keep)
         values = [get for get, _ in getters]
         if several:
             get = lambda results: [value(results) for value in values]  # noqa: E731
@@ -196,9 +182,9 @@ class _Step:
         """(function of the results so far, whether it is a constant)"""
         numpy = self.operator.numpy
         if isinstance(argument, Value):
-            constant = steps.constant(argument.numpy)
+            constant = steps.constants.of_value(argument)
         else:
-            constant = steps._known(argument)
+            constant = steps.scope[argument]
         if constant is not None:
             if plain:
                 return lambda results: constant.plain(), True
@@ -212,14 +198,18 @@ class _Step:
 
     def take(self, results, prediction):
         """What the operation makes: dict of str to array."""
+        for shape in self.known:
+            room(shape)
         parameters = dict(self.given)
         for parameter, get in self.later:
             parameters[parameter] = get(results)
+        prediction.work(self.work + costs.READ * sum(costs.elements(parameters[name]) for name, _ in self.later))
         if "blocks" in self.operator.context:
             parameters["blocks"] = [self._callable(block, results, prediction) for block in self.blocks]
         if "state" in self.operator.context:
             parameters["state"] = prediction.state
         try:
+            prediction.work(costs.extra(self.operation.op, parameters))
             values = self.operator.run(self.backend, **parameters)
             values = values if isinstance(values, (tuple, list)) and not self._makes_list() else (values,)
             values = [
@@ -228,10 +218,12 @@ class _Step:
             ]
         except PackageError:
             raise
-        except _MISFITS as error:
+        except MISFITS as error:
             # A sound program does not get here.
             raise PackageError(f"{type(error).__name__}: {error}") from error
         made = dict(zip(self.operation.outputs, values))
+        if self.open:
+            prediction.work(costs.WRITE * sum(map(costs.elements, values)))
         if prediction.watch is not None:
             for name, value in made.items():
                 prediction.watch(self.operation, name, value)

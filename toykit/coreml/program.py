@@ -154,7 +154,7 @@ class Program:
             yield from function.block.walk()
 
 
-def read_program(message, find_blob):
+def read_program(message, find_blob, most_weights=math.inf):
     """Build a program from its decoded message.
 
     Parameters
@@ -163,20 +163,23 @@ def read_program(message, find_blob):
         A "Program", as `protobuf.decode` returns it.
     find_blob : callable (file name, offset) -> Blob
         Looks up constants that lie in a weight file.
+    most_weights : int, optional
+        How many elements the compressed constants may have together: a few arrays that many of them share
+        must not stand for an absurd number of weights.
 
     Raises
     ------
     PackageError
         If the message describes no program, or a constant does not fit its type.
     """
-    return _Reader(find_blob).program(message)
+    return _Reader(find_blob, most_weights).program(message)
 
 
 class _Reader:
     """Turns decoded messages into the classes above."""
 
-    def __init__(self, find_blob):
-        self.find_blob = find_blob
+    def __init__(self, find_blob, most_weights):
+        self.find_blob, self.most_weights, self.weights = find_blob, most_weights, 0
 
     def program(self, message):
         functions = {name: self.function(content) for name, content in message.get("functions", {}).items()}
@@ -224,6 +227,10 @@ class _Reader:
             raise PackageError(f"its name is {name.type}, and not text")
         if message["type"] == "const":
             self.check_constant(attributes, outputs)
+        if message["type"].startswith("constexpr_"):
+            self.weights += sum(math.prod(size or 1 for size in kind.shape) for kind in outputs.values())
+            if self.weights > self.most_weights:
+                raise PackageError(f"the compressed constants have more than {self.most_weights:,} elements")
         return Operation(
             op=message["type"],
             name=next(iter(outputs), "") if name is None else name.numpy(),

@@ -60,8 +60,9 @@ def conv(xp, x, weight, bias=None, *, strides: list = None, pad_type="valid", pa
     padded = [size + sum(pair) for size, pair in zip(x.shape[2:], widths)]
     room((x.shape[0], x.shape[1], *padded))
     outputs = [max((size - r) // stride + 1, 0) for size, r, stride in zip(padded, reach, strides)]
-    # What comes out, and the copies of what each window holds that a backend may make on the way.
-    room((x.shape[0], max(weight.shape[0], x.shape[1] * math.prod(kernel)), *outputs))
+    room((x.shape[0], weight.shape[0], *outputs))
+    # The copies of what each window holds that a backend may make on the way.
+    room((x.shape[0], x.shape[1] * math.prod(kernel), *outputs), brief=True)
     if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
         total = xp.zeros((x.shape[0], weight.shape[0], *outputs))
         return total if bias is None else total + per_channel(bias, total)

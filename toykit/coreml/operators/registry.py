@@ -20,11 +20,11 @@ import inspect
 import math
 from dataclasses import dataclass
 
+from ..prediction import largest
 from ..protobuf import PackageError
 
 OPERATORS = {}
 CONTEXT = {"blocks", "state", "types"}
-_LARGEST = 2**28  # elements of a result: 1 GiB in float32
 
 
 @dataclass(frozen=True)
@@ -115,18 +115,24 @@ def axis_of(axis, rank):
     return axis % rank
 
 
-def room(shape):
+def room(shape, brief=False):
     """`shape`, if a result of this shape is one that a program may ask for.
+
+    `brief` is for what is no result, but a copy on the way that is dropped at once: it may be larger.
 
     Raises
     ------
     PackageError
-        If a size is negative, or the result would take more than 1 GiB in float32: a few bytes of a
-        broken program must not bring the computer down.
+        If a size is negative, or the result would take more memory in float32 than one result may: a few
+        bytes of a broken program must not bring the computer down.
     """
     shape = tuple(int(size) for size in shape)
     if min(shape, default=0) < 0:
         raise PackageError(f"a result would have shape {shape}")
-    if math.prod(shape) > _LARGEST:
-        raise PackageError(f"a result would have {math.prod(shape):,} elements; toykit allows {_LARGEST:,}")
+    allowed = largest(brief) // 4
+    if math.prod(shape) > allowed:
+        raise PackageError(
+            f"a result would have {math.prod(shape):,} elements; toykit allows {allowed:,}: "
+            "raise it with memory_limit=..."
+        )
     return shape
