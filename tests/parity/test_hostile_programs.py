@@ -17,7 +17,8 @@ pytest.importorskip("coremltools", reason="coremltools has no wheel for this mac
 from tests.parity import running  # noqa: E402
 from tests.parity.hostile import ALLOWED, MODEL, SOON, Written, predict, program, refused  # noqa: E402
 from tests.parity.operators.case import seeded  # noqa: E402
-from toykit.coreml import protobuf  # noqa: E402
+from toykit.coreml import costs, package, protobuf  # noqa: E402
+from toykit.coreml.features import Feature  # noqa: E402
 
 
 @pytest.fixture(params=running.BACKENDS)
@@ -307,6 +308,80 @@ def test_results_that_are_dropped_count_no_longer(tmp_path, backend):
     model = tk.coreml.load(written.path, backend=backend, memory_limit=2**13)
     (found,) = model.predict({"x": np.zeros((16, 16), np.float32)}).values()
     assert (found == 100).all()
+
+
+class TestLimits:
+    @pytest.mark.parametrize("weights", ["ahead", "on the fly"])
+    def test_constants(self, tmp_path, backend, weights):
+        network = seeded(lambda: nn.Linear(64, 64))
+        path = tk.coreml.save(
+            tk.coreml.convert(network, torch.zeros(1, 64), skip_model_load=True), tmp_path / "m.mlpackage"
+        )
+        # The weight in float32 is 16,384 bytes, its bias 256, and a result as much.
+        limit = 16_500 if weights == "ahead" else 16_000  # on the fly one is there at a time
+        reason = rf"constants and results would take 16,\d+ bytes at a time; toykit allows {limit:,}: raise it"
+        refused(path, reason, backend=backend, weights=weights, memory_limit=limit)
+        assert predict(path, backend=backend, weights=weights, memory_limit=20_000)
+
+    def test_arrays_that_are_used_often_are_kept_once(self, tmp_path):
+        network = seeded(lambda: nn.Linear(64, 64))
+        written = Written(
+            tk.coreml.convert(network, torch.zeros(1, 64), skip_model_load=True), tmp_path / "m.mlpackage"
+        )
+        operations = written.block["operations"]
+        at, linear = operations.index(written.operation("linear")), written.operation("linear")
+        (weight,) = linear["inputs"]["weight"]["arguments"]
+        maker = next(part for part in operations if part["outputs"][0]["name"] == weight["name"])
+        for number in range(100):
+            again, use = copy.deepcopy(maker), copy.deepcopy(linear)
+            again["outputs"][0]["name"], use["outputs"][0]["name"] = f"weight_{number}", f"result_{number}"
+            use["inputs"]["weight"]["arguments"] = [{"name": f"weight_{number}"}]
+            operations[at:at] = [again, use]
+        assert predict(written.write(), memory_limit=50_000)
+
+    def test_compressed_constants_of_few_bytes(self, tmp_path, monkeypatch):
+        """However many operators decompress the same array, what they give together is limited."""
+        monkeypatch.setattr(package, "_MOST_WEIGHTS", 5000)
+        monkeypatch.setattr(package, "_MOST_WEIGHTS_A_BYTE", 0)
+        network = seeded(lambda: nn.Linear(64, 64))
+        mlmodel = tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18", skip_model_load=True)
+        small = tk.coreml.compress(mlmodel, "palettize", bits=2, weight_threshold=100)
+        written = Written(small, tmp_path / "m.mlpackage")
+        assert predict(written.path)
+        first = written.operation("constexpr_lut_to_dense")
+        again = first | {"outputs": [first["outputs"][0] | {"name": "again"}]}
+        written.block["operations"].insert(1, again)
+        refused(written.write(), "the compressed constants have more than 5,000 elements")
+
+    def test_states(self, tmp_path):
+        path = tk.coreml.save(
+            tk.coreml.convert(nn.Linear(4, 4).eval(), torch.zeros(1, 4), skip_model_load=True),
+            tmp_path / "m.mlpackage",
+        )
+        model = tk.coreml.load(path)
+        model.states = {"cache": Feature("cache", "state", "float16", (2**14, 2**14))}
+        with pytest.raises(tk.coreml.PackageError, match=r"m.mlpackage: .* would take 1,073,74\d,\d+ bytes"):
+            model.make_state()
+
+    @pytest.mark.parametrize("name", ["memory_limit", "work_limit"])
+    def test_limits_that_are_none(self, convolution, name):
+        for value, error in (("1", TypeError), (True, TypeError), (0, ValueError), (float("nan"), ValueError)):
+            with pytest.raises(error, match=f"{name} must be"):
+                tk.coreml.load(convolution.path, **{name: value})
+        assert predict(convolution.path, **{name: float("inf")})
+
+    def test_work_is_that_of_the_products(self):
+        """The multiply-adds of layers, counted by hand; what is counted besides is a part of them."""
+        x, kernel = np.zeros((2, 64, 32, 32), np.float32), np.zeros((128, 64, 3, 3), np.float32)
+        products = 2 * 128 * 64 * 9 * 32 * 32
+        found = costs.extra("conv", {"x": x, "weight": kernel, "pad_type": "same"})
+        assert products <= found < 1.5 * products
+        assert costs.extra("linear", {"x": np.zeros((5, 7)), "weight": np.zeros((3, 7))}) == 5 * 7 * 3
+        left, right = np.zeros((4, 1, 5, 7)), np.zeros((6, 7, 3))
+        assert costs.extra("matmul", {"x": left, "y": right}) == 6 * 7 * 3 * 5
+        left = np.zeros((2, 3, 4, 5))
+        assert costs.extra("matmul", {"x": left, "y": left, "transpose_y": True}) == 2 * 3 * 4 * 5 * 4
+        assert set(costs._COSTS) <= set(tk.coreml.OPERATORS)
 
 
 class TestAnyBytes:
