@@ -242,6 +242,7 @@ def test_size_says_what_a_package_weighs_and_would_weigh(package, capsys):
         (["--palettize", "4", "--group-size", "16"], 2),
         (["--quantize", "4", "--block-size", "32"], 2),
         (["--prune", "0.75", "--palettize", "4"], 2),
+        (["--palettize", "4", "--engine", "coremltools"], 2),
     ],
 )
 def test_compress_writes_a_smaller_package_and_compare_reads_it(package, tmp_path, capsys, how, smaller):

@@ -64,6 +64,7 @@ OPTIONS = {
         "--quantize": mostly("8", "4", of=WHOLE),
         "--group-size": mostly("4", "8", of=WHOLE),
         "--block-size": mostly("8", "16", of=WHOLE),
+        "--engine": st.sampled_from(["toykit", "toykit", "coremltools", "coreml", ""]),
     },
     "compare": {
         "--samples": mostly("1", "3", of=WHOLE),

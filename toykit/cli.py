@@ -70,8 +70,8 @@ def run_size(options):
 
 def add_compress(commands):
     parser = commands.add_parser("compress", help="write a compressed package",
-                                 description="Compress all weights of a package with Core ML Tools. Several techniques "
-                                             "are joined: --prune 0.7 --palettize 4 (for iOS 18 and later).")
+                                 description="Compress all weights of a package. Several techniques are joined: --prune "
+                                             "0.7 --palettize 4 (for iOS 18 and later).")
     parser.add_argument("model", help="an .mlpackage; left as it is")
     parser.add_argument("out", help="the .mlpackage to write; must not exist")
     parser.add_argument("--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5")
@@ -79,6 +79,8 @@ def add_compress(commands):
     parser.add_argument("--group-size", type=int, metavar="N", help="with --palettize: a table for each N channels")
     parser.add_argument("--quantize", type=int, metavar="BITS", help="linear, 8 or 4 bits, a scale a channel")
     parser.add_argument("--block-size", type=int, metavar="N", help="with --quantize: a scale for each N weights")
+    parser.add_argument("--engine", choices=("toykit", "coremltools"), default="toykit",
+                        help="who writes the package: toykit itself (the default), or Core ML Tools")
     parser.set_defaults(run=run_compress)
 
 
@@ -89,7 +91,7 @@ def run_compress(options):
     plan, details = _plan(options)
     out = check_output(options.out, options.model)
     before = coreml.Package(options.model)
-    small = coreml.compress(before, plan, progress=_progress("weights"), **details)
+    small = coreml.compress(before, plan, engine=options.engine, progress=_progress("weights"), **details)
     print(file=sys.stderr)
     after = coreml.Package(coreml.save(small, out, replace=False))
     print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
