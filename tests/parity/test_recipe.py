@@ -143,6 +143,8 @@ def test_compress_takes_a_plan_for_each_layer_and_reports_progress(package):
 
 
 class _FullDisk:
+    package_path = "somewhere"
+
     def save(self, path):
         Path(path).mkdir()
         (Path(path) / "half").write_text("written")
