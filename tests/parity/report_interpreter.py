@@ -1,18 +1,21 @@
 """Print what the interpreter can run, and how it agrees: `python -m tests.parity.report_interpreter [whole]`.
 
 The first table counts operators: all that coremltools knows for ML programs, those that toykit runs, and
-those that the packages of `test_operators` hold. The second is the distance (`running.distance`) between
+those that the packages of `test_operators` hold. The second counts the values they are tried on
+(`operators.variants`): numbers without an axis, parameters and lengths that a program computes, and axes of
+length 0, where coremltools' inference accepts them. The third is the distance (`running.distance`) between
 toykit's answers and torch's with the same weights, for every architecture; with "whole" also ResNet-50 and
 CREPE in compressed forms, which takes minutes to compress.
 """
 
 import sys
+from collections import Counter
 
 import torch
 
 import toykit as tk
 from tests.parity import agreement, networks, running
-from tests.parity.operators import elementwise, layers, programs, tensors
+from tests.parity.operators import elementwise, layers, programs, tensors, variants
 from toykit._quiet import coremltools
 
 # Not of ML programs: one that only older neural networks have, and one that coremltools uses inside.
@@ -59,6 +62,25 @@ def emitted():
     return counts
 
 
+def values():
+    """Print what the operators are tried on, and how often they are not as coremltools says."""
+    surveyed = list(variants.survey(variants.calls()))
+    print("| values | operators that coremltools lets take them | tried | attempts | differences |")
+    print("|---|---|---|---|---|")
+    for name, chosen in variants.VALUES.items():
+        found = [row for row in surveyed if chosen(row[0])]
+        kept = [row for row in found if not row[2]]
+        accepted, tried = ({attempt.call.operator for attempt, *_ in rows} for rows in (found, kept))
+        differences = sum(bool(problem) for _, problem, _ in kept)
+        missing = f" (all but {', '.join(sorted(accepted - tried))})" if accepted - tried else ""
+        print(f"| {name} | {len(accepted)} | {len(tried)}{missing} | {len(kept)} | {differences} |")
+    excuses = Counter(excuse for *_, excuse in surveyed if excuse)
+    print("\nLeft out, because coremltools itself is wrong there or compares nothing:")
+    for excuse, count in excuses.most_common():
+        print(f"- {excuse}: {count} attempts")
+    print(flush=True)
+
+
 def main(whole):
     torch.set_num_threads(1)
     counts, ours, all_of_them = emitted(), supported(), known()
@@ -69,6 +91,7 @@ def main(whole):
     )
     tried = set(counts).union(*_TESTED.values()) & all_of_them
     print(f"| tried by the tests | {len(tried)} | {', '.join(sorted(all_of_them - tried)) or 'none'} |\n")
+    values()
     places = [(backend, precision) for precision in ("float32", "float16") for backend in running.BACKENDS]
     print(
         "| network | weights | "

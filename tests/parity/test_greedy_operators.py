@@ -1,4 +1,4 @@
-"""Operators that are asked for absurd sizes: a clear error, soon, in little memory."""
+"""Operators that are asked for absurd or senseless sizes: a clear error, soon, in little memory."""
 
 import sys
 import time
@@ -208,7 +208,67 @@ GREEDY = {
         "size",
         (2**31 - 1,),
     ),
+    # Sizes that make no sense: NumPy would count from the end, leave out or read backwards what they say.
+    "crop, more than there is": (
+        lambda mb, x: mb.crop(x=mb.expand_dims(x=x, axes=[0]), crop_height=[0, 1], crop_width=[0, 1]),
+        "crop_height",
+        (1, 7),
+    ),
+    "crop, less than nothing": (
+        lambda mb, x: mb.crop(x=mb.expand_dims(x=x, axes=[0]), crop_height=[0, 1], crop_width=[0, 1]),
+        "crop_width",
+        (-2, 0),
+    ),
+    "conv, no groups": (lambda mb, x: small_conv(mb, x), "groups", (0,)),
+    "conv, groups below zero": (lambda mb, x: small_conv(mb, x), "groups", (-1,)),
+    "conv, no dilation": (lambda mb, x: small_conv(mb, x), "dilations", (0,)),
+    "conv, dilation below zero": (lambda mb, x: small_conv(mb, x), "dilations", (-1,)),
+    "conv, strides of more axes": (lambda mb, x: small_conv(mb, x), "strides", (1, 1)),
+    "conv, padding below zero": (lambda mb, x: small_conv(mb, x), "pad", (-1, -1)),
+    "max_pool, no stride": (
+        lambda mb, x: mb.max_pool(
+            x=mb.expand_dims(x=x, axes=[0]), kernel_sizes=[2], strides=[1], pad_type="valid"
+        ),
+        "strides",
+        (0,),
+    ),
+    "conv_transpose, no stride": (
+        lambda mb, x: mb.conv_transpose(
+            x=mb.expand_dims(x=x, axes=[0]), weight=np.ones((2, 1, 2), np.float32), strides=[1]
+        ),
+        "strides",
+        (0,),
+    ),
+    "sliding_windows, backwards": (lambda mb, x: mb.sliding_windows(x=x, axis=1, size=2), "stride", (-1,)),
+    "slice_by_index, of fewer axes": (
+        lambda mb, x: mb.slice_by_index(x=x, begin=[0, 1], end=[2, 3]),
+        "begin",
+        (1,),
+    ),
+    "slice_by_size, before the first": (
+        lambda mb, x: mb.slice_by_size(x=x, begin=[0, 1], size=[2, 2]),
+        "begin",
+        (0, -1),
+    ),
+    "depth_to_space, no block": (
+        lambda mb, x: mb.depth_to_space(x=mb.expand_dims(x=x, axes=[0, 1]), block_size=1),
+        "block_size",
+        (0,),
+    ),
+    "cumsum, two axes": (lambda mb, x: mb.cumsum(x=x, axis=1), "axis", (0, 1)),
 }
+
+
+def small_conv(mb, x):
+    return mb.conv(
+        x=mb.expand_dims(x=x, axes=[0]),
+        weight=np.ones((2, 2, 1), np.float32),
+        strides=[1],
+        pad_type="custom",
+        pad=[1, 1],
+        dilations=[1],
+        groups=1,
+    )
 
 
 _SHAPES = {1: [(1, 1, 2**12, 2**12)], 2: [(2**24, 1), (1, 2**24)]}

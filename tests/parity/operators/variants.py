@@ -558,6 +558,17 @@ def excused(attempt, said, problem):
     return ""
 
 
+# Sorts of values: whether an attempt has them.
+VALUES = {
+    "numbers without an axis": lambda attempt: attempt.call.kind == "scalar",
+    "computed parameters": lambda attempt: bool(set(attempt.computed) - set(_tensors(attempt.call))),
+    "lengths known when it runs": lambda attempt: attempt.flexible,
+    "axes of length 0": lambda attempt: attempt.call.kind == "empty",
+    "other ranks and axes": lambda attempt: attempt.call.kind in ("rank", "axis"),
+    "all": lambda attempt: True,
+}
+
+
 def survey(calls, step=1):
     """Try calls and their variations, or every `step`-th of these.
 
