@@ -374,7 +374,9 @@ def _placeholder(value):
 def _constant(value):
     # A copy: coremltools folds thresholded_relu in place, and would change the case. Without an axis as a
     # number: it repeats a list as often as a number says, and multiplies it with an array.
-    return mb.const(val=value if isinstance(value, str) else value.copy()[()])
+    if isinstance(value, np.ndarray):
+        value = value.copy()[()] if value.ndim or value.dtype != bool else bool(value)
+    return mb.const(val=value)
 
 
 class _Built:
@@ -530,6 +532,10 @@ _MISTAKEN = {
     "squeeze": (
         lambda a: "axes" not in a.call.given,
         "it takes an unknown length for more than 1, and a row for the number in it",
+    ),
+    "select": (
+        lambda a: a.call.given["cond"].ndim > max(a.call.given["a"].ndim, a.call.given["b"].ndim),
+        "it gives the result the shape of a and b, without cond's",
     ),
     "reshape": (lambda a: a.flexible and 0 in a.call.given["shape"], "it declares the 0 that keeps a length"),
 }

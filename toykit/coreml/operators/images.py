@@ -77,6 +77,8 @@ def _nearest(x, sizes, scales=None):
 @numpy_operator("resize")
 def resize(xp, x, *, shape: list, resized_dims, interpolation_mode="LINEAR", sampling_mode="DEFAULT"):
     count = int(resized_dims)
+    if not 1 <= count <= min(len(shape), x.ndim):
+        raise PackageError(f"resized_dims must be 1 to {min(len(shape), x.ndim)}; got {count}")
     sizes = [size or x.shape[x.ndim - count + i] for i, size in enumerate(shape[len(shape) - count :])]
     if interpolation_mode != "NEAREST_NEIGHBOR":
         return _resize(x, sizes, sampling_mode)

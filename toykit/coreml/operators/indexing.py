@@ -116,7 +116,7 @@ def _put(y, places, updates, mode):
 
 @numpy_operator("scatter")
 def scatter(xp, data, indices, updates, *, axis=0, mode="add", validate_indices=False):
-    return _put(data.copy(), (slice(None),) * (axis % data.ndim) + (indices,), updates, mode)
+    return _put(data.copy(), (slice(None),) * axis_of(axis, data.ndim) + (indices,), updates, mode)
 
 
 @numpy_operator("scatter_along_axis")

@@ -2,7 +2,7 @@
 
 from ..protobuf import PackageError
 from .elementwise import per_channel
-from .reductions import reduce_mean, reduce_sum
+from .reductions import axes_of, reduce_mean, reduce_sum
 from .registry import axis_of, operator
 
 _MOST_NEIGHBOURS = 4096
@@ -28,7 +28,7 @@ def instance_norm(xp, x, gamma=None, beta=None, *, epsilon=1e-5):
 
 @operator("layer_norm")
 def layer_norm(xp, x, gamma=None, beta=None, *, axes: list = None, epsilon=1e-5):
-    axes = sorted(axis % x.ndim for axis in (range(x.ndim) if axes is None else axes))
+    axes = axes_of(axes, x)
     y = _standard(xp, x, axes, epsilon)
     # gamma and beta have the sizes of the axes; they are repeated along the others.
     shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]

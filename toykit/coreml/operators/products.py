@@ -101,6 +101,8 @@ def conv_transpose(
         cut = [(0, 0)] * rank
     if output_shape is not None:
         wanted = room(output_shape)[-rank:]
+        if tuple(output_shape[:-rank]) not in ((), (x.shape[0], channels)):
+            raise PackageError(f"output_shape {output_shape} does not go with ({x.shape[0]}, {channels}, ...)")
         cut = [(before, w - before - size) for w, (before, _), size in zip(whole, cut, wanted)]
     if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
         total = xp.zeros((x.shape[0], channels, *whole))

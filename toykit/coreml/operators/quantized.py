@@ -1,7 +1,7 @@
 """Activations in 8 bits: to integers and back (iOS 17 and later)."""
 
 from ..protobuf import PackageError
-from .registry import operator
+from .registry import axis_of, operator
 
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
 
@@ -32,4 +32,4 @@ def _along(values, x, axis):
     """A number as it is, a vector along `axis`."""
     if values.ndim == 0:
         return values
-    return values.reshape([-1 if place == axis % x.ndim else 1 for place in range(x.ndim)])
+    return values.reshape([-1 if place == axis_of(axis, x.ndim) else 1 for place in range(x.ndim)])

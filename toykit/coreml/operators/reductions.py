@@ -2,12 +2,21 @@
 
 import math
 
+from ..protobuf import PackageError
 from .registry import axis_of, operator
+
+
+def axes_of(axes, x):
+    """Axes of x, each counted from the first and named once; all of them for None."""
+    places = tuple(axis_of(axis, x.ndim) for axis in (range(x.ndim) if axes is None else axes))
+    if len(set(places)) < len(places):
+        raise PackageError(f"axes {axes} name one of {x.ndim} axes repeatedly")
+    return places
 
 
 def _reduced(function, x, axes, keep_dims):
     """`function` over some axes; over none of them each number stands for itself, which torch reads as all."""
-    axes = tuple(range(x.ndim)) if axes is None else tuple(axes)
+    axes = axes_of(axes, x)
     return function(x, axis=axes, keepdims=keep_dims) if axes else x
 
 
@@ -18,9 +27,9 @@ def reduce_sum(xp, x, *, axes: list = None, keep_dims=False):
 
 @operator("reduce_mean")
 def reduce_mean(xp, x, *, axes: list = None, keep_dims=False):
-    # By its sum, because torch has no mean of integers; of nothing it is 0 / 0, as for NumPy.
-    count = math.prod(x.shape[axis] for axis in (range(x.ndim) if axes is None else axes))
-    return reduce_sum(xp, x, axes=axes, keep_dims=keep_dims) * (1 / count if count else math.nan)
+    # By its sum, because torch has no mean of integers.
+    count = math.prod(x.shape[axis] for axis in axes_of(axes, x))
+    return reduce_sum(xp, x, axes=axes, keep_dims=keep_dims) / count
 
 
 @operator("reduce_max")
@@ -36,7 +45,7 @@ def reduce_min(xp, x, *, axes: list = None, keep_dims=False):
 @operator("reduce_prod")
 def reduce_prod(xp, x, *, axes: list = None, keep_dims=False):
     kept = x
-    for axis in range(x.ndim) if axes is None else axes:
+    for axis in axes_of(axes, x):
         kept = xp.prod(kept, axis=axis, keepdims=True)
     return kept if keep_dims else kept.reshape(_remaining(x, axes))
 
@@ -94,5 +103,4 @@ def cumsum(xp, x, *, axis=0, exclusive=False, reverse=False):
 
 
 def _remaining(x, axes):
-    gone = {axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)}
-    return [size for axis, size in enumerate(x.shape) if axis not in gone]
+    return [size for axis, size in enumerate(x.shape) if axis not in axes_of(axes, x)]

@@ -39,7 +39,7 @@ def reshape_like(xp, x, ref_tensors, *, begins: list, ends: list, end_masks: lis
 
 @numpy_operator("flatten2d")
 def flatten2d(xp, x, *, axis=1):
-    axis = axis + x.ndim if axis < 0 else axis
+    axis = axis_of(axis, x.ndim) if axis != x.ndim else axis
     return x.reshape(math.prod(x.shape[:axis]), math.prod(x.shape[axis:]))
 
 
