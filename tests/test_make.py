@@ -116,9 +116,32 @@ def test_an_indented_drawing_in_a_docstring_keeps_its_lines():
 
 def test_pins_keep_their_comment_and_leave_out_what_a_machine_adds():
     frozen = "torch==2.13.0+cpu\nnumpy==2.5.0\npip==30.0\nnvidia-nccl-cu12==2.2\ntriton==3.0\nBabel==2.18.0\n"
-    old = "# why\nnumpy==2.4.6\nappnope==0.1.4 ; sys_platform == 'darwin'\n"
-    assert constraints.pinned(frozen, old).splitlines() == [
-        "# why", "appnope==0.1.4 ; sys_platform == 'darwin'", "Babel==2.18.0", "numpy==2.5.0", "torch==2.13.0"]
+    frozen += "setuptools==84.0\ntoykit==0.1\nappnope==0.1.4"
+    assert constraints.pinned(frozen, "# why\nnumpy==2.4.6\ngone==1.0\n").splitlines() == [
+        "# why", "appnope==0.1.4", "Babel==2.18.0", "numpy==2.5.0", "setuptools==84.0", "torch==2.13.0"]
+
+
+def test_every_package_that_any_reader_installs_is_pinned():
+    needed = constraints.needed(constraints.installed())
+    assert len(needed) > 100 and not needed.keys() - constraints.pins(constraints.FILE.read_text())
+
+
+def test_what_another_system_or_python_needs_is_looked_up(monkeypatch):
+    """A requirement counts by its marker and its extra, and what it brings counts, too."""
+    known = {"toykit": ["a[fast]", "numpy>=2"], "numpy": [], "a": [
+        "for-mac>=2; platform_system == 'Darwin'", "for-13; python_version >= '3.13'", "never; python_version < '3.11'",
+        "speed; extra == 'fast'", "slow; extra == 'slow'", "windows; os_name == 'nt'", "nvidia-x", "pip"], "speed": []}
+    assert constraints.needed(known).keys() == {"a", "numpy", "for-mac", "for-13", "speed"}
+    asked = []
+
+    def look_up(python, *need):
+        asked.append(need)
+        return "1.0", ["Inner_Part"] if need[0] == "for-mac" else []
+
+    monkeypatch.setattr(constraints, "look_up", look_up)
+    assert constraints.elsewhere("python", known) == ["for-13==1.0", "for-mac==1.0", "inner-part==1.0"]
+    assert [need[0] for need in asked] == ["for-13", "for-mac", "inner-part"]
+    assert asked[0][1] == "3.13" and asked[1] == ("for-mac", "3.11", ("macosx_14_0_arm64",), ">=2")
 
 
 def test_the_kernel_computes_with_one_thread():
