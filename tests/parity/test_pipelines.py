@@ -32,17 +32,18 @@ def networks():
 
 
 @pytest.fixture(scope="module")
-def joined(networks):
-    """Two ML programs as coremltools joins them."""
+def parts(networks):
     first, second = networks
-    return ct.utils.make_pipeline(
-        part(first, torch.zeros(1, 3, 8, 8), "image", "seen"), part(second, torch.zeros(1, 8, 6, 6), "seen", "scores")
+    return (
+        part(first, torch.zeros(1, 3, 8, 8), "image", "seen"),
+        part(second, torch.zeros(1, 8, 6, 6), "seen", "scores"),
     )
 
 
 @pytest.fixture(scope="module")
-def path(joined, tmp_path_factory):
-    return tk.coreml.save(joined, tmp_path_factory.mktemp("pipelines") / "joined.mlpackage")
+def path(parts, tmp_path_factory):
+    """Two ML programs as coremltools joins them."""
+    return tk.coreml.save(ct.utils.make_pipeline(*parts), tmp_path_factory.mktemp("pipelines") / "joined.mlpackage")
 
 
 def rewritten(path, folder, change):
@@ -187,3 +188,93 @@ class TestRunning:
 def test_one_program_is_asked_of_a_pipeline(path):
     with pytest.raises(tk.coreml.PackageError, match=r"Package\(path\).models\[0\]"):
         tk.coreml.Package(path).program
+
+
+PLANS = {
+    "int8": ("quantize", {"bits": 8}),
+    "palette": ("palettize", {"bits": 4}),
+    "pruned": ("prune", {"sparsity": 0.5}),
+}
+SMALL = {"weight_threshold": 100}  # the convolution has 216 weights
+
+
+class TestCompressing:
+    """Against pipelines of models that were compressed before coremltools joined them."""
+
+    @pytest.mark.parametrize("name", ["int8", "palette", "pruned"])
+    def test_as_joined_afterwards(self, parts, name, path, tmp_path):
+        plan, options = PLANS[name]
+        options = options | SMALL
+        small = tk.coreml.compress(path, plan, **options)
+        joined = ct.utils.make_pipeline(*(tk.coreml.compress(one, plan, **options) for one in parts))
+        joined = tk.coreml.Package(tk.coreml.save(joined, tmp_path / "joined.mlpackage"))
+        for ours, theirs in zip(small.models, joined.models, strict=True):
+            assert [weights.path.read_bytes() for weights in ours.weight_files.values()] == [
+                weights.path.read_bytes() for weights in theirs.weight_files.values()
+            ]
+        x = {"image": np.random.default_rng(0).normal(size=(1, 3, 8, 8))}
+        assert np.array_equal(tk.coreml.run(small, x)["scores"], tk.coreml.run(joined, x)["scores"])
+
+    @pytest.mark.parametrize("name", ["int8", "palette", "pruned"])
+    @pytest.mark.parametrize("last", [None, suppressing])
+    def test_what_is_predicted_is_written(self, path, name, last, tmp_path):
+        source = rewritten(path, tmp_path, last) if last else path
+        plan, options = PLANS[name]
+        predicted = tk.size.ledger(source).after(plan, **options, **SMALL)
+        small = tk.coreml.compress(source, plan, **options, **SMALL)
+        found = tk.size.ledger(small)
+        assert predicted.nbytes == small.nbytes == found.nbytes < tk.size.ledger(source).nbytes
+        assert predicted.rows == found.rows
+        assert all(predicted.rest[file] == found.rest[file] for file in found.rest)
+        assert [one.kind for one in small.models] == [one.kind for one in tk.coreml.Package(source).models]
+
+    def test_coremltools_opens_it(self, path):
+        small = tk.coreml.compress(path, "palettize", bits=4)
+        spec = ct.models.MLModel(str(small.path), skip_model_load=True).get_spec()
+        assert [one.WhichOneof("Type") for one in spec.pipeline.models] == ["mlProgram"] * 2
+
+    def test_what_is_no_program_stays_as_it_is(self, path, tmp_path):
+        copy = rewritten(path, tmp_path, suppressing)
+        small = tk.coreml.compress(copy, "quantize", bits=8)
+        before, after = (ct.utils.load_spec(str(one)).pipeline.models[2] for one in (copy, small.path))
+        assert before == after and before.nonMaximumSuppression.iouThreshold == 0.5
+
+    @pytest.mark.parametrize("kind", ["pipelineClassifier", "pipelineRegressor"])
+    def test_pipelines_of_other_kinds(self, path, tmp_path, kind):
+        def change(model, pipeline):
+            content = {"pipeline": protobuf.decode(model.pop("pipeline"), "Pipeline")}
+            model[kind] = protobuf.encode(content, kind[0].upper() + kind[1:])
+
+        copy = rewritten(path, tmp_path, change)
+        small = tk.coreml.compress(copy, "quantize", bits=8)
+        assert small.kind == kind and small.nbytes == tk.size.ledger(copy).after("quantize", bits=8).nbytes
+        assert small.nbytes < tk.size.ledger(path).nbytes
+
+    def test_one_model_of_it_by_a_plan(self, path):
+        (name,) = (row.name for row in tk.size.ledger(path).rows if row.parameters == 288 * 16)
+        small = tk.coreml.compress(path, {name: {"technique": "quantize", "bits": 8}})
+        assert [row.name for row in tk.size.ledger(small).rows if row.form] == [name]
+
+    def test_systems_are_checked_of_each_model(self, path):
+        with pytest.raises(ValueError, match="iOS 18"):
+            tk.coreml.compress(path, "quantize", bits=4)
+        with pytest.raises(ValueError, match="iOS 18"):
+            tk.size.ledger(path).after("quantize", bits=4)
+
+    def test_a_model_alone_is_not_written(self, path, tmp_path):
+        one = tk.coreml.Package(path).models[1]
+        with pytest.raises(ValueError, match="model 1 of the pipeline is compressed with the others"):
+            tk.coreml.compress(one, "quantize", bits=8)
+        with pytest.raises(ValueError, match="save the pipeline"):
+            tk.coreml.save(one, tmp_path / "one.mlpackage")
+        for source in (path, one):
+            with pytest.raises(ValueError, match="make_pipeline afterwards"):
+                tk.coreml.quantize_activations(source, [{"image": np.ones((1, 3, 8, 8))}])
+
+    def test_coremltools_is_not_asked(self, path):
+        with pytest.raises(ValueError, match="is a pipeline, which coremltools does not compress; engine='toykit' does"):
+            tk.coreml.compress(path, "quantize", bits=8, engine="coremltools")
+
+    def test_compared(self, path):
+        small = tk.coreml.compress(path, "palettize", bits=6)
+        assert 15 < tk.coreml.compare(small, path).worst < 60

@@ -100,7 +100,7 @@ def quantize_activations(
     import coremltools.optimize.coreml as cto
 
     package = open_package(package)
-    _check_program(package.program)
+    _check_program(package)
     model = Model(package, backend, precision)
     if config is None:
         dtype = "int8" if signed else "uint8"
@@ -136,8 +136,14 @@ def _sequence(sample):
     return steps
 
 
-def _check_program(program):
+def _check_program(package):
     """Raise for programs on which coremltools 9 fails, with an error that does not say why."""
+    if package.models or package.number is not None:
+        raise ValueError(
+            f"{package.path.name} is a pipeline, and coremltools quantizes the activations of single models: do "
+            "it with each of them, and join them with coremltools.utils.make_pipeline afterwards"
+        )
+    program = package.program
     if len(program.functions) > 1:
         raise ValueError(
             f"the package has {len(program.functions)} functions, and coremltools quantizes the activations "

@@ -45,9 +45,10 @@ def compress_with_coremltools(source, steps_of, progress=None):
     PackageError
         If coremltools did not write what was asked for.
     """
-    if len(source.program.functions) > 1:
+    if source.models or len(source.program.functions) > 1:
+        several = "is a pipeline" if source.models else "has several functions"
         raise ValueError(
-            f"{source.path.name} has several functions, which coremltools does not compress; engine='toykit' does"
+            f"{source.path.name} {several}, which coremltools does not compress; engine='toykit' does"
         )
     expected = Rewriter(source, steps_of, Store(weight_file(source)[0]))
     # coremltools goes by the names of operations: a layer called 0 has op_0_weight, which makes var_0_weight.

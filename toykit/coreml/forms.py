@@ -59,15 +59,16 @@ def text(string):
 
 def check(package, steps):
     """Raise if a package cannot hold what the steps store: before any work."""
-    if package.models:
+    if package.number is not None:
         raise ValueError(
-            f"{package.path.name} is a pipeline: compress its models one by one, before "
-            "coremltools.utils.make_pipeline joins them"
+            f"{package} is compressed with the others: compress the pipeline. A plan for each layer can name the "
+            f"weights of one model: {package.number}/..., as the ledger does"
         )
     for technique, options in steps:
         if technique == "quantize" and options["bits"] not in (4, 8):
             raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
-    if package.spec_version >= IOS18:
+    oldest = min(part.spec_version for part in package.programs)
+    if oldest >= IOS18:
         return
     asked = ["joint compression"] * (len(steps) > 1)
     for technique, options in steps:
@@ -81,7 +82,7 @@ def check(package, steps):
     if asked:
         raise ValueError(
             f"{' and '.join(asked)} need a package for iOS 18: convert with target='iOS18'. "
-            f"This one has version {package.spec_version} of the specification, for an older system"
+            f"This one has version {oldest} of the specification, for an older system"
         )
 
 

@@ -5,7 +5,6 @@ code goes through the program and gives each array its place, only that the arra
 exact to the byte, in `weight.bin` and in the rest.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 from .. import options as _options
@@ -27,24 +26,18 @@ def ledger(package):
     -------
     toykit.size.Ledger
         A row for each constant in a weight file, in the order of the program. Its `after` predicts what
-        `toykit.coreml.compress` would write. In a pipeline names begin with the number of the model,
-        "0/conv_weight"; what models of other kinds hold is in the model file, a part of the rest.
+        `toykit.coreml.compress` would write. Of several functions names begin with that of the function,
+        "main/conv_weight", and what they share counts for the first; in a pipeline they begin with the
+        number of the model, "0/conv_weight". What models of other kinds hold is in the model file, a part
+        of the rest.
     """
-    rows = []
-    for part in package.models or (package,):
-        if part.kind == "mlProgram":
-            rows += _rows(part, "" if part.number is None else f"{part.number}/")
+    rows = [row for part in package.programs for row in read_rows(part)]
     return Ledger(
         rows,
         package.path.name,
         rest=_rest(package.files, rows),
         predict=lambda technique, options: _after(package, technique, options),
     )
-
-
-def _rows(package, prefix):
-    """The rows of one ML program."""
-    return [replace(row, name=prefix + row.name) for row in read_rows(package.program)]
 
 
 def _rest(files, rows):
@@ -62,20 +55,22 @@ def _after(package, technique, options):
     """The ledger that the package would have."""
     steps = _options.steps(technique, options)
     forms.check(package, steps)
-    name, weights = weight_file(package)
-    store = Store(name)
-    rewritten = Rewriter(package, lambda _: steps, store)
-    program = read_program(rewritten.program, lambda _, offset: store.blobs[offset])
     root = package.path.resolve()
     gone = {old.path.relative_to(root) for old in package.weight_files.values()}
     files = {path: size for path, size in package.files.items() if Path(path) not in gone}
-    if weights is not None:
-        files[weights.as_posix()] = store.end
-    files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewritten))
+    rows, rewriters = [], []
+    for part in package.programs:
+        name, weights = weight_file(part)
+        store = Store(name)
+        rewriters.append(Rewriter(part, lambda _: steps, store))
+        rows += read_rows(part, read_program(rewriters[-1].program, lambda _, offset: store.blobs[offset]))
+        if weights is not None:
+            files[weights.as_posix()] = store.end
+    files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewriters))
     return Ledger(
-        rows := read_rows(program),
+        rows,
         f"{package.path.name} after {technique}",
         rest=_rest(dict(sorted(files.items())), rows),
-        exact=rewritten.exact,
-        declined=rewritten.declined,
+        exact=all(rewritten.exact for rewritten in rewriters),
+        declined={name: why for rewritten in rewriters for name, why in rewritten.declined.items()},
     )

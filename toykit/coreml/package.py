@@ -155,6 +155,16 @@ class Package:
         raise PackageError(f"{self} is of type {self.kind}, not an ML program")
 
     @property
+    def programs(self):
+        """The ML programs in it, each as a package: itself, or those of a pipeline."""
+        return tuple(part for part in self.models or (self,) if part.kind == "mlProgram")
+
+    def full_name(self, function, name):
+        """A constant's name in ledgers and plans: with the model and the function, where there are several."""
+        model = [] if self.number is None else [str(self.number)]
+        return "/".join([*model, *([function] if len(self.program.functions) > 1 else []), name])
+
+    @property
     def nbytes(self):
         return sum(self.files.values())
 

@@ -151,8 +151,9 @@ def replace(buffer, changes):
     Parameters
     ----------
     buffer : bytes-like
-    changes : dict of int to int or bytes
-        Number of a field -> its value. Fields that the message lacks are not added.
+    changes : dict of int to int, bytes or callable
+        Number of a field -> its value, or what makes that of the one it had, called each time that the
+        field occurs. Fields that the message lacks are not added.
 
     Returns
     -------
@@ -166,7 +167,8 @@ def replace(buffer, changes):
     """
     out, packers = bytearray(), {_EIGHT: bytes, _FOUR: bytes, _VARINT: _varint}
     for number, wire, value in _records(memoryview(buffer)):
-        value = changes.get(number, value)
+        change = changes.get(number, value)
+        value = change(value) if callable(change) else change
         out += _varint(number << 3 | wire)
         out += _varint(len(value)) + bytes(value) if wire == _BYTES else packers[wire](value)
     return bytes(out)

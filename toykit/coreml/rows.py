@@ -4,6 +4,7 @@ A program that was read and one that is only predicted are weighed by the same r
 """
 
 import math
+from dataclasses import replace
 
 from ..size import Row
 from .forms import SUFFIXES
@@ -21,21 +22,24 @@ _FORMS = {
 _ORDER = ("sparse", "palette", "scaled", "cast")
 
 
-def read_rows(program):
+def read_rows(package, program=None):
     """The constants that lie in weight files.
 
     Parameters
     ----------
-    program : toykit.coreml.program.Program
-        Of a package, or one that is only predicted.
+    package : Package
+        With an ML program.
+    program : toykit.coreml.program.Program, optional
+        Another one that is only predicted.
 
     Returns
     -------
     list of Row
     """
     rows, seen = [], set()
-    for function in program.functions.values():
-        rows += _Rows(function.block, seen).rows()
+    for label, function in (program or package.program).functions.items():
+        for row in _Rows(function.block, seen).rows():
+            rows.append(replace(row, name=package.full_name(label, row.name)))
     return rows
 
 

@@ -57,7 +57,7 @@ def save(mlmodel, path, *, replace=True):
     TypeError
         If `mlmodel` is something else.
     ValueError
-        If the path does not end in .mlpackage, its folder is missing or cannot be written to, or
+        If `mlmodel` is one model of a pipeline, the path does not end in .mlpackage, its folder is missing or cannot be written to, or
         something lies there: a package if `replace` is false, anything else in any case.
     OSError
         If it cannot be written, such as on a full disk; what was there stays as it was.
@@ -67,6 +67,8 @@ def save(mlmodel, path, *, replace=True):
             "mlmodel must be a Package, or a coremltools MLModel with an ML program in it; "
             f"got {type(mlmodel).__name__}"
         )
+    if getattr(mlmodel, "number", None) is not None:
+        raise ValueError(f"{mlmodel} lies in one package with the others: save the pipeline")
     path = check_output(path, replace=replace)
     try:
         for left in _left_behind(path.parent):

@@ -40,19 +40,12 @@ def weights(package):
     >>> stored["layer1_0_conv1_weight"]                                     # doctest: +SKIP
     Palettized(64x64x1x1, a table of 16 values, 4.1 bits a weight)
     """
-    package = open_package(package)
-    if package.models:
-        return {
-            f"{part.number}/{name}": value
-            for part in package.models
-            if part.kind == "mlProgram"
-            for name, value in weights(part).items()
-        }
-    found = {}
-    for label, function in package.program.functions.items():
-        for name, value in _weights_of(function.block).items():
-            found[name if name not in found else f"{label}/{name}"] = value
-    return found
+    return {
+        part.full_name(label, name): value
+        for part in open_package(package).programs
+        for label, function in part.program.functions.items()
+        for name, value in _weights_of(function.block).items()
+    }
 
 
 def _weights_of(block):

@@ -27,10 +27,11 @@ from ..stored import fill, predict
 from ..stored_arrays import Beginning
 from . import forms, protobuf, weightbin
 from .package import Package, PackageError
+from .schema import MODEL_KINDS
 from .weightbin import Blob
 
 _FLOATS = ("float16", "float32")
-_PROGRAM = 502  # number of the field of a model file that holds an ML program
+_VERSION, _PROGRAM = 1, 502  # numbers of the fields of a model that hold its version and an ML program
 _CODES = {name: code for code, name in weightbin.STORED.items()}
 # iOS 15 has no compressed constants. What an operator is given there means the same in iOS 16.
 _RAISED = {"CoreML5": "CoreML6"}
@@ -55,9 +56,13 @@ class Store:
     path : Path
     digests : dict of int to bytes
         Of what was written.
+    together : bool
+        Whether equal arrays of all blocks are stored once, as where several functions share weights; else
+        those of each block, which is coremltools' rule.
     """
 
     def __init__(self, name, file=None):
+        self.together = False
         self.name, self.path, self._file = name, Path(name), file
         self.end, self.blobs, self.digests = weightbin.ALIGNMENT, {}, {}
         self._arrays, self._operations, self._results, self._moved = {}, {}, {}, {}
@@ -90,7 +95,9 @@ class Store:
                 if all(map(_equal, small, others)):
                     same = zip(outputs, results, strict=True)
                     self._results |= {(scope, name): self._results.get(result, result) for name, result in same}
-                    return messages
+                    # Names of results belong to a function, places of arrays to all.
+                    own = {name: value for name, value in given.items() if isinstance(value, str)}
+                    return messages | own if self.together else messages
         messages = {name: self._message(scope, value) for name, value in given.items()}
         places = {name: messages[name]["blobFileValue"]["offset"] for name in places}
         known = [self._light(part) for part in small], messages, [(scope, name) for name in outputs]
@@ -107,7 +114,10 @@ class Store:
                 return value.dtype, value.shape
             return repr(value) if isinstance(value, dict) else self._results.get((scope, value), (scope, value))
 
-        return scope, op, *(word(name, value) for name, value in given.items())
+        return self._reach(scope), op, *(word(name, value) for name, value in given.items())
+
+    def _reach(self, scope):
+        return None if self.together else scope
 
     def _message(self, scope, value):
         if not isinstance(value, Part):
@@ -121,7 +131,7 @@ class Store:
         """The place of an equal array that is stored already, or None."""
         if not _shared(part):
             return None
-        for other, offset in self._arrays.get((scope, part.dtype, part.shape), ()):
+        for other, offset in self._arrays.get((self._reach(scope), part.dtype, part.shape), ()):
             if _equal(part, other):
                 return offset
         return None
@@ -139,7 +149,8 @@ class Store:
             self._file.write(content)
             self.digests[offset] = part.digest()
         if _shared(part):
-            self._arrays.setdefault((scope, part.dtype, part.shape), []).append((self._light(part), offset))
+            key = self._reach(scope), part.dtype, part.shape
+            self._arrays.setdefault(key, []).append((self._light(part), offset))
         return offset
 
     def _light(self, part):
@@ -216,6 +227,7 @@ class Rewriter:
         self.spec_version = max(package.spec_version, forms.IOS16)
         self.exact, self.declined, self.stored, self.sources = True, {}, {}, {}
         functions = package.program.functions
+        store.together = len(functions) > 1
         self.program = protobuf.decode(package.program_bytes, "Program")
         messages = self.program.get("functions", {})
         self._found = {label: _Constants(function.block) for label, function in functions.items()}
@@ -228,7 +240,7 @@ class Rewriter:
                 raise ValueError(f"{package}: function {label!r} has blocks for several operator sets")
             message["opset"] = _RAISED.get(function.opset, function.opset)
             message["block_specializations"] = {message["opset"]: blocks[function.opset]}
-            self._label = label if len(functions) > 1 else ""
+            self._label = label
             self._function(function.block, blocks[function.opset], self._found[label])
             self._move(label, message)
         self._move("", {"attributes": self.program.get("attributes", {})})
@@ -256,7 +268,7 @@ class Rewriter:
 
     def _compress(self, scope, name, content):
         """The operations that stand for a constant, or None if it stays as it is."""
-        weight, label = self._constants.floats[name], f"{self._label}/{name}" if self._label else name
+        weight, label = self._constants.floats[name], self._package.full_name(self._label, name)
         steps = self._steps_of(label)
         operations = None
         if steps:
@@ -324,10 +336,10 @@ class Rewriter:
 
 def constants_of(package, threshold):
     """Names of the constants of more than `threshold` elements that may be compressed."""
-    functions = package.program.functions
     return [
-        name if len(functions) == 1 else f"{label}/{name}"
-        for label, function in functions.items()
+        part.full_name(label, name)
+        for part in package.programs
+        for label, function in part.program.functions.items()
         for name, weight in _Constants(function.block).floats.items()
         if weight.size > threshold
     ]
@@ -432,10 +444,28 @@ def _rename(block, names):
             _rename(inner, names)
 
 
-def model_bytes(package, rewritten):
-    """The model file with a new program; everything else in it stays as it is, to the byte."""
-    changes = {1: rewritten.spec_version, _PROGRAM: protobuf.encode(rewritten.program, "Program")}
-    return protobuf.replace(package.model_file.read_bytes(), changes)
+def model_bytes(package, rewriters):
+    """The model file with a new program for each; everything else in it stays as it is, to the byte."""
+
+    def changed(model, rewritten):
+        changes = {_VERSION: rewritten.spec_version, _PROGRAM: protobuf.encode(rewritten.program, "Program")}
+        return protobuf.replace(model, changes)
+
+    whole = package.model_file.read_bytes()
+    if not package.models:
+        return changed(whole, *rewriters)
+    parts, new = iter(package.models), iter(rewriters)
+
+    def models(pipeline):
+        def change(model):
+            return changed(model, next(new)) if next(parts).kind == "mlProgram" else model
+
+        return protobuf.replace(pipeline, {1: change})
+
+    field = next(number for number, kind in MODEL_KINDS.items() if kind == package.kind)
+    inside = models if package.kind == "pipeline" else lambda content: protobuf.replace(content, {1: models})
+    version = max(package.spec_version, *(rewritten.spec_version for rewritten in rewriters))
+    return protobuf.replace(whole, {_VERSION: version, field: inside})
 
 
 def weight_file(package):
@@ -474,7 +504,6 @@ def write_package(package, steps_of, progress=None):
 
 def _write(package, steps_of, path, progress):
     root = package.path.resolve()
-    name, weights = weight_file(package)
     model = package.model_file.relative_to(root)
     replaced = {model, *(old.path.relative_to(root) for old in package.weight_files.values())}
 
@@ -483,21 +512,27 @@ def _write(package, steps_of, path, progress):
         return [name for name in names if here / name in replaced]
 
     shutil.copytree(root, path, symlinks=True, ignore=skip)
-    if weights is None:
-        rewritten = Rewriter(package, steps_of, Store(name), progress)
-    else:
-        with (path / weights).open("wb") as file:
-            store = Store(name, file)
-            rewritten = Rewriter(package, steps_of, store, progress)
-            store.close()
-    (path / model).write_bytes(model_bytes(package, rewritten))
-    _check(path, rewritten, {} if weights is None else store.digests)
+    rewriters, digests = [], []
+    for part in package.programs:
+        name, weights = weight_file(part)
+        store = Store(name)
+        if weights is None:
+            rewriters.append(Rewriter(part, steps_of, store, progress))
+        else:
+            with (path / weights).open("wb") as file:
+                store = Store(name, file)
+                rewriters.append(Rewriter(part, steps_of, store, progress))
+                store.close()
+        digests.append(store.digests)
+    (path / model).write_bytes(model_bytes(package, rewriters))
+    for written, rewritten, known in zip(Package(path).programs, rewriters, digests, strict=True):
+        _check(written, rewritten, known)
     return path
 
 
-def _check(path, rewritten, digests):
+def _check(written, rewritten, digests):
     """Read back what was written: the program, and every array, bit for bit."""
-    written = Package(path)
+    path = written.path
     program = protobuf.decode(written.program_bytes, "Program")
     if protobuf.encode(program, "Program") != protobuf.encode(rewritten.program, "Program"):
         raise PackageError(f"{path.name}: the program that was written is not the one that was made")
