@@ -1,10 +1,13 @@
 """The Makefile and the scripts behind it: targets, pinned files, and what is taken out of pages."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,10 +16,12 @@ ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
 import book_site  # noqa: E402
+import build  # noqa: E402
 import check_python  # noqa: E402
 import common  # noqa: E402
 import constraints  # noqa: E402
 import execute  # noqa: E402
+import install  # noqa: E402
 import vendor  # noqa: E402
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -169,3 +174,68 @@ def test_the_built_notebooks_name_their_widgets_by_order():
     for path in common.chapters():
         state = json.loads(path.read_text())["metadata"].get("widgets", {}).get(execute.WIDGET_STATE, {}).get("state", {})
         assert set(state) <= {execute.hashlib.sha256(f"widget {n}".encode()).hexdigest()[:32] for n in range(500)}
+
+
+def test_of_two_that_install_at_once_one_waits_and_finds_it_done(tmp_path, monkeypatch, capsys):
+    lists, ready = (tmp_path / "pyproject.toml", tmp_path / "constraints.txt"), tmp_path / ".ready"
+    [path.write_text("") for path in lists]
+    slow = "import sys, time; time.sleep(0.3); open(sys.argv[1], 'a').write('once ')"
+    monkeypatch.setattr(install, "steps", lambda: [("try it", [sys.executable, "-S", "-c", slow, tmp_path / "log"])])
+    monkeypatch.setattr(install, "LISTS", lists)
+    monkeypatch.setattr(install, "READY", ready)
+    monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
+    threads = [threading.Thread(target=install.main) for _ in range(3)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert (tmp_path / "log").read_text() == "once " and install.is_ready()
+    assert capsys.readouterr().out.count("Another make is at work in this folder: waiting for it.") == 2
+    os.utime(ready, (0, 0))
+    assert not install.is_ready()
+
+
+def test_an_installation_that_fails_is_not_ready(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(install, "steps", lambda: [("install the packages", ["false"]), ("never", ["touch", tmp_path / "x"])])
+    monkeypatch.setattr(install, "READY", tmp_path / ".ready")
+    monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
+    with pytest.raises(SystemExit):
+        install.main()
+    assert "Could not install the packages; the lines above say why." in capsys.readouterr().err
+    assert not (tmp_path / ".ready").exists() and not (tmp_path / "x").exists()
+
+
+def test_a_lock_goes_with_its_process(tmp_path):
+    code = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import common, os, pathlib\n" \
+           f"with common.alone(pathlib.Path({str(tmp_path / 'lock')!r})): os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode
+    with common.alone(tmp_path / "lock"):
+        pass
+
+
+@pytest.mark.parametrize("error, words", [
+    (OSError(errno.ENOSPC, "No space left on device", "_build/x"), "stopped. No space left on device: _build/x"),
+    (PermissionError(errno.EACCES, "Permission denied"), "stopped. Permission denied"),
+    (KeyboardInterrupt(), "was stopped."),
+])
+def test_a_tool_that_cannot_go_on_ends_with_a_sentence(error, words, capsys):
+    @common.program
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.endswith(f"{words}\n") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("said, words", [
+    ("Traceback ...\nOSError: [Errno 28] No space left on device\n", "the disk is full"),
+    ("page.md:3: WARNING: no such label\n", "each warning above is an error"),
+])
+def test_a_book_that_is_not_built_says_why(said, words, monkeypatch, capsys):
+    monkeypatch.setattr(build.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stderr=said))
+    with pytest.raises(SystemExit):
+        build.build()
+    shown = capsys.readouterr().err
+    assert words in shown and ("Traceback" in shown) == ("Traceback" in said and "full" not in words)
+    assert ("no such label" in shown) == ("no such label" in said)

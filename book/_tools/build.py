@@ -39,7 +39,7 @@ def build(fresh=False):
     start = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace")
     if os.strerror(errno.ENOSPC) in done.stderr:
-        fail(f"The book was not built: the disk is full. Make room for about 100 MB and run it again. ({ROOT})")
+        fail(f"The book was not built: the disk is full. Make room on the drive of {ROOT} and run it again.")
     print(done.stderr, end="", file=sys.stderr)
     if done.returncode:
         fail("The book was not built: each warning above is an error.")
