@@ -124,6 +124,8 @@ def _written():
     for kind, names in _FLOATS.items():
         for name in names.split():
             yield _call(name, x=inputs[kind])
+    for name in ("reduce_max", "reduce_mean", "reduce_min", "reduce_sum"):
+        yield _call(name, x=X, axes=[1], keep_dims=True)
     for name in _PAIRS.split():
         yield _call(name, x=inputs["positive"], y=array(other(2, 3, 4)))
     for name in "add sub mul maximum minimum equal less floor_div mod".split():
@@ -536,6 +538,11 @@ _MISTAKEN = {
     "select": (
         lambda a: a.call.given["cond"].ndim > max(a.call.given["a"].ndim, a.call.given["b"].ndim),
         "it gives the result the shape of a and b, without cond's",
+    ),
+    "slice_by_index": (
+        lambda a: a.call.given["x"].ndim == a.call.given["end"].size
+        and (a.call.given["end"] > a.call.given["x"].shape).any(),
+        "it does not end a slice where the tensor ends",
     ),
     "reshape": (lambda a: a.flexible and 0 in a.call.given["shape"], "it declares the 0 that keeps a length"),
 }

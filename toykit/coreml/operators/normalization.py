@@ -1,5 +1,7 @@
 """Operators that bring numbers to a common scale."""
 
+import math
+
 from ..protobuf import PackageError
 from .elementwise import per_channel
 from .reductions import axes_of, reduce_mean, reduce_sum
@@ -33,8 +35,14 @@ def layer_norm(xp, x, gamma=None, beta=None, *, axes: list = None, epsilon=1e-5)
     # gamma and beta have the sizes of the axes; they are repeated along the others.
     shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
     if gamma is not None:
-        y = y * gamma.reshape(shape)
-    return y if beta is None else y + beta.reshape(shape)
+        y = y * _spread(gamma, shape)
+    return y if beta is None else y + _spread(beta, shape)
+
+
+def _spread(values, shape):
+    if math.prod(values.shape) != math.prod(shape):
+        raise PackageError(f"scales or shifts {tuple(values.shape)} do not go with {tuple(shape)}")
+    return values.reshape(shape)
 
 
 @operator("l2_norm")
