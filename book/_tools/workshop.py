@@ -41,6 +41,8 @@ In the folder of the book, which holds the Makefile:
   both cells again.
 - Some cells after an exercise use your function, and fail until it is written. That is meant.
 - Each solution is in the book itself, folded under its exercise.
+- What you write here stays. When the book changes, `make workshop` puts a newer version beside a file
+  that you changed, with `.new` in its name; `make clean` removes only what you did not change.
 
 ## Chapters
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from toykit._quiet import coremltools, quiet
-from toykit.coreml import Package, convert, load, weights
+from toykit.coreml import convert, load, weights
+from toykit.coreml.package import open_package
 
 
 def batch(seed, *shape):
@@ -108,7 +109,7 @@ def test_only_the_two_dimensional_convolution_converts_quantized(layer, shape, a
 
 def test_without_a_target_the_package_is_dense_and_nothing_is_said():
     model, inputs = pruned(network()), batch(1, 1, 3, 8, 8)
-    dense, sparse = (Package(convert(model, inputs, target=target).package_path).nbytes
+    dense, sparse = (open_package(convert(model, inputs, target=target)).nbytes
                      for target in (None, "iOS16"))  # fmt: skip
     assert sparse < 0.6 * dense
 
@@ -117,7 +118,7 @@ def test_batch_norms_stay_beside_weights_that_arrive_pruned_and_not_beside_quant
     inputs = batch(2, 32, 3, 8, 8)
 
     def count(model):
-        package = Package(convert(model, inputs, target="iOS17").package_path)
+        package = open_package(convert(model, inputs, target="iOS17"))
         return Counter(operation.op for operation in package.program.walk())["batch_norm"]
 
     assert count(network()) == 0
@@ -133,7 +134,7 @@ def test_a_table_with_scales_is_stored_once_a_channel_for_ios_18_and_once_for_io
     with quiet():
         config = PostTrainingPalettizerConfig.from_dict(options)
         model = PostTrainingPalettizer(nn.Sequential(nn.Linear(64, 64)).eval(), config).compress()
-    sizes = [Package(convert(model, batch(1, 1, 64), target=target).package_path).nbytes
+    sizes = [open_package(convert(model, batch(1, 1, 64), target=target)).nbytes
              for target in ("iOS18", "iOS26")]  # fmt: skip
     copies = 63 * 16 * 2
     assert sizes[0] - sizes[1] == pytest.approx(copies, abs=128)

@@ -16,6 +16,7 @@ from toykit._quiet import quiet  # noqa: E402
 from toykit.compressed import Compressed  # noqa: E402
 from toykit.coreml import Package, PackageError, weightbin  # noqa: E402
 from toykit.coreml.constants import CONSTEXPR, read_constant  # noqa: E402
+from toykit.coreml.package import open_package  # noqa: E402
 from toykit.coreml.program import Operation, Type, Value  # noqa: E402
 from toykit.coreml.schema import DTYPES  # noqa: E402
 
@@ -159,7 +160,7 @@ def operations_of(system, form):
 @cache
 def made(system):
     """A package of all forms: name of a result -> operation; and what coremltools decompresses."""
-    program = Package(constexprs.model(SYSTEMS[system]).package_path).program
+    program = open_package(constexprs.model(SYSTEMS[system])).program
     makers = {name: operation for operation in program.walk() for name in operation.outputs}
     return makers, constexprs.decompressed(SYSTEMS[system])
 
