@@ -209,7 +209,7 @@ def program(package, function=None, ax=None):
     package : str, Path, Package or coremltools.models.MLModel
         With at most 40 operations.
     function : str, optional
-        Which function of the program; needed only where there are several and none is "main".
+        Which function of the program; by default the one that the package names.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure of the size that the program needs by default.
 

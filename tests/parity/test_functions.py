@@ -139,3 +139,16 @@ def test_functions_are_told_apart_by_their_masks():
 def test_coremltools_is_not_asked(path):
     with pytest.raises(ValueError, match="both.mlpackage has several functions.*engine='toykit' does"):
         tk.coreml.compress(path, "quantize", bits=8, engine="coremltools")
+
+
+def test_what_looks_at_one_function_takes_the_one_that_the_package_names(path):
+    from toykit.coreml.graph import read_graph
+
+    assert read_graph(path).inputs == read_graph(path, "large").inputs != read_graph(path, "small").inputs
+    with pytest.raises(ValueError, match="function must be one of the package's: .*'small'"):
+        read_graph(path, "medium")
+
+
+def test_activations_say_what_to_do(path):
+    with pytest.raises(ValueError, match="with each, before coremltools.utils.save_multifunction joins them"):
+        tk.coreml.quantize_activations(path, [{}])

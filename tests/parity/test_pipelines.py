@@ -6,9 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 ct = pytest.importorskip("coremltools")
 
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 from torch import nn  # noqa: E402
 
 import toykit as tk  # noqa: E402
+from tests.nightly import cases  # noqa: E402
 from tests.parity.running import distance  # noqa: E402
 from toykit.coreml import protobuf  # noqa: E402
 
@@ -185,9 +188,40 @@ class TestRunning:
             tk.coreml.load(rewritten(path, tmp_path, change))
 
 
-def test_one_program_is_asked_of_a_pipeline(path):
-    with pytest.raises(tk.coreml.PackageError, match=r"Package\(path\).models\[0\]"):
-        tk.coreml.Package(path).program
+def test_one_program_is_asked_of_a_pipeline_and_can_be_had(path):
+    from toykit.coreml.graph import read_graph
+
+    for look in (lambda source: tk.coreml.Package(source).program, read_graph, tk.latency.layers):
+        with pytest.raises(tk.coreml.PackageError, match=r"Package\(path\).models\[0\]"):
+            look(path)
+    parts = tk.coreml.Package(path).models
+    assert len(read_graph(parts[0]).steps) >= 2
+    assert [layer.shape for part in parts for layer in tk.latency.layers(part)] == [(8, 3, 3, 3), (16, 288)]
+
+
+@pytest.fixture(scope="module")
+def mutable(path, tmp_path_factory):
+    copy = rewritten(path, tmp_path_factory.mktemp("mutants"), lambda model, pipeline: None)
+    return copy, (copy / "Data/com.apple.CoreML/model.mlmodel").read_bytes()
+
+
+@settings(max_examples=cases(100, 3000))
+@given(st.integers(0, 2**32))
+def test_fuzz_any_byte_may_be_wrong(mutable, seed):
+    """A mutant weighs, compresses and runs, or says why it does not."""
+    (copy, sound), random = mutable, np.random.default_rng(seed)
+    content = bytearray(sound)
+    for place in random.integers(len(content), size=random.integers(1, 4)):
+        content[place] = random.integers(256)
+    if random.random() < 0.1:
+        del content[random.integers(1, len(content)) :]
+    (copy / "Data/com.apple.CoreML/model.mlmodel").write_bytes(content)
+    try:
+        predicted = tk.size.ledger(copy).after("quantize", bits=8, **SMALL).nbytes
+        assert tk.coreml.compress(copy, "quantize", bits=8, **SMALL).nbytes == predicted
+        tk.coreml.run(copy, {"image": np.ones((1, 3, 8, 8))})
+    except ValueError:
+        pass
 
 
 PLANS = {

@@ -146,8 +146,8 @@ def _check_program(package):
     program = package.program
     if len(program.functions) > 1:
         raise ValueError(
-            f"the package has {len(program.functions)} functions, and coremltools quantizes the activations "
-            "of packages with one"
+            f"the package has {len(program.functions)} functions, and coremltools quantizes the activations of "
+            "packages with one: do it with each, before coremltools.utils.save_multifunction joins them"
         )
     inner = next((operation for operation in program.walk() if operation.blocks), None)
     if inner is not None:

@@ -125,7 +125,7 @@ def read_graph(package, function=None):
     ----------
     package : str, Path, Package or coremltools.models.MLModel
     function : str, optional
-        Which one; needed only where there are several and none is called "main".
+        Which one; by default the one that the package names.
 
     Returns
     -------
@@ -136,9 +136,11 @@ def read_graph(package, function=None):
     ValueError
         If there is no function of that name.
     """
-    functions = open_package(package).program.functions
+    package = open_package(package)
+    functions = package.program.functions
     if function is None:
-        function = "main" if "main" in functions else next(iter(functions)) if len(functions) == 1 else None
+        default = package.description.default_function
+        function = next(iter(functions)) if len(functions) == 1 else default
     if function not in functions:
         known = ", ".join(map(repr, functions))
         raise ValueError(f"function must be one of the package's: {known}; got {function!r}")

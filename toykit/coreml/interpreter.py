@@ -173,7 +173,7 @@ class Model:
 
     def __repr__(self):
         return (
-            f"Model({self.package.path.name!r}, backend={self.backend!r}, precision={self.precision!r}, "
+            f"{type(self).__name__}({self.package.path.name!r}, backend={self.backend!r}, precision={self.precision!r}, "
             f"weights={self.weights!r})"
         )
 

@@ -6,7 +6,7 @@ Looked up by `toykit.latency.layers`.
 import math
 
 from ..latency.shapes import Layer
-from .package import Package
+from .package import open_package
 from .protobuf import PackageError
 
 _WEIGHTED = ("conv", "conv_transpose", "linear")
@@ -17,7 +17,7 @@ def layers(path):
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or Package
 
     Returns
     -------
@@ -28,7 +28,7 @@ def layers(path):
     PackageError
         If a shape is known only when the program runs.
     """
-    package = Package(path)
+    package = open_package(path)
     function = next(iter(package.program.functions.values()))
     types = function.inputs | function.block.inputs
     found = []
@@ -40,7 +40,7 @@ def layers(path):
         into, output = types[x].shape, next(iter(operation.outputs.values())).shape
         shape = types[weight].shape if isinstance(weight, str) else weight.type.shape
         if None in (*into, *output, *shape):
-            raise PackageError(f"{path}: the size of {operation.name!r} is known only when the program runs")
+            raise PackageError(f"{package}: the size of {operation.name!r} is known only when the program runs")
         # A transposed convolution spreads every input; the others gather into every output.
         if operation.op == "conv_transpose":
             uses = math.prod(into) // into[1]

@@ -16,7 +16,7 @@ def layers(source, input_shape=None):
 
     Parameters
     ----------
-    source : torch.nn.Module, or path of an .mlpackage
+    source : torch.nn.Module, path of an .mlpackage, or Package
         A module may lie on torch's meta device: only shapes are needed.
     input_shape : tuple of int
         Of the input of a module, batch of 1 first. A package knows its own.
@@ -39,7 +39,7 @@ def layers(source, input_shape=None):
     >>> layers(torch.nn.Linear(3, 2, device="meta"), (1, 3))
     [Layer(name='', shape=(2, 3), macs=6, inputs=3, outputs=2)]
     """
-    if isinstance(source, (str, Path)):
+    if isinstance(source, (str, Path)) or type(source).__name__ == "Package":
         from ..coreml.work import layers as of_package
 
         found = of_package(source)

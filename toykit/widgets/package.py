@@ -88,7 +88,7 @@ def package_explorer(package, function=None, name=None):
     ----------
     package : str, Path, Package or coremltools.models.MLModel
     function : str, optional
-        Which function of the program; needed only where there are several and none is "main".
+        Which function of the program; by default the one that the package names.
     name : str, optional
         What the title calls the package. By default the name of its folder; one that is made up anew
         each time, as coremltools does for a model that is not saved, is left out.
