@@ -1,8 +1,10 @@
 """The packages of `write_fixtures`, as the archives in `packages/` hold them: one archive a version of coremltools."""
 
+import hashlib
 import json
 import tarfile
 import tempfile
+from copy import copy
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -34,6 +36,13 @@ class Fixture:
         self.path = Path(_unpacked(version), f"{name}.mlpackage")
         self.entry = index(version)["packages"][name]
 
+    def written(self, path):
+        """The same network, as it was written to `path` from this package."""
+        other = copy(self)
+        other.path = path
+        vars(other).pop("package", None)
+        return other
+
     @cached_property
     def package(self):
         return tk.coreml.Package(self.path)
@@ -49,6 +58,15 @@ class Fixture:
                 found[operation.op] = weight.dense() if hasattr(weight, "dense") else weight
         return found
 
+    def differing_weights(self):
+        """Operators whose weight is not, to the bit, what the writer's version decompresses."""
+        found, expected = self.weights(), self.entry["weights"]
+        return sorted(found.keys() ^ expected.keys()) + [
+            operator
+            for operator in found.keys() & expected.keys()
+            if _described(found[operator]) != expected[operator]
+        ]
+
     def answers(self, backend, function="main", calls=1):
         """toykit's answers to the inputs of `nets`, one after the other; a state is kept between them."""
         several = self.package.description.functions
@@ -58,9 +76,20 @@ class Fixture:
         return [np.ravel(model.predict(given, state)["answer"]).tolist() for _ in range(calls)]
 
 
+def _described(array):
+    """Type, shape and digest of an array, as the index has them."""
+    array = np.ascontiguousarray(array)
+    return [str(array.dtype), list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
+
+
 def versions():
     """The versions of coremltools that there are archives of."""
     return sorted(file.name.removesuffix(_END) for file in ARCHIVES.glob(f"*{_END}"))
+
+
+def newest(version):
+    """The newest system that a version writes for."""
+    return next(reversed(index(version)["packages"])).split()[0]
 
 
 @cache

