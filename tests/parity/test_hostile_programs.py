@@ -169,6 +169,25 @@ class TestShapes:
 
 
 class TestLoops:
+    def test_a_block_uses_a_name_of_another(self, tmp_path):
+        """What only the condition of a loop has is unknown in its body."""
+        written = program(
+            tmp_path,
+            lambda mb, x: mb.while_loop(
+                _cond=lambda i, y: mb.less(x=i, y=5),
+                _body=lambda i, y: (mb.add(x=i, y=1), mb.mul(x=y, y=1.0)),
+                loop_vars=(np.int32(0), x),
+            )[1],
+        )
+        condition, _ = written.operation("while_loop")["blocks"]
+        condition["inputs"][0]["name"] = "elsewhere"
+        less = next(part for part in condition["operations"] if part["type"] == "less")
+        less["inputs"]["x"]["arguments"] = [{"name": "elsewhere"}]
+        _, body = written.operation("while_loop")["blocks"]
+        add = next(part for part in body["operations"] if part["type"] == "add")
+        add["inputs"]["x"]["arguments"] = [{"name": "elsewhere"}]
+        refused(written.write(), "'elsewhere' is used, and nothing before it makes it")
+
     def test_that_never_end(self, tmp_path, backend):
         written = program(
             tmp_path,

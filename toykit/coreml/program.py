@@ -205,7 +205,7 @@ class _Reader:
                 operations.append(self.operation(content, known))
             except PackageError as error:
                 raise PackageError(f"operation {number} ({content.get('type', '')}): {error}") from error
-            known |= operations[-1].outputs.keys()
+            known.update(operations[-1].outputs)  # `|=` with keys would make another set
         outputs = message.get("outputs", [])
         _check_known(outputs, known)
         known -= added.union(*(operation.outputs for operation in operations))
