@@ -532,7 +532,7 @@ _MISTAKEN = {
     "scatter_along_axis": (lambda a: a.call.given["mode"] != "update", "its value inference knows no mode"),
     "split": (lambda a: "split_sizes" in a.computed, "it takes computed sizes for those of one result"),
     "squeeze": (
-        lambda a: "axes" not in a.call.given,
+        lambda a: a.flexible or "axes" not in a.call.given,
         "it takes an unknown length for more than 1, and a row for the number in it",
     ),
     "select": (
