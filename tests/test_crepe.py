@@ -127,8 +127,8 @@ def test_listen_replaces_only_what_is_named(model, tones):
 @pytest.mark.parametrize(
     "weights, message",
     [
-        ({"conv7.weight": np.zeros(3)}, "no tensor 'conv7.weight'"),
-        ({"classifier.bias": np.zeros(3)}, r"classifier.bias must be of shape \(360,\)"),
+        ({"conv7.weight": np.zeros(3)}, "weights names 'conv7.weight', which CREPE has not"),
+        ({"classifier.bias": np.zeros(3)}, r"weights\[.classifier.bias.\] must be numbers of shape \(360,\)"),
     ],
 )
 def test_listen_names_the_wrong_tensor(weights, message):

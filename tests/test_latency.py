@@ -147,7 +147,7 @@ def test_fewer_bits_are_never_slower_but_for_tables(batch, bits):
         (lambda: Format(bits=0), "bits"),
         (lambda: Format(sparsity=50), "sparsity"),
         (lambda: Format(group_size=0), "group_size"),
-        (lambda: Chip("x", 0, 1), "operations must be above 0"),
+        (lambda: Chip("x", 0, 1), "operations must be a number above 0"),
         (lambda: latency.intensity(FC, batch=0), "batch"),
     ),
 )

@@ -121,9 +121,9 @@ def test_an_error_stops_the_rest_and_is_raised():
 @pytest.mark.parametrize(
     "options, message",
     (
-        ({"inputs": []}, "at least one input"),
+        ({"inputs": []}, "at least one of its inputs"),
         ({"workers": 0}, "workers"),
-        ({"gap": -1.0}, "gap must be a number of seconds"),
+        ({"gap": -1.0}, "gap must be a number from 0 to 3600"),
         ({"gap": math.inf}, "gap"),
     ),
 )

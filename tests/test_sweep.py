@@ -368,8 +368,8 @@ def test_greedy_can_miss_the_optimum():
     "options, budget, message",
     [
         ({}, {"max_bytes": 1}, "at least one layer"),
-        ({"a": []}, {"max_bytes": 1}, "'a' has no option"),
-        ({"a": [(0, 1, math.nan)]}, {"max_bytes": 1}, "damage nan"),
+        ({"a": []}, {"max_bytes": 1}, "'a' of options has no option"),
+        ({"a": [(0, 1, math.nan)]}, {"max_bytes": 1}, "damage in options.*; got nan"),
         ({"a": [(0, 1, 0.0)]}, {}, "give one budget"),
         ({"a": [(0, 1, 0.0)]}, {"max_bytes": 1, "max_damage": 1}, "give one budget"),
         ({"a": [(0, 5, 0.5)]}, {"max_bytes": 1}, "the smallest has 5 bytes"),
@@ -420,5 +420,5 @@ def test_files_of_single_layers_and_of_recipes(network, tmp_path):
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="make data"):
         sweep.read(tmp_path / "nothing.csv")
-    with pytest.raises(ValueError, match="a setting for every row"):
+    with pytest.raises(ValueError, match="a setting in settings for every one of rows"):
         sweep.write(tmp_path / "rows.csv", [], [])

@@ -38,9 +38,9 @@ def test_every_reason_is_given_and_rows_are_left_alone():
 def test_nothing_fits_and_bad_input():
     found = decide([{"label": "a", "nbytes": 5}], {"nbytes": 4})
     assert found.chosen is None and "at most 4" in str(found)
-    with pytest.raises(ValueError, match="at least one candidate"):
+    with pytest.raises(ValueError, match="at least one of its candidates"):
         decide([])
-    with pytest.raises(ValueError, match="every candidate needs 'right'; a has none"):
+    with pytest.raises(ValueError, match="every candidate in rows needs 'right'; 'a' has None"):
         decide([{"label": "a", "nbytes": 5}], at_least={"right": 1})
     with pytest.raises(ValueError, match="'nbytes'"):
         decide([{"label": "a", "nbytes": float("nan")}])

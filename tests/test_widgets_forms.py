@@ -119,7 +119,7 @@ def test_repr_is_stable(widget, rows):
 
 
 def test_rows_that_do_not_fit_together_are_refused(rows):
-    with pytest.raises(ValueError, match="ResNet-50 has no row of technique 'none'"):
+    with pytest.raises(ValueError, match="network 'ResNet-50' has no row in rows of technique 'none'"):
         tk.widgets.configurator([row for row in rows if row["network"] == "CREPE"])
     with pytest.raises(ValueError, match="no form was measured"):
         tk.widgets.configurator([row for row in rows if row["technique"] == "none"])

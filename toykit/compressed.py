@@ -14,6 +14,7 @@ arguments that all techniques share.
 
 import math
 import operator
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -209,7 +210,7 @@ def check_weights(weights, name="weights"):
     return np.ascontiguousarray(weights, dtype)
 
 
-_KINDS = {"f": "floating-point numbers", "iu": "whole numbers", "biu": "whole numbers", "fiu": "real numbers"}
+_KINDS = {"f": "floating-point numbers", "iu": "whole numbers", "fiu": "real numbers", "fiub": "numbers"}
 
 
 def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
@@ -220,7 +221,7 @@ def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
     name : str
         What to call it in an error.
     value : array, nested list, number or torch tensor
-    kinds : {"f", "iu", "biu", "fiu"}
+    kinds : {"f", "iu", "fiu", "fiub"}
         Kinds of numbers that are allowed, as NumPy abbreviates them.
     shape : tuple of int and str, optional
         A length for each axis; a word stands for any length.
@@ -412,9 +413,10 @@ def check_int(name, value, allowed):
 
 def check_shape(name, value, least=1, most=5, empty=False):
     """The lengths of the axes of an array, as a tuple; above 0 unless it may be empty."""
-    if isinstance(value, (str, bytes)) or np.ndim(value) != 1 or not least <= len(value) <= most:
-        raise TypeError(f"{name} must be a tuple of {least} to {most} whole numbers; got {shown(value)}")
-    return tuple(check_int(f"a length in {name}", length, range(0 if empty else 1, 2**40)) for length in value)
+    lengths = check_each(name, value, object, "whole numbers")
+    if not least <= len(lengths) <= most:
+        raise ValueError(f"{name} must be a tuple of {least} to {most} whole numbers; got {shown(value)}")
+    return tuple(check_int(f"a length in {name}", length, range(0 if empty else 1, 2**40)) for length in lengths)
 
 
 def check_part(name, part, dtype, shape):
@@ -434,9 +436,27 @@ def check_type(name, value, kind, expected):
     return value
 
 
+def check_each(name, value, kind, expected, empty=True):
+    """The elements of a sequence, all of a class, as a list."""
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence of {expected}; got {shown(value)}")
+    try:
+        elements = list(value)
+    except Exception:  # an array without axes, or a stranger's object
+        raise TypeError(f"{name} must be a sequence of {expected}; got {shown(value)}") from None
+    for element in elements:
+        if not isinstance(element, kind):
+            raise TypeError(f"{name} must be a sequence of {expected}; it holds {shown(element)}")
+    if not elements and not empty:
+        raise ValueError(f"{name} must hold at least one of its {expected}; got {shown(value)}")
+    return elements
+
+
 def check_names(name, value):
     """A sequence of texts, as a tuple; one text alone is most often a mistake."""
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{name} must be a sequence of texts; got {shown(value)}. For one, pass ({shown(value)},)")
-    check_type(name, value, Iterable, "a sequence of texts")
-    return tuple(check_type(f"every one of {name}", each, str, "a text") for each in value)
+    return tuple(check_each(name, value, str, "texts"))
+
+
+def check_path(name, value):
+    """The path of a file or folder."""
+    return check_type(name, value, (str, os.PathLike), "a path")

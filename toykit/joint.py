@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import bits as packing
-from .compressed import Compressed
+from .compressed import Compressed, shown
 from .palettization import Palettized
 from .palettization import palettize as _palettize_weights
 from .pruning import Sparse, unpack_mask
@@ -143,12 +143,12 @@ class QuantizedPalette(Compressed):
         return f"{self.lut.size} {_values(self.lut)}"
 
 
-def quantize(compressed, bits=8, mode="symmetric", granularity=None, **options):
+def quantize(weights, bits=8, mode="symmetric", granularity=None, **options):
     """Quantize what is left of pruned weights, or the table of palettized ones.
 
     Parameters
     ----------
-    compressed : Sparse, Palettized or SparsePalettized
+    weights : Sparse, Palettized or SparsePalettized
     bits, mode, granularity, **options
         As in `toykit.quantize`. A table has no channels: its granularity is "per_tensor".
 
@@ -159,7 +159,7 @@ def quantize(compressed, bits=8, mode="symmetric", granularity=None, **options):
     Raises
     ------
     TypeError
-        If there is nothing in `compressed` to quantize.
+        If there is nothing in `weights` to quantize.
     ValueError
         If a table is to be quantized in another way than "per_tensor", and as `toykit.quantize`.
 
@@ -174,39 +174,39 @@ def quantize(compressed, bits=8, mode="symmetric", granularity=None, **options):
     >>> tk.quantize(pruned, granularity="per_tensor")
     SparseQuantized(256, 75.0 % zero, the rest int8, 3.1 bits a weight)
     """
-    if isinstance(compressed, Sparse):
-        whole = _quantize_weights(compressed.dense(), bits, mode, granularity, **options)
+    if isinstance(weights, Sparse):
+        whole = _quantize_weights(weights.dense(), bits, mode, granularity, **options)
         return SparseQuantized(
-            pack_codes(whole.integers[compressed.kept], whole.bits, whole.signed),
+            pack_codes(whole.integers[weights.kept], whole.bits, whole.signed),
             whole.scale,
             whole.zero_point,
-            compressed.mask,
+            weights.mask,
             whole.shape,
             whole.bits,
             whole.signed,
         )
-    lut = getattr(compressed, "lut", None)
+    lut = getattr(weights, "lut", None)
     if not isinstance(lut, np.ndarray):
         raise TypeError(
-            f"weights must be an array, or pruned or palettized weights; got {compressed!r}. Its "
+            f"weights must be an array, or pruned or palettized weights; got {shown(weights)}. Its "
             "dense() is an array"
         )
     if granularity not in (None, "per_tensor"):
         raise ValueError(f"granularity must be 'per_tensor' for the table of a palette; got {granularity!r}")
     table = _quantize_table(lut, bits, mode, options)
-    if isinstance(compressed, SparsePalettized):
-        return replace(compressed, lut=table)
+    if isinstance(weights, SparsePalettized):
+        return replace(weights, lut=table)
     return QuantizedPalette(
-        compressed.indices, table, compressed.shape, compressed.bits, compressed.axis, compressed.scale
+        weights.indices, table, weights.shape, weights.bits, weights.axis, weights.scale
     )
 
 
-def palettize(compressed, bits=None, mode="kmeans", **options):
+def palettize(weights, bits=None, mode="kmeans", **options):
     """Palettize what is left of pruned weights.
 
     Parameters
     ----------
-    compressed : Sparse
+    weights : Sparse
     bits, mode, **options
         As in `toykit.palettize`, but for vectors (`cluster_dim`) and `per_channel_scale`, which
         coremltools cannot join with pruning.
@@ -228,16 +228,16 @@ def palettize(compressed, bits=None, mode="kmeans", **options):
     >>> tk.palettize(tk.prune(np.linspace(-1, 1, 256, dtype="float16"), sparsity=0.75), bits=2)
     SparsePalettized(256, 75.0 % zero, the rest one of 4 values, 1.8 bits a weight)
     """
-    if not isinstance(compressed, Sparse):
+    if not isinstance(weights, Sparse):
         raise TypeError(
-            f"weights must be an array, or pruned weights; got {compressed!r}. Its dense() is an array"
+            f"weights must be an array, or pruned weights; got {shown(weights)}. Its dense() is an array"
         )
     for name, off in (("cluster_dim", 1), ("per_channel_scale", False)):
-        if options.get(name, off) != off:
-            raise ValueError(f"{name} must be {off} for pruned weights; got {options[name]!r}")
-    whole = _palettize_weights(compressed.dense(), bits, mode, **options)
-    indices = packing.pack(whole.codes[compressed.kept], whole.bits)
-    return SparsePalettized(indices, whole.lut, compressed.mask, whole.shape, whole.bits, whole.axis)
+        if np.ndim(options.get(name, off)) or options.get(name, off) != off:
+            raise ValueError(f"{name} must be {off} for pruned weights; got {shown(options[name])}")
+    whole = _palettize_weights(weights.dense(), bits, mode, **options)
+    indices = packing.pack(whole.codes[weights.kept], whole.bits)
+    return SparsePalettized(indices, whole.lut, weights.mask, whole.shape, whole.bits, whole.axis)
 
 
 def _quantize_table(lut, bits, mode, options):

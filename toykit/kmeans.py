@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compressed import check_choice, check_int
+from .compressed import as_array, check_array, check_choice, check_int
 
 
 class Clusters(NamedTuple):
@@ -65,12 +65,21 @@ def distinct(values, weights=None):
     >>> levels.tolist(), mass.tolist(), inverse.tolist()
     ([-1.0, 2.0], [1.0, 3.0], [1, 0, 1, 1])
     """
+    values = as_array("values", values)
+    if values.ndim != 1 or values.dtype.kind not in "fiub":
+        raise TypeError(f"values must be an array of numbers of shape (n,), got {values.dtype} of {values.shape}")
+    if weights is not None:
+        weights = check_array("weights", weights, "fiub", values.shape, np.float64, empty=True)
     if values.dtype != np.float16:
         levels, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        if levels.size and not np.isfinite(levels[[0, -1]]).all():  # they are in order, NaN last
+            raise ValueError(f"values must be finite; these are from {levels[0]} to {levels[-1]}")
         mass = counts if weights is None else np.bincount(inverse, weights, levels.size)
         return levels.astype(np.float64) + 0.0, mass.astype(np.float64), inverse
     pattern = np.ascontiguousarray(values).view(np.uint16)
     counts = np.bincount(pattern, minlength=1 << 16)
+    if counts[0x7C00:0x8000].any() or counts[0xFC00:].any():
+        raise ValueError("values must be finite; one is NaN or infinite")
     mass = counts if weights is None else np.bincount(pattern, weights, 1 << 16)
     # The patterns of all finite float16 in ascending order: negative numbers count down from their
     # sign bit 0x8000, which is -0.0 itself; zero and the positive numbers count up from 0.
@@ -173,6 +182,8 @@ def _summarize(levels, mass, inverse, bounds):
 
 def nearest(centroids, values):
     """Which of the ascending `centroids` is nearest to each value; halfway goes to the lower one."""
+    centroids = check_array("centroids", centroids, shape=("k",))
+    values = check_array("values", values, empty=True)
     middle = centroids[:-1] + (centroids[1:] - centroids[:-1]) / 2
     return np.searchsorted(middle, values, side="left")
 
@@ -226,10 +237,9 @@ def lloyd(values, k, weights=None, start="uniform", steps=300):
     values, weights = check_values(values, weights)
     levels, mass, inverse = distinct(values, weights)
     k = check_int("k", k, range(1, levels.size + 1))
+    steps = check_int("steps", steps, range(1, 1 << 62))
     if not isinstance(start, str):
-        centroids = np.sort(np.asarray(start, np.float64))
-        if centroids.shape != (k,):
-            raise ValueError(f"start must hold k = {k} centroids, got an array of shape {centroids.shape}")
+        centroids = np.sort(check_array("start", start, shape=(k,), dtype=np.float64))
     elif check_choice("start", start, ("uniform", "quantile")) == "uniform":
         centroids = np.linspace(levels[0], levels[-1], k)
     else:
@@ -253,19 +263,15 @@ def lloyd(values, k, weights=None, start="uniform", steps=300):
 
 def check_values(values, weights):
     """Values and weights as every k-means takes them: finite, and some weight to divide by."""
-    values = np.asarray(values)
-    if values.dtype.kind != "f":
-        raise TypeError(f"values must be floating-point numbers, got {values.dtype}")
-    if values.ndim < 1 or values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"values must be finite and at least one, got an array of shape {values.shape}")
+    values = check_array("values", values, "f")
+    if values.ndim < 1:
+        raise ValueError("values must be an array, got a single number")
     if weights is None:
         return values, None
-    weights = np.asarray(weights, np.float64)
-    if weights.shape != values.shape[:1]:
-        raise ValueError(f"weights must be one a value, {values.shape[:1]}; got {weights.shape}")
-    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+    weights = check_array("weights", weights, "fiub", values.shape[:1], np.float64)
+    if weights.min() < 0 or not weights.any():
         raise ValueError(
-            "weights must be finite, not negative and not all zero; "
+            "weights must not be negative and not all zero; "
             f"these are from {weights.min()} to {weights.max()}"
         )
     return values, weights

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from .compressed import check_int
+from .compressed import SEEDS, check_int, check_number
 from .kmeans import Clusters, check_values
 from .kmeans_search import compiled
 
@@ -66,12 +66,13 @@ def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=100, toler
     k = check_int("k", k, range(1, 1 << 62))
     starts = check_int("starts", starts, range(1, 1 << 62))
     steps = check_int("steps", steps, range(1, 1 << 62))
+    tolerance = check_number("tolerance", tolerance, least=0)
     points = vectors.astype(np.float64)
     mass = np.ones(len(points)) if weights is None else weights
     few = _few_distinct(points, mass, k)
     if few is not None:
         return few
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_int("seed", seed, SEEDS))
     # Distances are differences of large numbers if the cloud is far from zero: move it there.
     offset = np.average(points, axis=0, weights=mass)
     points -= offset

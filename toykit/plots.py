@@ -12,6 +12,7 @@ one picture serves both themes and print.
 import numpy as np
 
 from ._optional import require
+from .compressed import as_array, check_array, check_number, check_type, shown
 
 COLORS = {
     "dense": "#5f6670",
@@ -109,20 +110,33 @@ def label_line(line, text, x=None, dx=4, dy=0, **style):
     -------
     matplotlib.text.Annotation
     """
+    if not hasattr(line, "get_xdata"):
+        raise TypeError(f"line must be one line of those that ax.plot returns; got {shown(line)}")
+    check_type("text", text, str, "a text")
+    x = None if x is None else check_number("x", x)
+    dx, dy = check_number("dx", dx), check_number("dy", dy)
     along, height = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
     order = np.argsort(along, kind="stable")
     at = along[order[-1]] if x is None else x
     style = {"color": line.get_color(), "va": "center", "ha": "left", "fontsize": 9} | style
-    return line.axes.annotate(
-        text, (at, np.interp(at, along[order], height[order])), xytext=(dx, dy),
-        textcoords="offset points", annotation_clip=False, **style)
+    try:
+        return line.axes.annotate(
+            text, (at, np.interp(at, along[order], height[order])), xytext=(dx, dy),
+            textcoords="offset points", annotation_clip=False, **style)
+    except Exception as problem:  # whatever matplotlib raises on a property that it does not know
+        raise ValueError(f"style must be properties of a matplotlib text: {problem}") from problem
 
 
 def _formatter(w, fmt):
     if callable(fmt):
-        return fmt
+        return lambda value: str(fmt(value))
     if fmt is None:
         fmt = "d" if w.dtype.kind in "iub" else ".2f"
+    try:
+        format(1 if fmt == "d" else 1.0, check_type("fmt", fmt, str, "a format or a function"))
+    except ValueError as problem:
+        raise ValueError(f"fmt must be a format of numbers, such as '.1f'; got {shown(fmt)}: {problem}") from None
+
     # A minus sign as wide as a figure, and no "-0.00": the sign of a rounded zero says nothing.
     def text(value):
         out = format(int(value) if fmt == "d" else float(value), fmt)
@@ -163,13 +177,22 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     ValueError
         If `w` is not a matrix of 1 to 16 rows and columns, or `highlight` has another shape.
     """
-    w = np.asarray(w)
+    w = as_array("w", w)
+    if w.dtype.kind not in "fiub":
+        raise TypeError(f"w must be a matrix of real numbers, got {w.dtype}")
+    title = None if title is None else check_type("title", title, str, "a text")
+    limit = None if limit is None else check_number("limit", limit, above=0)
+    fontsize = check_number("fontsize", fontsize, above=0, most=1000)
+    if ax is not None and not hasattr(ax, "imshow"):
+        raise TypeError(f"ax must be the axes of a figure; got {shown(ax)}")
     if w.ndim != 2 or not all(1 <= n <= 16 for n in w.shape):
         raise ValueError(f"w must be a matrix of 1 to 16 rows and columns to show its numbers; "
                          f"got shape {w.shape}. For a larger one use imshow.")
-    shown = np.ones(w.shape, bool) if highlight is None else np.asarray(highlight, bool)
-    if shown.shape != w.shape:
-        raise ValueError(f"highlight must have the shape of w, {w.shape}; got {shown.shape}.")
+    kept = np.ones(w.shape, bool) if highlight is None else as_array("highlight", highlight)
+    if kept.shape != w.shape:
+        raise ValueError(f"highlight must have the shape of w, {w.shape}; got {kept.shape}.")
+    if kept.dtype != bool:
+        raise TypeError(f"highlight must be an array of bool, got {kept.dtype}")
     rows, columns = w.shape
     if ax is None:
         size = (0.52 * columns + 0.2, 0.42 * rows + (0.45 if title else 0.2))
@@ -178,12 +201,12 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     finite = np.abs(values[np.isfinite(values)])
     limit = limit or (finite.max() if finite.size and finite.max() > 0 else 1.0)
     cells = diverging()((np.clip(values / limit, -1, 1) + 1) / 2)
-    cells[~shown] = (0.945, 0.95, 0.955, 1)
+    cells[~kept] = (0.945, 0.95, 0.955, 1)
     ax.imshow(cells, aspect="auto")
     text = _formatter(w, fmt)
     for (r, c), value in np.ndenumerate(w):
-        dark = shown[r, c] and 0.6 * cells[r, c, 1] + 0.3 * cells[r, c, 0] + 0.1 * cells[r, c, 2] < 0.55
-        ink = "#6b727a" if not shown[r, c] else PAPER if dark else INK
+        dark = kept[r, c] and 0.6 * cells[r, c, 1] + 0.3 * cells[r, c, 0] + 0.1 * cells[r, c, 2] < 0.55
+        ink = "#6b727a" if not kept[r, c] else PAPER if dark else INK
         ax.text(c, r, text(value), ha="center", va="center", color=ink, fontsize=fontsize)
     ax.set_xticks(np.arange(columns + 1) - 0.5, labels=[])
     ax.set_yticks(np.arange(rows + 1) - 0.5, labels=[])

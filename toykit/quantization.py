@@ -347,6 +347,7 @@ def unpack_codes(codes, bits, signed, shape):
     if check_int("bits", bits, range(1, 9)) == 8:
         return check_array("codes", codes, kinds="iu", shape=shape, empty=True)
     shape = check_shape("shape", shape, least=0, most=8, empty=True)
+    _check_codes("codes", codes, bits, check_flag("signed", signed), shape)
     return packing.unpack(codes, bits, math.prod(shape), signed).reshape(shape)
 
 

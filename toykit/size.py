@@ -19,6 +19,7 @@ import numpy as np
 
 from . import ledger_view
 from . import options as _options
+from .compressed import check_choice, check_int
 from .parts import BITS, Part, Stored, Weight
 from .stored import predict
 
@@ -138,6 +139,7 @@ class Ledger:
         Ledger
             With a row for each group, in the order of the first of its rows.
         """
+        depth = check_int("depth", depth, range(1, 2**31))
         groups = {}
         for row in self.rows:
             groups.setdefault(".".join(row.name.split(".")[:depth]), []).append(row)
@@ -146,11 +148,11 @@ class Ledger:
 
     def to_markdown(self, limit=None):
         """The ledger as a Markdown table: the largest `limit` rows, or all, the rest, and the total."""
-        return ledger_view.markdown(self, limit)
+        return ledger_view.markdown(self, _check_limit(limit))
 
     def plot(self, axes=None, limit=20):
         """Draw the largest `limit` rows and the rest as bars. Returns the matplotlib axes."""
-        return ledger_view.bars(self, axes, limit)
+        return ledger_view.bars(self, axes, _check_limit(limit))
 
     def _repr_html_(self):
         return ledger_view.html(self)
@@ -161,6 +163,10 @@ class Ledger:
             f"Ledger({self.source!r}, {len(self.rows)} weights, {self.parameters:,} parameters, "
             f"{about}{self.mb:.2f} MB)"
         )
+
+
+def _check_limit(limit):
+    return None if limit is None else check_int("limit", limit, range(2**31))
 
 
 def ledger(source, dtype=None):
@@ -236,8 +242,7 @@ def _from_tensors(tensors, source, dtype):
     if not tensors:
         raise ValueError(f"{source} has no parameters: there is nothing to weigh")
     if dtype is not None:
-        if dtype not in BITS:
-            raise ValueError(f"dtype must be one of {', '.join(BITS)}; got {dtype!r}")
+        check_choice("dtype", dtype, tuple(BITS))
         tensors = [(name, op, _in_type(weight, dtype)) for name, op, weight in tensors]
     rows = [_row(name, op, weight) for name, op, weight in tensors]
 

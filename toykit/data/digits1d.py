@@ -66,11 +66,12 @@ def make(samples=10000, seed=42):
     Digits(80 to train, 20 to test)
     """
     samples = check_int("samples", samples, range(50, 1_000_001))
+    seed = check_int("seed", seed, range(2**32))
     if samples % 10:
         raise ValueError(f"samples must be a multiple of 10, the number of digits; got {samples}")
     torch = require("torch", "hold the signals of MNIST-1D")
     source = require("mnist1d.data", "generate the signals of MNIST-1D")
-    options = source.get_dataset_args(as_dict=True) | {"num_samples": samples, "seed": int(seed)}
+    options = source.get_dataset_args(as_dict=True) | {"num_samples": samples, "seed": seed}
     # The package seeds Python's and NumPy's global generators: give them back as they were.
     states = random.getstate(), np.random.get_state()
     try:

@@ -8,7 +8,7 @@ the median distance.
 
 import numpy as np
 
-from ..compressed import check_fraction
+from ..compressed import SEEDS, check_array, check_fraction, check_int
 
 # Cents above 10 Hz of the 360 answers: 20 cents apart, from 31.70 Hz to 2005.5 Hz.
 BIN_CENTS = 1997.3794084376191 + 20 * np.arange(360)
@@ -22,7 +22,10 @@ def cents(hertz):
     >>> (cents(880.0) - cents(440.0)).round(6)
     np.float64(1200.0)
     """
-    return 1200 * np.log2(np.asarray(hertz, np.float64) / 10)
+    hertz = check_array("hertz", hertz, dtype=np.float64, empty=True)
+    if hertz.size and hertz.min() <= 0:
+        raise ValueError(f"hertz must be above 0; got {hertz.min():g}")
+    return 1200 * np.log2(hertz / 10)
 
 
 def decode(answers):
@@ -53,11 +56,7 @@ def decode(answers):
     >>> decode(answers).round(2)
     array([321.37])
     """
-    answers = np.asarray(answers, np.float64)
-    if answers.ndim != 2 or answers.shape[1] != 360:
-        raise ValueError(f"answers must be of shape (n, 360), one row a frame; got {answers.shape}")
-    if not np.isfinite(answers).all():
-        raise ValueError("answers must be finite; got NaN or infinity: the network's weights overflowed")
+    answers = check_array("answers", answers, "fiub", ("n", 360), np.float64, empty=True)
     winner = answers.argmax(1)
     near = winner[:, None] + np.arange(-4, 5)
     inside = (near >= 0) & (near < 360)
@@ -81,9 +80,11 @@ def error_cents(heard, hertz):
     -------
     (n,) float64 array
     """
-    heard, hertz = np.asarray(heard, np.float64), np.asarray(hertz, np.float64)
+    heard, hertz = check_array("heard", heard, empty=True), check_array("hertz", hertz, empty=True)
     if heard.shape != hertz.shape:
         raise ValueError(f"heard and hertz must be of one shape; got {heard.shape} and {hertz.shape}")
+    if heard.size and heard.min() <= 0:
+        raise ValueError(f"heard must be above 0; got {heard.min():g}")
     return cents(heard) - cents(hertz)
 
 
@@ -105,6 +106,8 @@ def scores(heard, hertz):
     np.float64(0.667)
     """
     off = np.abs(error_cents(heard, hertz))
+    if not off.size:
+        raise ValueError("heard must hold at least one answer; got none")
     return {
         "within_50": np.mean(off <= 50),
         "within_10": np.mean(off <= 10),
@@ -141,8 +144,9 @@ def share_interval(share, n, confidence=0.95):
     from statistics import NormalDist
 
     share, confidence = check_fraction("share", share), check_fraction("confidence", confidence)
-    if n < 1:
-        raise ValueError(f"n must be at least 1 frame; got {n}")
+    n = check_int("n", n, range(1, 2**53))
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be above 0 and below 1; got {confidence}")
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -162,9 +166,10 @@ def median_interval(values, confidence=0.95, seed=0, draws=2000):
     -------
     (low, high) : tuple of float
     """
-    values = np.asarray(values, np.float64)
-    check_fraction("confidence", confidence)
-    random = np.random.default_rng(seed)
+    values = check_array("values", values, shape=("n",), dtype=np.float64)
+    confidence = check_fraction("confidence", confidence)
+    draws = check_int("draws", draws, range(1, 1_000_001))
+    random = np.random.default_rng(check_int("seed", seed, SEEDS))
     medians = np.median(values[random.integers(0, values.size, (draws, values.size))], axis=1)
     tail = (1 - confidence) / 2
     low, high = np.quantile(medians, [tail, 1 - tail])

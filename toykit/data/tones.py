@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_int
+from ..compressed import SEEDS, check_array, check_fraction, check_int, check_number
 
 RATE = 16_000  # samples a second
 FRAME = 1024  # samples, 64 ms
@@ -116,8 +116,11 @@ def synthesise(n, seed, noise_db, vibrato, harmonics=(1, 20), brightness=(0.3, 2
     -------
     Tones
     """
-    check_int("n", n, range(1, 10_000_001))
-    random = np.random.default_rng(seed)
+    n = check_int("n", n, range(1, 10_000_001))
+    random = np.random.default_rng(check_int("seed", seed, SEEDS))
+    noise_db, vibrato = _ends("noise_db", noise_db, -300, 300), _ends("vibrato", vibrato, 0, 12_000)
+    brightness, faint = _ends("brightness", brightness, -10, 10), check_fraction("faint", faint)
+    harmonics = tuple(int(end) for end in _ends("harmonics", harmonics, 1, 1000, kinds="iu"))
     names = np.array(list(REGISTERS))
     register = names[np.arange(n) % len(names)]
     low, high = np.array([REGISTERS[name] for name in register]).T
@@ -146,6 +149,14 @@ def synthesise(n, seed, noise_db, vibrato, harmonics=(1, 20), brightness=(0.3, 2
     return Tones(normalise(sound), hertz, register, count, dullness, swing, noise)
 
 
+def _ends(name, value, least, most, kinds="fiu"):
+    """The two ends of a range, in order."""
+    low, high = check_array(name, value, kinds, (2,)).tolist()
+    if not least <= low <= high <= most:
+        raise ValueError(f"{name} must be two numbers in order, from {least} to {most}; got ({low}, {high})")
+    return low, high
+
+
 def swinging_phase(carrier, time, swing=0.0, rate=5.5, start=0.0):
     """Phase of a tone with vibrato, and its frequency at time 0.
 
@@ -169,9 +180,16 @@ def swinging_phase(carrier, time, swing=0.0, rate=5.5, start=0.0):
     hertz : (n,) float64 array
         The exact frequency at time 0.
     """
-    carrier, swing, rate, start = (
-        np.broadcast_to(np.asarray(v, float), np.shape(carrier)) for v in (carrier, swing, rate, start)
-    )
+    carrier = check_array("carrier", carrier, shape=("n",), dtype=np.float64)
+    time = check_array("time", time, shape=("samples",), dtype=np.float64)
+
+    def one_each(name, value):
+        value = check_array(name, value, dtype=np.float64)
+        if value.shape not in ((), (1,), carrier.shape):
+            raise ValueError(f"{name} must be a number, or one for each of the {carrier.size} tones; got {value.shape}")
+        return np.broadcast_to(value, carrier.shape)
+
+    swing, rate, start = one_each("swing", swing), one_each("rate", rate), one_each("start", start)
     depth = 2 ** (swing / 1200) - 1
     angle = 2 * np.pi * rate[:, None] * time + start[:, None]
     # The integral of f(t) = carrier * (1 + depth * sin(angle)), times 2 pi.
@@ -191,7 +209,9 @@ def normalise(frames):
     (n, 1024) float32 array
         A frame of silence stays silence.
     """
-    frames = np.asarray(frames, np.float64)
+    frames = check_array("frames", frames, "fiub", dtype=np.float64)
+    if frames.ndim == 0:
+        raise ValueError("frames must be an array, got a single number")
     frames = frames - frames.mean(-1, keepdims=True)
     return (frames / np.maximum(frames.std(-1, keepdims=True), 1e-8)).astype(np.float32)
 
@@ -209,7 +229,10 @@ def note(hertz, seconds=1.0, harmonics=8, brightness=1.0, vibrato=0.0, noise_db=
     >>> note(440.0, seconds=0.5).shape
     (8000,)
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(check_int("seed", seed, SEEDS))
+    hertz, seconds = check_number("hertz", hertz, above=0), check_number("seconds", seconds, 1 / RATE, 3600)
+    harmonics, brightness = check_int("harmonics", harmonics, range(1, 1001)), check_number("brightness", brightness, -10, 10)
+    vibrato, noise_db = check_number("vibrato", vibrato, 0, 12_000), check_number("noise_db", noise_db, -300, 300)
     time = np.arange(round(seconds * RATE)) / RATE
     phase, _ = swinging_phase(np.array([hertz]), time, vibrato)
     sound = np.zeros(time.size)
@@ -219,7 +242,7 @@ def note(hertz, seconds=1.0, harmonics=8, brightness=1.0, vibrato=0.0, noise_db=
     sound += random.standard_normal(time.size) * sound.std() * 10 ** (noise_db / 20)
     fade = np.clip(np.minimum(time, time[::-1]) / 0.02, 0, 1)
     sound *= fade
-    return (0.9 * sound / np.abs(sound).max()).astype(np.float32)
+    return (0.9 * sound / (np.abs(sound).max() or 1)).astype(np.float32)  # all too high to be heard at 16 kHz: silence
 
 
 def cut(sound, hop=160):
@@ -239,7 +262,7 @@ def cut(sound, hop=160):
     ValueError
         If the sound is shorter than one frame.
     """
-    sound = np.asarray(sound)
+    sound, hop = check_array("sound", sound), check_int("hop", hop, range(1, 2**31))
     if sound.ndim != 1 or sound.size < FRAME:
         raise ValueError(f"sound must be one channel of at least {FRAME} samples; got shape {sound.shape}")
     return normalise(np.lib.stride_tricks.sliding_window_view(sound, FRAME)[::hop])

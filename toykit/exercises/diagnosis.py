@@ -32,7 +32,10 @@ def show(value, indent=0):
         return f"({inside}{',' * (len(value) == 1)})" if isinstance(value, tuple) else f"[{inside}]"
     if callable(value):
         return f"the function {getattr(value, '__name__', 'without a name')}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a stranger's object, or a whole number too long for Python to print
+        return f"an object of type {type(value).__name__}"
     # The default repr holds a memory address, which is another one in every run.
     return f"an object of type {type(value).__name__}" if " at 0x" in text else text[:200]
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..compressed import check_each
 from .networks import mobilenet_v2_layers, resnet50_layers
+from .published import Published
 from .shapes import Chip
 
 _LAYERS = {"ResNet50": resnet50_layers, "MobileNetv2-1.0": mobilenet_v2_layers}
@@ -124,7 +126,7 @@ def _null(known, row):
 
 
 def _one_series(rows):
-    rows = tuple(rows)
+    rows = tuple(check_each("rows", rows, Published, "published rows", empty=False))
     series = {(row.model, row.device) for row in rows}
     if len(series) != 1:
         raise ValueError(f"rows must be of one model on one device, got {sorted(series)}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_fraction
+from ..compressed import check_array, check_fraction, check_int
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def coverage(runs, dropped):
     >>> coverage(6, 0)  # all six coins alike: 2 of 64 cases
     0.96875
     """
+    runs = check_int("runs", runs, range(1, 1_000_001))
+    dropped = min(check_int("dropped", dropped, range(2**63)), runs)
     # The interval misses if at most `dropped` coins fell on one side: whole numbers, so exact.
     outside = 2 * sum(math.comb(runs, k) for k in range(dropped + 1))
     return max(0.0, (2**runs - outside) / 2**runs)
@@ -80,7 +82,7 @@ def runs_needed(confidence=0.95):
     >>> runs_needed(0.95), runs_needed(0.99)
     (6, 8)
     """
-    _check(confidence)
+    confidence = _check(confidence)
     runs = 1
     while coverage(runs, 0) < confidence:
         runs += 1
@@ -115,14 +117,11 @@ def median_interval(times, confidence=0.95):
     >>> print(median_interval([2.0, 2.1, 2.0, 2.2, 9.0, 2.1]))
     2.1 (2 to 9, 96.9 %)
     """
-    times = np.sort(np.asarray(getattr(times, "times", times), np.float64).ravel())
-    _check(confidence)
-    if not np.isfinite(times).all():
-        raise ValueError("times must be finite; was a function skipped for want of memory?")
+    times, confidence = np.sort(_seconds("times", times)), _check(confidence)
     runs = len(times)
     if not runs or coverage(runs, 0) < confidence:
         raise ValueError(
-            f"{runs} runs are too few for {100 * confidence:g} %: "
+            f"times of {runs} runs are too few for {100 * confidence:g} %: "
             f"at least {runs_needed(confidence)} are needed"
         )
     dropped = 0
@@ -159,19 +158,24 @@ def speed_up(before, after, confidence=0.95):
     >>> print(speed_up([4, 4.2, 8, 4, 4.1, 4.4], [2, 2.1, 4, 2, 2, 2.1]))
     2 (2 to 2.095, 96.9 %)
     """
-    before, after = (
-        np.asarray(getattr(found, "times", found), np.float64).ravel() for found in (before, after)
-    )
+    before, after = _seconds("before", before), _seconds("after", after)
     if len(before) != len(after):
         raise ValueError(
             f"before and after must be times of the same rounds; got {len(before)} and {len(after)} of them"
         )
-    if (after <= 0).any():
-        raise ValueError("times must be above 0")
+    for name, seconds in (("before", before), ("after", after)):
+        if (seconds <= 0).any():
+            raise ValueError(f"{name} must be times above 0; got {seconds.min():g}")
     return median_interval(before / after, confidence)
 
 
 def _check(confidence):
-    check_fraction("confidence", confidence)
+    confidence = check_fraction("confidence", confidence)
     if confidence == 1:
         raise ValueError("confidence must be below 1: no number of runs makes certain")
+    return confidence
+
+
+def _seconds(name, found):
+    """The times of a Measurement, or of a sequence; none were taken of a function that was skipped."""
+    return check_array(name, getattr(found, "times", found), dtype=np.float64, empty=True).ravel()

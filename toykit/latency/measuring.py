@@ -9,11 +9,12 @@ so that ratios hold where seconds do not.
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_int
+from ..compressed import check_flag, check_int, check_number, check_type
 from .computer import available_memory, machine
 
 
@@ -86,8 +87,14 @@ def measure(functions, rounds=9, at_least=0.005, threads=1, memory=0, progress=F
     (True, 3)
     """
     rounds = check_int("rounds", rounds, range(1, 10**6))
+    check_type("functions", functions, dict, "a dict of functions by their names")
     if not functions:
         raise ValueError("functions must hold at least one function by its name")
+    for name, function in functions.items():
+        check_type("a name in functions", name, str, "a text")
+        check_type(f"functions[{name!r}]", function, Callable, "a function")
+    at_least = check_number("at_least", at_least, 0, 3600)
+    memory, progress = check_int("memory", memory, range(2**63)), check_flag("progress", progress)
     if not enough_memory(memory):
         why = f"it needs {memory / 1e9:.1f} GB of memory, and {available_memory() / 1e9:.1f} GB are free"
         return {name: Measurement(name, np.zeros(0), why) for name in functions}
@@ -121,8 +128,14 @@ def bandwidth(nbytes=None, rounds=7, threads=1):
     -------
     float
     """
+    rounds = check_int("rounds", rounds, range(1, 10**6))
+    if threads is not None:
+        threads = check_int("threads", threads, range(1, 1025))
     if nbytes is None:
         nbytes = min(max(2 * machine().last_cache, 2**28), 2**31, (available_memory() or 2**32) // 4)
+    nbytes = check_int("nbytes", nbytes, range(1, 2**63))
+    if not enough_memory(nbytes):
+        raise ValueError(f"nbytes must fit into memory, of which {available_memory():,} bytes are free; got {nbytes:,}")
     array = np.ones(max(1, nbytes // 4), np.float32)
     # NumPy adds float32 in pairs of partial sums, which uses vectors; a dot product does so as well,
     # and which one keeps up with memory depends on the processor.
@@ -141,6 +154,8 @@ def size_beyond_cache(bytes_a_weight=4, multiple=256):
     >>> side % 256, 4 * side**2 >= 2 * machine().last_cache
     (0, True)
     """
+    bytes_a_weight = check_number("bytes_a_weight", bytes_a_weight, above=0)
+    multiple = check_int("multiple", multiple, range(1, 2**31))
     side = np.sqrt(2 * machine().last_cache / bytes_a_weight)
     return int(np.ceil(side / multiple)) * multiple
 

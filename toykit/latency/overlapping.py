@@ -11,12 +11,13 @@ Not here: cancelling a request, and dropping those that come too late; an app ne
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_int
+from ..compressed import check_each, check_int, check_number, check_type
 from .measuring import thread_limit
 
 
@@ -112,11 +113,9 @@ def overlap(function, inputs, workers=1, gap=0.0, threads=1):
     (True, True)
     """
     workers = check_int("workers", workers, range(1, 1025))
-    inputs = list(inputs)
-    if not inputs:
-        raise ValueError("inputs must hold at least one input")
-    if not 0 <= gap < np.inf:
-        raise ValueError(f"gap must be a number of seconds, 0 or more; got {gap}")
+    check_type("function", function, Callable, "a function")
+    inputs = check_each("inputs", inputs, object, "inputs", empty=False)
+    gap = check_number("gap", gap, 0, 3600)
     times = np.zeros((3, len(inputs)))
     failed = threading.Event()
 

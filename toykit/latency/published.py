@@ -4,6 +4,7 @@ import csv
 import re
 from dataclasses import dataclass
 
+from ..compressed import check_path, check_type
 from .shapes import Format
 
 
@@ -47,9 +48,13 @@ def read_published(path, model=None, device=None, source=None):
         The rows that state a latency.
     """
     wanted = {"model": model, "device": device, "source": source}
+    for name, value in wanted.items():
+        check_type(name, value, (str, type(None)), "a text or None")
     rows = []
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(check_path("path", path), newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
+            if not {"source", "model", "device", "config", "technique", "latency_ms"} <= row.keys():
+                raise ValueError(f"path must be of a table of latencies; the one at {path} has the columns {list(row)}")
             if not row["latency_ms"] or any(value not in (None, row[key]) for key, value in wanted.items()):
                 continue
             kept = {key: row[key] for key in ("source", "model", "device", "config", "technique")}

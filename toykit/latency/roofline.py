@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_choice, check_int
+from ..compressed import check_choice, check_each, check_flag, check_int, check_type, shown
 from .shapes import Chip, Format, Layer  # noqa: F401 - the examples make a Chip and a Layer
 
 WHEN = ("ahead_of_time", "just_in_time", "int8_int8")
@@ -91,9 +91,8 @@ def timing(layers, chip, format=Format(), when="just_in_time", batch=1):
     """
     check_choice("when", when, WHEN)
     batch = check_int("batch", batch, range(1, 2**31))
-    layers = tuple(layers)
-    if not layers:
-        raise ValueError("layers must hold at least one Layer")
+    layers = tuple(check_each("layers", layers, Layer, "Layers", empty=False))
+    check_type("chip", chip, Chip, "a Chip")
     formats = _formats(layers, format)
     stored = np.array([form.nbytes(layer) for layer, form in zip(layers, formats, strict=True)])
     dense = np.array([2.0 * layer.weights for layer in layers])
@@ -106,10 +105,12 @@ def _formats(layers, format):
     """The format of each layer."""
     if isinstance(format, Format):
         return [format] * len(layers)
+    if not isinstance(format, dict) or not all(isinstance(one, Format) for one in format.values()):
+        raise TypeError(f"format must be a Format, or a dict of one for each layer; got {shown(format)}")
     missing = [layer.name for layer in layers if layer.name not in format]
     if missing:
         raise ValueError(
-            f"format has no entry for the layers {', '.join(missing)}; it has {', '.join(format)}"
+            f"format has no entry for the layers {', '.join(missing)}; it has {', '.join(map(str, format))}"
         )
     return [format[layer.name] for layer in layers]
 
@@ -151,5 +152,7 @@ def intensity(layer, format=Format(), batch=1, activations=True):
     0.999
     """
     batch = check_int("batch", batch, range(1, 2**31))
+    check_type("layer", layer, Layer, "a Layer"), check_type("format", format, Format, "a Format")
+    activations = check_flag("activations", activations)
     moved = format.nbytes(layer) + (2 * batch * (layer.inputs + layer.outputs) if activations else 0)
     return 2 * batch * layer.macs / moved

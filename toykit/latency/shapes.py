@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import check_fraction, check_int
+from ..compressed import check_flag, check_fraction, check_int, check_number, check_shape, check_type
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Layer:
     macs: int
     inputs: int
     outputs: int
+
+    def __post_init__(self):
+        check_type("name", self.name, str, "a text")
+        check_shape("shape", self.shape)
+        for name in ("macs", "inputs", "outputs"):
+            check_int(name, getattr(self, name), range(2**63))
 
     @property
     def weights(self):
@@ -67,9 +73,9 @@ class Format:
     group_size: int | None = None
 
     def __post_init__(self):
+        check_number("bits", self.bits, above=0, most=32)
         check_fraction("sparsity", self.sparsity)
-        if not 0 < self.bits <= 32:
-            raise ValueError(f"bits must be above 0 and at most 32, got {self.bits}")
+        check_flag("table", self.table)
         if self.group_size is not None:
             check_int("group_size", self.group_size, range(1, 2**31))
 
@@ -128,9 +134,14 @@ class Chip:
     source: str = ""
 
     def __post_init__(self):
+        for name in ("name", "source"):
+            check_type(name, getattr(self, name), str, "a text")
         for name in ("operations", "bandwidth", "int8_speed"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+            check_number(name, getattr(self, name), above=0)
+        for name in ("table_cost", "overhead"):
+            check_number(name, getattr(self, name), least=0)
+        check_fraction("zero_skipping", self.zero_skipping, "the share of multiplications by zero that it saves")
+        check_flag("activations_in_memory", self.activations_in_memory)
 
     @property
     def ridge(self):

@@ -9,7 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..compressed import check_type
 from ..data import pitch
+from ..data.tones import Tones
 from .fast_pitch import Listener, with_weights
 from .pitch import crepe_weights
 
@@ -44,6 +46,8 @@ class PitchExam:
             raise ValueError(
                 "an exam needs at least one set of tones, such as easy=tk.data.tones.easy_tones()"
             )
+        for name, tones in sets.items():
+            check_type(f"sets[{name!r}]", tones, Tones, "Tones, such as tk.data.tones.easy_tones()")
         self.sets = sets
         digest = hashlib.sha256()
         for tones in sets.values():

@@ -12,7 +12,8 @@ larger of two numbers stays the larger one under a rising line.
 
 import numpy as np
 
-from .pitch import F, crepe, torch
+from ..compressed import as_array, check_array, check_int, check_type, shown
+from .pitch import Crepe, F, crepe, torch
 
 LENGTHS = (256, 128, 64, 32, 16, 8)  # moments that enter each halving, layer 1 to 6
 TAPS, BEFORE = 64, 31  # layers 2 to 6: taps, and zeros in front of the input
@@ -63,7 +64,8 @@ class Listener:
     """
 
     def __init__(self, model, batch=32):
-        self.model, self.batch = model, batch
+        self.model = check_type("model", model, Crepe, "a Crepe")
+        self.batch = check_int("batch", batch, range(1, 2**31))
         with torch.inference_mode():
             self.first = model.conv1.weight[:, 0, :, 0].T.contiguous()
             self.spectra = {layer: self._spectrum(layer) for layer in range(2, 7)}
@@ -101,7 +103,7 @@ class Listener:
         (n, 64, 128) float32 tensor
             Frames, moments, channels.
         """
-        frames = torch.as_tensor(np.asarray(frames, np.float32))
+        frames = torch.from_numpy(np.array(check_array("frames", frames, "fiub", ("n", 1024)), np.float32))
         with torch.inference_mode():
             return torch.cat([self._begin(part) for part in frames.split(self.batch)])
 
@@ -170,17 +172,20 @@ def with_weights(weights):
     ValueError
         If a name or a shape is not CREPE's.
     """
+    check_type("weights", weights, dict, "a dict of arrays by CREPE's names")
     model = crepe()
-    own = model.state_dict()
+    own, checked = model.state_dict(), {}
     for name, values in weights.items():
-        if name not in own:
-            raise ValueError(f"CREPE has no tensor {name!r}; its tensors are {', '.join(own)}")
-        if np.shape(values) != tuple(own[name].shape):
-            raise ValueError(f"{name} must be of shape {tuple(own[name].shape)}; got {np.shape(values)}")
-    model.load_state_dict(
-        {name: torch.from_numpy(np.array(values, np.float32)) for name, values in weights.items()},
-        strict=False,
-    )
+        if not isinstance(name, str) or name not in own:
+            raise ValueError(f"weights names {shown(name)}, which CREPE has not; its tensors are {', '.join(own)}")
+        values = as_array(f"weights[{name!r}]", values)
+        if values.shape != tuple(own[name].shape) or values.dtype.kind not in "fiub":
+            raise ValueError(
+                f"weights[{name!r}] must be numbers of shape {tuple(own[name].shape)}; "
+                f"got {values.dtype} of {values.shape}"
+            )
+        checked[name] = torch.from_numpy(np.array(values, np.float32))
+    model.load_state_dict(checked, strict=False)
     return model
 
 

@@ -13,6 +13,7 @@ on the 3x3 convolution, as it does in torchvision and in NVIDIA's version 1.5.
 """
 
 from .._optional import require
+from ..compressed import SEEDS, check_int, shown
 
 torch = require("torch", "toykit.models needs torch to build ResNet-50")
 nn = torch.nn
@@ -47,6 +48,7 @@ class ResNet50(nn.Module):
 
     def __init__(self, classes=1000):
         super().__init__()
+        classes = check_int("classes", classes, range(1, 1_000_001))
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU()
@@ -92,7 +94,12 @@ def resnet50(seed=0, classes=1000, device=None):
     25557032
     """
     # Layers draw weights of their own when they are made; those are replaced, and the state given back.
-    with torch.random.fork_rng(devices=[]), torch.device(device or "cpu"):
+    try:
+        device = torch.device("cpu" if device is None else device)
+    except Exception as problem:  # RuntimeError, TypeError or OverflowError, after what it was given
+        raise ValueError(f"device must be one of torch's, such as 'cpu' or 'meta'; got {shown(device)}") from problem
+    seed = check_int("seed", seed, SEEDS)
+    with torch.random.fork_rng(devices=[]), device:
         model = ResNet50(classes).eval()
     generator = torch.Generator().manual_seed(seed)
     for layer in model.modules():

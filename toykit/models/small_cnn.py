@@ -8,6 +8,8 @@ same as with `Conv1d`, and coremltools can convert a `Conv2d` whose activations 
 import torch
 from torch import nn
 
+from ..compressed import SEEDS, check_int
+
 
 class DigitsCNN(nn.Module):
     """Convolution, batch norm and ReLU three times, then a linear layer.
@@ -28,6 +30,7 @@ class DigitsCNN(nn.Module):
 
     def __init__(self, classes=10):
         super().__init__()
+        classes = check_int("classes", classes, range(1, 1_000_001))
         self.conv1, self.norm1 = nn.Conv2d(1, 32, (1, 5), (1, 2), (0, 2), bias=False), nn.BatchNorm2d(32)
         self.conv2, self.norm2 = nn.Conv2d(32, 64, (1, 5), (1, 2), (0, 2), bias=False), nn.BatchNorm2d(64)
         self.conv3, self.norm3 = nn.Conv2d(64, 72, (1, 3), (1, 2), (0, 1), bias=False), nn.BatchNorm2d(72)
@@ -51,5 +54,5 @@ def digits_cnn(seed=0):
     28170
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(check_int("seed", seed, SEEDS))
         return DigitsCNN()

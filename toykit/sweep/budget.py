@@ -9,9 +9,11 @@ of the first k layers that no other one beats in both bytes and damage (Nemhause
 
 import heapq
 import math
+import numbers
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..compressed import check_choice
+from ..compressed import check_choice, check_each, check_names, check_number, check_type, shown
 from .rows import Rows
 
 
@@ -58,10 +60,13 @@ def pareto(rows, cost="nbytes", value="within_50"):
     >>> [row["nbytes"] for row in pareto(points)]
     [3, 5]
     """
-    for row in rows:
-        for column in (cost, value):
-            if column not in row or row[column] is None or math.isnan(row[column]):
-                raise ValueError(f"every row needs a number in column {column!r}; got {row}")
+    rows = check_each("rows", rows, dict, "dicts")
+    for argument, column in (("cost", cost), ("value", value)):
+        check_type(argument, column, str, "the name of a column")
+        for row in rows:
+            number = row.get(column)
+            if not isinstance(number, numbers.Real) or math.isnan(number):
+                raise ValueError(f"every one of rows needs a number in column {column!r}; got {shown(row)}")
     front, best = Rows(), -math.inf
     for row in sorted(rows, key=lambda row: (row[cost], -row[value])):
         if row[value] > best:
@@ -86,6 +91,12 @@ def candidates(rows, damage, keep=("technique",)):
     -------
     dict of str to list of (setting, nbytes, damage)
     """
+    rows, keep = check_each("rows", rows, dict, "dicts"), check_names("keep", keep)
+    check_type("damage", damage, (str, Callable), "the name of a column or a function of a row")
+    for column in ("layer", "nbytes", *([damage] if isinstance(damage, str) else [])):
+        for row in rows:
+            if column not in row:
+                raise ValueError(f"every one of rows needs a column {column!r}; got {shown(row)}")
     measure = damage if callable(damage) else lambda row: row[damage]
     options = {}
     for row in rows:
@@ -164,6 +175,8 @@ def choose(options, max_bytes=None, max_damage=None, method="exact"):
     if (max_bytes is None) == (max_damage is None):
         raise ValueError("give one budget, max_bytes or max_damage")
     check_choice("method", method, ("exact", "greedy"))
+    max_bytes = None if max_bytes is None else check_number("max_bytes", max_bytes)
+    max_damage = None if max_damage is None else check_number("max_damage", max_damage)
     bytes_allowed = math.inf if max_bytes is None else max_bytes
     damage_allowed = math.inf if max_damage is None else max_damage
     path = frontier(options) if method == "exact" else _greedy(options)
@@ -215,11 +228,14 @@ def _choice(options, taken):
 
 
 def _check(options):
+    check_type("options", options, dict, "a dict of (setting, nbytes, damage) by layer")
     if not options:
         raise ValueError("options must name at least one layer")
     for name, choices in options.items():
-        if not choices:
-            raise ValueError(f"layer {name!r} has no option to choose from")
-        for _, nbytes, damage in choices:
-            if not (math.isfinite(nbytes) and math.isfinite(damage)):
-                raise ValueError(f"layer {name!r} has an option of {nbytes} bytes and damage {damage}")
+        where = f"options[{shown(name)}]"
+        if not check_each(where, choices, (tuple, list), "(setting, nbytes, damage)"):
+            raise ValueError(f"layer {shown(name)} of options has no option to choose from")
+        for choice in choices:
+            if len(choice) != 3:
+                raise ValueError(f"{where} must hold (setting, nbytes, damage); got {shown(choice)}")
+            check_number(f"nbytes in {where}", choice[1]), check_number(f"damage in {where}", choice[2])

@@ -161,8 +161,7 @@ def apply(weights, setting, only=None):
     644
     """
     weights = tensors(weights)
-    each = isinstance(setting, dict) and setting and all(isinstance(one, dict) for one in setting.values())
-    if each:
+    if is_recipe(setting):
         assignment = setting
     else:
         read_setting(setting)  # also where no layer will take it
@@ -193,6 +192,11 @@ def apply(weights, setting, only=None):
     snr_db = 10 * math.log10(signal / noise) if noise and signal else math.inf
     parameters = sum(array.size for array in weights.values())
     return Applied(running, stored, tuple(declined), nbytes, parameters, snr_db)
+
+
+def is_recipe(setting):
+    """Whether there is a setting for each layer."""
+    return isinstance(setting, dict) and bool(setting) and all(isinstance(one, dict) for one in setting.values())
 
 
 def tensors(weights):

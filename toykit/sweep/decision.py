@@ -4,8 +4,10 @@ A decision that can be argued with has its limits written down before the number
 reason beside every candidate that was not taken.
 """
 
+import numbers
 from dataclasses import dataclass
 
+from ..compressed import check_each, check_number, check_type, shown
 from .rows import Rows
 
 
@@ -64,13 +66,16 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
     4 bits  chosen
     2 bits  right is 0.55, at least 0.89 needed
     """
-    at_most, at_least = at_most or {}, at_least or {}
-    if not rows:
-        raise ValueError("rows must hold at least one candidate")
+    rows = check_each("rows", rows, dict, "candidates", empty=False)
+    check_type("prefer", prefer, str, "the name of a column")
+    at_most, at_least = _limits("at_most", at_most), _limits("at_least", at_least)
     for row in rows:
         for column in ("label", prefer, *at_most, *at_least):
-            if row.get(column) is None or row[column] != row[column]:
-                raise ValueError(f"every candidate needs {column!r}; {row.get('label', row)} has none")
+            number = row.get(column)
+            if number is None or (column != "label" and not (isinstance(number, numbers.Real) and number == number)):
+                raise ValueError(
+                    f"every candidate in rows needs {column!r}; {shown(row.get('label', row))} has {shown(number)}"
+                )
     reasons = [_against(row, at_most, at_least) for row in rows]
     within = [number for number, against in enumerate(reasons) if not against]
     best = min(within, key=lambda number: rows[number][prefer], default=None)
@@ -83,6 +88,12 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
             verdict = f"within the limits, but {prefer} is {_short(row[prefer])}, not {_short(rows[best][prefer])}"
         judged.append({**row, "verdict": verdict})
     return Decision(None if best is None else rows[best], judged)
+
+
+def _limits(name, limits):
+    limits = {} if limits is None else check_type(name, limits, dict, "a dict of limits by column")
+    return {check_type(f"a column in {name}", column, str, "a text"): check_number(f"{name}[{column!r}]", limit)
+            for column, limit in limits.items()}  # fmt: skip
 
 
 def _against(row, at_most, at_least):

@@ -10,6 +10,7 @@ import json
 import os
 from pathlib import Path
 
+from ..compressed import check_each, check_names, check_path
 from .rows import Rows
 
 
@@ -32,15 +33,20 @@ def write(path, rows, settings, columns=()):
     ValueError
         If there are no rows, or not one setting a row.
     """
+    path, columns = Path(check_path("path", path)), check_names("columns", columns)
+    rows, settings = check_each("rows", rows, dict, "dicts"), check_each("settings", settings, dict, "dicts")
     if not rows or len(rows) != len(settings):
         raise ValueError(
-            f"there must be a setting for every row, and rows at all; got {len(settings)}, {len(rows)}"
+            f"there must be a setting in settings for every one of rows, and rows at all; got {len(settings)}, {len(rows)}"
         )
     options = {name for setting in settings for name in setting}
     measured = [
         name for name in rows[0] if name not in options and name not in ("label", "technique", *columns)
     ]
-    path = Path(path)
+    for row in rows:
+        for name in (*columns, "label", *measured):
+            if name not in row:
+                raise ValueError(f"every one of rows needs a column {name!r}; one has {', '.join(map(str, row))}")
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -65,7 +71,7 @@ def read(path):
     FileNotFoundError
         If there is no such file.
     """
-    path = Path(path)
+    path = Path(check_path("path", path))
     if not path.is_file():
         raise FileNotFoundError(f"no sweep at {path}; the book's own are written by `make data`")
     rows = Rows()

@@ -12,13 +12,15 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
 
-from ..compressed import check_int
-from .cells import apply, label, layers, tensors
+from ..compressed import check_each, check_flag, check_int, check_names, check_path, check_type
+from ..options import read_setting
+from .cells import is_recipe, apply, label, layers, tensors
 from .rows import Rows
 
 
@@ -64,7 +66,8 @@ def run(weights, settings, metric, *, only=None, cache=None, metric_name=None, w
     >>> [(row["bits"], row["nbytes"]) for row in rows]
     [(4, 2176), (8, 4224)]
     """
-    cells = [(dict(setting), only) for setting in settings]
+    only = None if only is None else check_names("only", only)
+    cells = [(setting, only) for setting in check_each("settings", settings, dict, "settings")]
     return _run(tensors(weights), cells, metric, cache, metric_name, workers, progress)
 
 
@@ -86,9 +89,14 @@ def sensitivity(weights, settings, metric, *, only=None, **how):
         One for each layer and setting, with a column `layer`; `nbytes` counts that layer alone.
     """
     weights = tensors(weights)
-    names = layers(weights) if only is None else list(only)
-    cells = [(dict(setting), [name]) for name in names for setting in settings]
-    how = {"cache": None, "metric_name": None, "workers": 1, "progress": None} | how
+    names = layers(weights) if only is None else check_names("only", only)
+    settings = check_each("settings", settings, dict, "settings")
+    cells = [(setting, [name]) for name in names for setting in settings]
+    defaults = {"cache": None, "metric_name": None, "workers": 1, "progress": None}
+    for name in how:
+        if name not in defaults:
+            raise TypeError(f"sensitivity() takes {', '.join(defaults)} as in run(); got {name!r}")
+    how = defaults | how
     rows = _run(weights, cells, metric, **how)
     for row, (_, (name,)) in zip(rows, cells, strict=True):
         others = sum(2 * array.size for other, array in weights.items() if other != name)
@@ -98,7 +106,14 @@ def sensitivity(weights, settings, metric, *, only=None, **how):
 
 
 def _run(weights, cells, metric, cache, metric_name, workers, progress):
-    check_int("workers", workers, range(1, 257))
+    workers = check_int("workers", workers, range(1, 257))
+    check_type("metric", metric, Callable, "a function of the weights")
+    cache = None if cache is None else check_path("cache", cache)
+    metric_name = "" if metric_name is None else check_type("metric_name", metric_name, str, "a text")
+    progress = None if progress is None else check_flag("progress", progress)
+    for setting, _ in cells:
+        for one in setting.values() if is_recipe(setting) else [setting]:
+            read_setting(one)
     if cache is not None and not metric_name:
         raise ValueError("a cache needs metric_name, the metric's name and version, such as 'pitch v1'")
 

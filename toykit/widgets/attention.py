@@ -3,7 +3,7 @@
 import numpy as np
 import traitlets
 
-from ..compressed import check_weights
+from ..compressed import as_array, check_each, check_int, check_number, check_type, check_weights
 from .base import Instrument, table
 
 SHOWN = 150  # weights of the layer that are drawn
@@ -82,10 +82,22 @@ def hardening(runs, name="a layer"):
     ...                      for s in range(3)]}).runs[0]["clusters"]
     2
     """
+    check_type("runs", runs, dict, "a dict of snapshots by the names of runs")
+    check_type("name", name, str, "a text")
     if not runs:
         raise ValueError("runs must hold at least one run")
     described, positions, weights = [], [], {}
     for label, snapshots in runs.items():
+        check_type("a name in runs", label, str, "a text")
+        check_each(f"runs[{label!r}]", snapshots, dict, "snapshots")
+        for snapshot in snapshots:
+            if missing := {"step", "temperature", "centroids", "weights"} - snapshot.keys():
+                raise ValueError(f"every snapshot in runs[{label!r}] needs {', '.join(sorted(missing))}")
+            check_int("step", snapshot["step"], range(2**53))
+            check_number("temperature", snapshot["temperature"], least=0)
+        sizes = {as_array(f"weights in runs[{label!r}]", snapshot["weights"]).size for snapshot in snapshots}
+        if len(sizes) > 1:
+            raise ValueError(f"runs[{label!r}] must hold the same weights in each snapshot; got {sorted(sizes)} of them")
         if len(snapshots) < 2:
             raise ValueError(f"run {label!r} must have at least two snapshots to watch; got {len(snapshots)}")
         stack = check_weights(np.stack([np.ravel(s["weights"]) for s in snapshots]), "weights")
@@ -95,7 +107,10 @@ def hardening(runs, name="a layer"):
     low = float(min(w.min() for w in weights.values()))
     high = float(max(w.max() for w in weights.values()))
     for label, snapshots in runs.items():
-        centroids = np.stack([np.ravel(s["centroids"]) for s in snapshots]).astype(float)
+        tables = [check_weights(s["centroids"], f"centroids in runs[{label!r}]").ravel() for s in snapshots]
+        if len({table.size for table in tables}) > 1:
+            raise ValueError(f"runs[{label!r}] must hold as many centroids in each snapshot")
+        centroids = np.stack(tables).astype(float)
         described.append({
             "name": label,
             "clusters": centroids.shape[1],

@@ -83,6 +83,7 @@ def lloyd(values, k=8, name="a layer", steps=150):
     [True, True, True]
     """
     values = compressed.check_weights(values, "values").ravel()
+    compressed.check_type("name", name, str, "a text")
     k = compressed.check_int("k", k, range(2, 65))
     steps = compressed.check_int("steps", steps, range(1, 1000))
     low, high = float(values.min()), float(values.max())

@@ -4,6 +4,7 @@ import json
 
 import traitlets
 
+from ..compressed import check_each, check_names, shown
 from .base import Instrument, table
 from .wording import code, configuration, name_of
 
@@ -96,13 +97,19 @@ def configurator(rows, networks=("CREPE", "ResNet-50")):
     >>> configurator([float16, small], ("a",)).form
     '4-bit palette'
     """
+    rows, networks = check_each("rows", rows, dict, "dicts"), check_names("networks", networks)
+    if not networks:
+        raise ValueError("networks must name at least one network")
     found = {name: {} for name in networks}
     for row in rows:
+        for column in ("network", "target", "technique", "options", "package_bytes", "within_10"):
+            if not isinstance(row.get(column), str):
+                raise ValueError(f"every one of rows needs a text in column {column!r}; got {shown(row)}")
         if row["network"] in found:
             found[row["network"]][row["technique"], row["options"]] = row
     for name in networks:
         if ("none", "{}") not in found[name]:
-            raise ValueError(f"{name} has no row of technique 'none', which says what it weighs in float16")
+            raise ValueError(f"network {name!r} has no row in rows of technique 'none', which says what it weighs in float16")
     first, *others = found.values()
     shared = [key for key in first if key[0] != "none" and all(key in rows for rows in others)]
     if not shared:

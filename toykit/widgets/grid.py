@@ -28,6 +28,11 @@ class Axis:
     values: tuple
     words: tuple
 
+    def without(self, value):
+        """The axis without one of its values."""
+        kept = [(v, word) for v, word in zip(self.values, self.words, strict=True) if v != value]
+        return Axis(self.name, self.label, tuple(v for v, _ in kept), tuple(word for _, word in kept))
+
     @classmethod
     def share(cls, name, label, values):
         """An axis of shares, read as percentages."""

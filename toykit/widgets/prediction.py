@@ -9,11 +9,10 @@ Not here: a memory. Nothing is stored or sent; a reload asks afresh.
 
 import html
 import json
-import math
-import numbers
 
 import traitlets
 
+from ..compressed import check_flag, check_int, check_names, check_number, check_type, shown
 from . import markup
 from .base import Instrument
 
@@ -44,12 +43,6 @@ class Prediction(Instrument, js="predict"):
 def _decimals(step):
     text = f"{step:.10f}".rstrip("0")
     return len(text.partition(".")[2])
-
-
-def _check_number(name, value):
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise TypeError(f"{name} must be a finite number; got {value!r}.")
-    return float(value)
 
 
 def predict(question, answer, *, min=None, max=None, step=None, unit="", options=None, reveal="",
@@ -107,28 +100,34 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
     >>> predict("How many bits does a float16 take?", 16, min=1, max=64, step=1)  # doctest: +ELLIPSIS
     <Prediction ...: the answer opens when you have committed>
     """
+    for name, text in {"question": question, "unit": unit, "reveal": reveal, "near": near, "low": low,
+                       "high": high}.items():  # fmt: skip
+        check_type(name, text, str, "a text")
+    wrong = {} if wrong is None else check_type("wrong", wrong, dict, "a dict of texts by options")
+    for option, text in wrong.items():
+        check_type("an option in wrong", option, str, "a text"), check_type(f"wrong[{option!r}]", text, str, "a text")
+    tolerance, log = check_number("tolerance", tolerance, least=0), check_flag("log", log)
+    digits = None if digits is None else check_int("digits", digits, range(16))
     if options is not None:
-        options = [str(option) for option in options]
+        options = list(check_names("options", options))
         if len(options) < 2 or len(set(options)) != len(options):
             raise ValueError(f"options must be two or more different answers; got {options}.")
-        if answer not in options:
-            raise ValueError(f"answer must be one of the options {options}; got {answer!r}.")
-        unknown = set(wrong or {}) - set(options) | ({answer} & set(wrong or {}))
+        if not isinstance(answer, str) or answer not in options:
+            raise ValueError(f"answer must be one of the options {options}; got {shown(answer)}.")
+        unknown = set(wrong) - set(options) | ({answer} & set(wrong))
         if unknown:
             raise ValueError(f"wrong must explain wrong options only; got {sorted(unknown)}.")
         scale, text = {}, answer
     else:
-        answer = _check_number("answer", answer)
-        low_end, high_end = _check_number("min", min), _check_number("max", max)
+        answer = check_number("answer", answer)
+        low_end, high_end = check_number("min", min), check_number("max", max)
         if not low_end < high_end:
             raise ValueError(f"min must be less than max; got {min} and {max}.")
         if not low_end <= answer <= high_end:
             raise ValueError(f"answer must lie between min and max, {min} and {max}; got {answer}.")
         if log and low_end <= 0:
             raise ValueError(f"min must be more than 0 for a logarithmic slider; got {min}.")
-        step = (high_end - low_end) / 100 if step is None else _check_number("step", step)
-        if step <= 0:
-            raise ValueError(f"step must be more than 0; got {step}.")
+        step = (high_end - low_end) / 100 if step is None else check_number("step", step, above=0)
         decimals = _decimals(step)
         digits = decimals if digits is None else digits
         unit = f" {unit}" if unit else ""
@@ -144,7 +143,7 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
     sealed = {
         "answer": answer, "text": text, "tolerance": tolerance, "digits": digits or 0,
         "near": prose(near), "low": prose(low), "high": prose(high),
-        "wrong": {option: prose(source) for option, source in (wrong or {}).items()},
+        "wrong": {option: prose(source) for option, source in wrong.items()},
         "reveal": prose(reveal), "skipped": prose(markup.without_sentences(reveal, "{guess}")),
     }
     return Prediction(label=f"Prediction: {markup.plain(question)}", question=markup.inline(question),

@@ -6,6 +6,7 @@ itself, because its sliders have too many positions for a table. A test holds th
 
 import traitlets
 
+from ..compressed import check_int
 from ..latency import Chip, Format, Layer, timing
 from .base import Instrument, table
 
@@ -88,5 +89,6 @@ def roofline_explorer(side=4096, batch=1, bits=4, bandwidth=20, speed=100):
     """
     scales = {"side": list(SIDES), "batch": list(BATCHES), "bits": list(BITS), "bandwidth": list(BANDWIDTHS),
               "speed": list(SPEEDS)}
-    return RooflineExplorer(label="The roofline, modelled", scales=scales, side=side, batch=batch, bits=bits,
-                            bandwidth=bandwidth, speed=speed)
+    given = {"side": side, "batch": batch, "bits": bits, "bandwidth": bandwidth, "speed": speed}
+    given = {name: check_int(name, value, tuple(scales[name])) for name, value in given.items()}
+    return RooflineExplorer(label="The roofline, modelled", scales=scales, **given)

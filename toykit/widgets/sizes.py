@@ -4,10 +4,14 @@ All sizes come from the model's ledger, which predicts the stored bytes without 
 widget only looks them up.
 """
 
+import itertools
+
 import numpy as np
 import traitlets
 
+from ..compressed import check_choice, check_type
 from ..options import THRESHOLD
+from ..size import Ledger
 from . import grid
 from .base import Instrument, table
 
@@ -26,6 +30,39 @@ TECHNIQUES = (
         grid.Axis.bits((2, 4, 6, 8)))),
 )
 MOST_BARS = 160
+
+
+def _offered(ledger):
+    """What the ledger's model can be compressed to: techniques, and for each of their settings the prediction.
+
+    A package for an older system cannot hold every form. An option that it refuses is taken away until the
+    controls offer nothing that it refuses; a technique without any is left out.
+    """
+    offered, first_problem = [], None
+    for technique in TECHNIQUES:
+        found, refused = [], []
+        for setting in technique.settings():
+            try:
+                found.append((setting, _after(ledger, technique.name, setting)))
+            except ValueError as problem:
+                first_problem = first_problem or problem
+                refused.append(setting)
+        axes = technique.axes
+        while refused and found:
+            # The option that more of the refused settings share than any other.
+            name, value = max(
+                ((axis.name, value) for axis in axes for value in axis.values),
+                key=lambda option: sum(setting[option[0]] == option[1] for setting in refused)
+                / sum(setting[option[0]] == option[1] for setting in (*refused, *(s for s, _ in found))),
+            )
+            axes = tuple(axis.without(value) if axis.name == name else axis for axis in axes)
+            found = [(setting, after) for setting, after in found if setting[name] != value]
+            refused = [setting for setting in refused if setting[name] != value]
+        if found:
+            offered.append((grid.Technique(technique.name, technique.label, technique.color, axes), found))
+    if not offered:
+        raise first_problem
+    return offered
 
 
 def _after(ledger, technique, setting):
@@ -74,16 +111,12 @@ class SizeExplorer(Instrument, js="size_explorer"):
 
     def table(self):
         """Return bytes for each setting, as (technique, options in words, bytes, factor) rows."""
-        sizes = np.frombuffer(self.sizes, np.int32).reshape(-1, len(self.layers))
-        before = int(np.frombuffer(self.before, np.int32).sum())
-        rows = []
-        for technique in TECHNIQUES:
-            words = [dict(zip(axis.values, axis.words)) for axis in technique.axes]
-            for setting in technique.settings():
-                said = ", ".join(w[v] for w, v in zip(words, setting.values()))
-                total = int(sizes[len(rows)].sum())
-                rows.append((technique.label, said, total, before / total))
-        return rows
+        kind = np.int32 if len(self.before) == 4 * len(self.layers) else np.float64
+        totals = np.frombuffer(self.sizes, kind).reshape(-1, len(self.layers)).sum(1, np.int64).tolist()
+        before = int(np.frombuffer(self.before, kind).sum())
+        said = [(technique["label"], ", ".join(words)) for technique in self.techniques
+                for words in itertools.product(*(axis["words"] for axis in technique["axes"]))]  # fmt: skip
+        return [(*names, total, before / total) for names, total in zip(said, totals, strict=True)]
 
     def fallback(self):
         rows = [(label, said, f"{total / 1e6:.2f} MB ({total / 2**20:.2f} MiB)", f"{factor:.2f}")
@@ -97,7 +130,8 @@ def size_explorer(ledger, technique="prune"):
     Parameters
     ----------
     ledger : toykit.size.Ledger
-        Of a model in float16, as `tk.size.ledger` returns it.
+        Of a model in float16, as `tk.size.ledger` returns it. For a package the options are those that its
+        system can hold: before iOS 18 there are no tables of groups and no joint forms, for example.
     technique : {"prune", "quantize", "palettize", "joint"}
         What to show first.
 
@@ -109,8 +143,9 @@ def size_explorer(ledger, technique="prune"):
 
     Raises
     ------
-    ValueError
-        If the ledger has no weights that compression would touch, or is itself a prediction.
+    TypeError, ValueError
+        If the ledger has no weights that compression would touch, is itself a prediction, or of a package
+        for a system that holds nothing compressed; or if `technique` is none that is offered.
 
     Examples
     --------
@@ -120,9 +155,11 @@ def size_explorer(ledger, technique="prune"):
     >>> technique, setting, nbytes
     ('Pruning', '50 %', 7196)
     """
+    check_type("ledger", ledger, Ledger, "a Ledger, as tk.size.ledger returns it")
+    check_choice("technique", technique, [one.name for one in TECHNIQUES])
     large = [i for i, row in enumerate(ledger.rows) if row.parameters > THRESHOLD]
     if not large:
-        raise ValueError(f"the ledger has no weight of more than {THRESHOLD:,} elements: "
+        raise ValueError(f"ledger has no weight of more than {THRESHOLD:,} elements: "
                          "compression leaves it as it is")
     # The largest layers have a bar each, in the order of the model; one more bar takes the rest.
     shown = sorted(sorted(large, key=lambda i: -ledger.rows[i].nbytes)[:MOST_BARS])
@@ -132,9 +169,10 @@ def size_explorer(ledger, technique="prune"):
         return [*own, sum(of_row(i) for i in range(len(ledger.rows))) - sum(own) + rest]
 
     sizes, besides, notes = [], [], []
-    for chosen in TECHNIQUES:
-        for setting in chosen.settings():
-            after = _after(ledger, chosen.name, setting)
+    offered = _offered(ledger)
+    check_choice("technique", technique, [chosen.name for chosen, _ in offered])
+    for chosen, found in offered:
+        for setting, after in found:
             rest = sum(after.rest.values())
             total = column(lambda i: after.rows[i].nbytes, rest)
             values = column(lambda i: _values(after.rows[i], chosen.name, setting), rest)
@@ -143,12 +181,14 @@ def size_explorer(ledger, technique="prune"):
             left = [i for i in large if not after.rows[i].form]
             notes.append("" if not left else _left_alone(after, [ledger.rows[i].name for i in left]))
     before = column(lambda i: ledger.rows[i].nbytes, sum(ledger.rest.values()))
+    # JavaScript has no whole numbers of 64 bits that it could add up; a float holds 2**53 bytes exactly.
+    kind = np.int32 if max(*before, *map(max, sizes)) < 2**31 else np.float64
     return SizeExplorer(
         label=f"Size of {ledger.source}, compressed",
-        techniques=grid.to_json(TECHNIQUES), technique=technique,
+        techniques=grid.to_json([chosen for chosen, _ in offered]), technique=technique,
         layers=[*(ledger.rows[i].name for i in shown), "everything else"],
-        before=np.array(before, np.int32).tobytes(), sizes=np.array(sizes, np.int32).tobytes(),
-        besides=np.array(besides, np.int32).tobytes(), notes=notes)
+        before=np.array(before, kind).tobytes(), sizes=np.array(sizes, kind).tobytes(),
+        besides=np.array(besides, kind).tobytes(), notes=notes)
 
 
 def _left_alone(after, names):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import traitlets
 
+from ..compressed import check_int
 from .base import Instrument, table
 
 REQUESTS = 8
@@ -134,7 +135,7 @@ def timeline_explorer(prepare=2, predict=4, finish=1, gap=0, cap=3):
     >>> timeline_explorer(cap=1).schedule().ends[-1]
     56
     """
-    return TimelineExplorer(
-        label="Eight requests", ranges={name: list(ends) for name, ends in RANGES.items()},
-        prepare=prepare, predict=predict, finish=finish, gap=gap, cap=cap,
-    )  # fmt: skip
+    given = {"prepare": prepare, "predict": predict, "finish": finish, "gap": gap, "cap": cap}
+    given = {name: check_int(name, value, range(RANGES[name][0], RANGES[name][1] + 1)) for name, value in given.items()}
+    ranges = {name: list(ends) for name, ends in RANGES.items()}
+    return TimelineExplorer(label="Eight requests", ranges=ranges, **given)

@@ -173,7 +173,9 @@ def explore(w, name="a layer", technique="palettize"):
     >>> technique, setting, nbytes, bits_per_weight
     ('Pruning', '50 %, single weights', 2304, 9.0)
     """
-    w = compressed.check_weights(w)
+    w = compressed.check_weights(w, "w")
+    compressed.check_type("name", name, str, "a text")
+    compressed.check_choice("technique", technique, ("prune", "quantize", "palettize", "joint"))
     if not np.abs(w).max() <= np.finfo(np.float16).max:
         raise ValueError("w must fit into float16, up to 65,504; "
                          f"its largest magnitude is {np.abs(w).max():.6g}")

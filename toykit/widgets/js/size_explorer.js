@@ -2,9 +2,10 @@
 export default tk.instrument("size_explorer", (view) => {
   const { svg, html, number } = tk;
   const layers = view.get("layers"), notes = view.get("notes");
-  const before = tk.array(view.get("before"), Int32Array);
-  const sizes = tk.array(view.get("sizes"), Int32Array), besides = tk.array(view.get("besides"), Int32Array);
   const count = layers.length, sum = (values) => values.reduce((a, b) => a + b, 0);
+  // Bytes are in 32 bits where all fit, else in floats.
+  const wide = view.get("before").byteLength > 4 * count, bytes = (name) => tk.array(view.get(name), wide ? Float64Array : Int32Array);
+  const before = bytes("before"), sizes = bytes("sizes"), besides = bytes("besides");
   const beforeTotal = sum(before);
   const totals = [], besidesTotals = [];
   for (let at = 0; at < sizes.length; at += count) {
