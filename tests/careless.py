@@ -135,11 +135,11 @@ GOOD = {
     "at_least": lambda: {"within_50": 0.1}, "at_most": lambda: {"nbytes": 4}, "activations": lambda: True,
     "axis": lambda: 0, "before": lambda: [4, 4.2, 8, 4, 4.1, 4.4], "bits": lambda: 4, "block_size": lambda: 16,
     "carrier": lambda: np.array([440.0]), "centroids": lambda: np.array([-1.0, 0.0, 1.0]), "chip": chip,
-    "codes": lambda: np.arange(8), "compressed": lambda: tk.quantize(weights()), "confidence": lambda: 0.9,
+    "array": weights, "codes": lambda: np.arange(8), "compressed": lambda: tk.quantize(weights()), "confidence": lambda: 0.9,
     "config": lambda: tk.training.PruningConfig(), "count": lambda: 8, "cluster_dim": lambda: 1,
     "damage": lambda: "nbytes", "dtype": lambda: "float16", "dropped": lambda: 1, "format": lambda: tk.latency.Format(),
     "frames": lambda: np.ones((2, 1024), np.float32), "function": lambda: abs, "functions": lambda: {"abs": lambda: 1},
-    "group_size": lambda: 16, "harmonics": lambda: 3, "heard": lambda: [440.0, 441.0], "hertz": lambda: [440.0, 880.0],
+    "group_size": lambda: 16, "groups": lambda: 4, "harmonics": lambda: 3, "heard": lambda: [440.0, 441.0], "hertz": lambda: [440.0, 880.0],
     "high": lambda: 7, "inputs": lambda: [1, -2, 3], "k": lambda: 3, "kind": lambda: "int4", "layer": layer,
     "layers": lambda: [layer()], "ledger": lambda: tk.size.ledger({"fc": weights()}), "line": line, "low": lambda: -8,
     "mask": lambda: np.full(8, 255, np.uint8), "max_bytes": lambda: 100, "method": prepared, "metric": lambda: len,
@@ -200,6 +200,7 @@ GOOD = {
 }  # fmt: skip
 # Optional arguments that a good call has, for the required ones do not suffice.
 NEEDED = {
+    "tk.data.digits1d.make": ("samples",), "tk.data.tones.easy_tones": ("n",), "tk.data.tones.hard_tones": ("n",),
     "tk.prune": ("sparsity",), "tk.latency.bandwidth": ("nbytes",), "tk.models.resnet50": ("device",), "tk.sweep.choose": ("max_bytes",), "tk.widgets.predict": ("min", "max"),
     "tk.latency.layers": ("input_shape",), "tk.training.GPTQConfig": (), "tk.widgets.configurator": ("networks",),
 }  # fmt: skip

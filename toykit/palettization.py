@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as bit_packing
-from .compressed import Compressed, check_int, check_part, check_shape, check_weights, shown
+from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights, shown
 from .tables import BITS, chooser
 
 
@@ -252,6 +252,15 @@ def palettize(
 
 def as_vectors(array, axis, groups, cluster_dim):
     """Cut an array into groups of channels, and each group into its (n, cluster_dim) vectors."""
+    array = as_array("array", array)
+    axis = check_int("axis", axis, range(-array.ndim, array.ndim))
+    cluster_dim = check_int("cluster_dim", cluster_dim, range(1, 2**31))
+    groups = check_int("groups", groups, range(1, 2**31))
+    if array.shape[axis] % (groups * cluster_dim):
+        raise ValueError(
+            f"groups of whole vectors must divide axis {axis}, which is {array.shape[axis]} long; got {groups} groups "
+            f"and cluster_dim={cluster_dim}"
+        )
     array = np.swapaxes(array, 0, axis)
     vectors = array.reshape(array.shape[0] // cluster_dim, cluster_dim, *array.shape[1:])
     vectors = np.moveaxis(vectors, 1, -1)
