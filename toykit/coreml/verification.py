@@ -57,16 +57,20 @@ def verify(torch, traced, examples, mlmodel, declared, precision):
     UserWarning
         If the package could not be checked, and why; or if rounding alone moves its answers far.
     """
-    try:
-        _Check(torch, traced, examples, mlmodel, declared, precision).run()
-    except (_Unchecked, PackageError) as problem:
-        said = str(problem).partition("; it can run")[0]
-        warnings.warn(f"the package was not checked against torch: {said}", stacklevel=3)
+    constant = [_is_constant(example) for example in examples]
+    for noisy in dict.fromkeys((any(constant), False)):
+        try:
+            _Check(torch, traced, examples, mlmodel, declared, precision, noisy).run()
+            return
+        except (_Unchecked, PackageError, IndexError, RuntimeError) as error:  # such as a place, given as a float
+            problem = error
+    said = str(problem).partition("; it can run")[0]
+    warnings.warn(f"the package was not checked against torch: {said}", stacklevel=3)
 
 
 class _Check:
-    def __init__(self, torch, traced, examples, mlmodel, declared, precision):
-        self.torch, self.traced, self.precision = torch, traced, precision
+    def __init__(self, torch, traced, examples, mlmodel, declared, precision, noisy):
+        self.torch, self.traced, self.precision, self.noisy = torch, traced, precision, noisy
         self.model = Model(open_package(mlmodel), "torch", weights="on the fly")
         features = list(self.model.inputs.values())
         if not len(features) == len(examples) == len(declared):
@@ -74,14 +78,14 @@ class _Check:
         self.noise = torch.Generator().manual_seed(0)
         self.given, self.tensors = {}, []
         for feature, example, kind in zip(features, examples, declared, strict=True):
-            tensor = example.detach()
-            if tensor.is_floating_point() and tensor.numel() > 1 and (tensor == tensor.flatten()[0]).all():
-                tensor = torch.randn(tensor.shape, generator=self.noise, dtype=tensor.dtype)
+            tensor = example.detach().cpu()
+            if noisy and _is_constant(tensor):
+                tensor = torch.randn(tensor.shape, generator=self.noise).to(tensor.dtype)
             if feature.kind == "image":
                 self.given[feature.name], tensor = self._picture(tensor, kind)
             else:
-                self.given[feature.name] = tensor.numpy()
-            self.tensors.append(tensor)
+                self.given[feature.name] = _array(tensor)
+            self.tensors.append(tensor.to(example.device))
 
     def run(self):
         package, network = self._package(), self._network(self.traced, self.tensors)
@@ -102,12 +106,13 @@ class _Check:
                     warnings.warn(
                         f"output {name!r} agrees with torch's to {near:.0f} dB, and not by a fault of the "
                         f"conversion: rounding as {self.precision} does moves torch's as far",
-                        stacklevel=5,
+                        stacklevel=4,
                     )
         if wrong:
+            noise = ", with noise in place of an example that is the same everywhere" if self.noisy else ""
             raise ValueError(
-                f"coremltools made another network of this one: {'; '.join(wrong)}. {self._where()}check=False "
-                "gives the package all the same"
+                f"coremltools made another network of this one: {'; '.join(wrong)}{noise}. {self._where()}"
+                "check=False gives the package all the same"
             )
 
     def _picture(self, tensor, kind):
@@ -116,7 +121,7 @@ class _Check:
         pixels = (tensor - bias) / kind.scale
         if "FLOAT16" not in str(kind.color_layout):
             pixels = pixels.round().clamp(0, 255)
-            if (pixels == pixels.flatten()[0]).all():
+            if self.noisy and _is_constant(pixels):
                 pixels = self.torch.randint(0, 256, pixels.shape, generator=self.noise).to(tensor.dtype)
         picture = pixels[0].movedim(0, -1).numpy()
         if picture.shape[-1] == 1:
@@ -158,7 +163,7 @@ class _Check:
             try:
                 for name in before:
                     buffers[name].zero_()
-                return [value.numpy().copy() for value in _flat(network(*tensors))]
+                return [_array(value).copy() for value in _flat(network(*tensors))]
             finally:
                 for name, value in before.items():
                     buffers[name].copy_(value)
@@ -177,7 +182,7 @@ class _Check:
     def _moved(self, tensor):
         if not tensor.is_floating_point():
             return tensor
-        by = self.torch.rand(tensor.shape, generator=self.noise, dtype=tensor.dtype) * 2 - 1
+        by = self.torch.rand(tensor.shape, generator=self.noise).to(tensor) * 2 - 1
         return tensor * (1 + LAST_PLACE[self.precision] * by)
 
     def _where(self):
@@ -254,6 +259,15 @@ def agreement(ours, theirs, precision="float32"):
     varies = np.square(theirs - theirs.mean()).sum() if theirs.size > 1 else raw
     least = raw * (4 * LAST_PLACE[precision]) ** 2 * 10 ** (ENOUGH[precision] / 10)
     return 10 * np.log10(max(varies, least, 1e-10 * theirs.size) / noise)
+
+
+def _is_constant(tensor):
+    return tensor.is_floating_point() and tensor.numel() > 1 and bool((tensor == tensor.flatten()[0]).all())
+
+
+def _array(tensor):
+    """A tensor of any type and place as NumPy knows it."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
 
 
 def _flat(value):
