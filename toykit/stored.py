@@ -223,10 +223,10 @@ def _quantize(weight, options, stored, smallest):
     if options["mode"] == "affine" or not options["signed"]:
         parts["zero_point"] = Part(dtype, scale_shape)
     blocks = [0 if n == 1 else size // n for size, n in zip(weight.shape, scale_shape, strict=True)]
-    if weight.values is not None and values is None:
+    if weight.values is not None:
         if math.prod(scale_shape) > 1:
-            sketches |= arrays.first_scales(weight, options, blocks)
-        else:
+            sketches |= arrays.first_scales(weight, options, blocks, pruned=values is not None)
+        elif values is None:
             sketches["codes"] = arrays.levels(weight.values)
     applied = (*stored.applied, ("quantize", options | {"blocks": blocks}))
     return replace(stored, parts=parts, applied=applied, sketches=sketches)
@@ -313,7 +313,7 @@ def _scaled(weight, axis):
 def _evenly_spaced(weight, axis, groups, bits):
     """The tables of "uniform", as bytes."""
     vectors = as_vectors(weight.values(), axis, groups, 1)
-    tables = [evenly_spaced(values.min(), values.max(), bits) for values in vectors]
+    tables = [evenly_spaced(*arrays.extremes_of(values.ravel()), bits) for values in vectors]
     return np.asarray(tables).astype(weight.dtype).tobytes()
 
 

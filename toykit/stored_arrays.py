@@ -172,9 +172,25 @@ def levels(numbers):
 
     def look():
         found = np.asarray(numbers()).ravel()
-        return found, np.array([found.argmin(), found.argmax()])
+        return found, ends_of(found)
 
     return Levels(look)
+
+
+def extremes_of(numbers):
+    """The smallest and the largest of numbers in a row."""
+    low, high = ends_of(numbers)
+    return numbers[low], numbers[high]
+
+
+def ends_of(numbers):
+    """Places of the smallest and the largest number."""
+    if numbers.dtype == np.float16:  # whole numbers are quicker to compare: their order is that of one sign
+        bits = numbers.view(np.uint16)
+        ends = np.array([bits.argmax(), bits.view(np.int16).argmax()])
+        if numbers[ends[0]] < 0 < numbers[ends[1]]:
+            return ends
+    return np.array([numbers.argmin(), numbers.argmax()])
 
 
 def extremes(numbers, entries, kind=Extremes):
@@ -183,12 +199,12 @@ def extremes(numbers, entries, kind=Extremes):
     def look():
         found = np.asarray(numbers()).ravel()
         first = found[: 16 * entries].astype(np.float32)
-        return (found.min(), found.max()) if np.unique(first).size > entries else None
+        return extremes_of(found) if np.unique(first).size > entries else None
 
     return kind(look)
 
 
-def first_scales(weight, options, blocks):
+def first_scales(weight, options, blocks, pruned):
     """Sketches of codes, scale and zero point: what the first channels become.
 
     The first axis that is cut into blocks is cut short; blocks do not depend on each other.
@@ -199,14 +215,19 @@ def first_scales(weight, options, blocks):
     def look():
         part = np.asarray(weight.values()).take(few, axis)
         chosen = {name: options[name] for name in ("bits", "mode", "signed")}
-        return quantize(part, granularity="per_block", block_size=blocks, **chosen)
+        return part, quantize(part, granularity="per_block", block_size=blocks, **chosen)
+
+    def codes():
+        part, quantized = whole.seen
+        return (quantized.integers[part != 0] if pruned else quantized.codes).tobytes()
 
     whole = Sketch(look)
-    return {
-        "codes": FirstChannels(lambda: whole.seen.codes.tobytes()),
-        "scale": FirstChannels(lambda: whole.seen.scale.tobytes()),
-        "zero_point": FirstChannels(lambda: whole.seen.zero_point.tobytes()),
+    sketches = {
+        "scale": FirstChannels(lambda: whole.seen[1].scale.tobytes()),
+        "zero_point": FirstChannels(lambda: whole.seen[1].zero_point.tobytes()),
     }
+    # Which of the survivors are those of the first channels is only known where these come first.
+    return sketches | ({} if pruned and axis else {"codes": FirstChannels(codes)})
 
 
 def first_largest(weight, axis):
