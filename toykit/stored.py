@@ -20,12 +20,12 @@ from .palettization import as_vectors
 from .parts import Declined, Part, Stored
 from .pruning import prune
 from .quantization import quantize
-from .tables import evenly_spaced
+from .tables import BITS, evenly_spaced
 
 _RANK = 5  # Core ML's tensors have no more axes
 
 
-def predict(weight, steps, smallest=1):
+def predict(weight, steps, smallest=1, widths=BITS):
     """How a weight will be stored.
 
     Parameters
@@ -36,6 +36,8 @@ def predict(weight, steps, smallest=1):
     smallest : int
         Elements that an array needs in order to be compressed a second time. Core ML takes 10: smaller
         ones lie in the program, not in the weight file.
+    widths : sequence of int
+        Bits that an index may have.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def predict(weight, steps, smallest=1):
             elif technique == "quantize":
                 stored = _quantize(weight, options, stored, smallest)
             else:
-                stored = _palettize(weight, options, stored, smallest)
+                stored = _palettize(weight, options, stored, smallest, widths)
         except Declined as reason:
             stored = replace(stored, declined=(*stored.declined, f"{technique}: {reason}"))
     if original.values is None:
@@ -232,7 +234,7 @@ def _quantize(weight, options, stored, smallest):
     return replace(stored, parts=parts, applied=applied, sketches=sketches)
 
 
-def _palettize(weight, options, stored, smallest):
+def _palettize(weight, options, stored, smallest, widths):
     axis = weight.output_axis if options["axis"] is None else options["axis"]
     if axis is None or weight.input_axis is None:
         raise Declined("the operations that use it disagree on which axis is which")
@@ -258,6 +260,8 @@ def _palettize(weight, options, stored, smallest):
         sketches["scale"] = arrays.first_largest(weight, axis)
     if options["mode"] == "unique":
         bits, tables = _unique(used, axis, groups, vector)
+        if bits not in widths:
+            raise Declined(f"its distinct values take {bits} bits, which this system does not know")
     elif options["mode"] == "uniform" and weight.values is not None:
         tables = _evenly_spaced(used, axis, groups, bits)
     one_for_each = [1] * len(weight.shape)
@@ -327,7 +331,7 @@ def _unique(weight, axis, groups, vector):
         vectors = vectors.astype(np.float32)
         found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
     largest = max(map(len, found))
-    bits = next((bits for bits in (1, 2, 3, 4, 6, 8) if largest <= 1 << bits), None)
+    bits = next((bits for bits in BITS if largest <= 1 << bits), None)
     if bits is None:
         raise Declined(f"{largest:,} distinct values do not fit a table of 256")
     tables = np.zeros((len(found), 1 << bits, vector), weight.dtype)

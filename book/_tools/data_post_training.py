@@ -97,7 +97,9 @@ def converted(network, target):
 def compressed(network, target, technique, options):
     """The package that a row is about."""
     model = converted(network, target)
-    return model if technique == "none" else tk.coreml.compress(model, technique, **options)
+    if technique == "none":
+        return model
+    return tk.coreml.compress(model, technique, engine="coremltools", **options)
 
 
 def sizes(model):

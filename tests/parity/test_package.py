@@ -40,7 +40,7 @@ def packages(folder):
     for target, cases in (("iOS16", sizes.OLD), ("iOS18", sizes.NEW)):
         mlmodel = tk.coreml.convert(*architectures.build("pointwise"), target=target, check=False)
         for number, (technique, options) in enumerate(cases):
-            small = tk.coreml.compress(mlmodel, technique, **options)
+            small = tk.coreml.compress(mlmodel, technique, engine="coremltools", **options)
             paths.append(tk.coreml.save(small, folder / f"{target}-{number}.mlpackage"))
     return paths
 

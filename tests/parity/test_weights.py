@@ -95,7 +95,7 @@ def networks():
 @pytest.mark.parametrize("target, technique, options, ours", CASES.values(), ids=CASES)
 def test_parts_are_those_of_toykit(networks, target, technique, options, ours):
     before = tk.coreml.weights(networks[target])
-    package = tk.coreml.compress(networks[target], technique, **options)
+    package = tk.coreml.compress(networks[target], technique, engine="coremltools", **options)
     after = tk.coreml.weights(package)
     assert set(after) == set(before) == {row.name for row in tk.size.ledger(package).rows}
     compressed = [name for name, weight in after.items() if isinstance(weight, Compressed)]
@@ -122,7 +122,7 @@ def test_scales_for_channels_of_a_palette(networks):
     """For iOS 18 coremltools repeats the table for every scale; `dense()` is that of the table and scales."""
     options = {"bits": 4, "mode": "uniform", "per_channel_scale": "across"}
     before = tk.coreml.weights(networks["iOS18"])
-    after = tk.coreml.weights(tk.coreml.compress(networks["iOS18"], "palettize", **options))
+    after = tk.coreml.weights(tk.coreml.compress(networks["iOS18"], "palettize", engine="coremltools", **options))
     kinds = set()
     for name, weight in after.items():
         if isinstance(weight, Compressed):
@@ -190,7 +190,7 @@ class TestEveryForm:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     mlmodel = tk.coreml.convert(*architectures.build("pointwise"), target="iOS18", check=False)
-    small = tk.coreml.compress(mlmodel, "joint", prune={"sparsity": 0.5}, quantize={})
+    small = tk.coreml.compress(mlmodel, "joint", engine="coremltools", prune={"sparsity": 0.5}, quantize={})
     return tk.coreml.save(small, tmp_path_factory.mktemp("weights") / "small.mlpackage")
 
 
@@ -221,7 +221,7 @@ class TestWeights:
         """coremltools stores equal arrays once, here the zero points; each weight has them."""
         layers = torch.nn.Sequential(torch.nn.Linear(128, 128), torch.nn.ReLU(), torch.nn.Linear(128, 128))
         mlmodel = tk.coreml.convert(layers, torch.zeros(1, 128), target="iOS17", check=False)
-        quantized = tk.coreml.compress(mlmodel, "quantize")
+        quantized = tk.coreml.compress(mlmodel, "quantize", engine="coremltools")
         weights = tk.coreml.weights(quantized).values()
         one, two = (weight.zero_point for weight in weights if isinstance(weight, Compressed))
         assert one.__array_interface__["data"] == two.__array_interface__["data"]

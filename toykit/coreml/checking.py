@@ -51,12 +51,10 @@ def compress_with_coremltools(source, steps_of, progress=None):
             f"{source.path.name} {several}, which coremltools does not compress; engine='toykit' does"
         )
     expected = Rewriter(source, steps_of, Store(weight_file(source)[0]))
-    # coremltools goes by the names of operations: a layer called 0 has op_0_weight, which makes var_0_weight.
-    called = {result: operation.name for operation in source.program.walk() for result in operation.outputs}
     chosen = {}
     for name, stored in expected.stored.items():
         taken = {technique for technique, _ in stored.applied}
-        chosen[called[name]] = [step for step in steps_of(name) if step[0] in taken]
+        chosen[expected.operations[name]] = [step for step in steps_of(name) if step[0] in taken]
     mlmodel = open_mlmodel(source)
     for technique, joint, config in passes(chosen):
         with working(progress):

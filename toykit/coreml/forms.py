@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..parts import Part
+from ..tables import BITS
 from .schema import DTYPES
 
 IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
@@ -81,9 +82,14 @@ def check(package, steps):
             asked += ["cluster_dim"] * (options["cluster_dim"] > 1)
     if asked:
         raise ValueError(
-            f"{' and '.join(asked)} need a package for iOS 18: convert with target='iOS18'. "
+            f"for {' and '.join(asked)} you need a package for iOS 18: convert with target='iOS18'. "
             f"This one has version {oldest} of the specification, for an older system"
         )
+
+
+def widths(spec_version):
+    """Bits that an index of a palette may have."""
+    return BITS if spec_version >= IOS18 else tuple(bits for bits in BITS if bits != 3)
 
 
 def write(name, kind, parts, spec_version, add):

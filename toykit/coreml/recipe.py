@@ -44,11 +44,14 @@ def configurations(mlmodel, settings):
         If a layer is not a constant of the package, or its setting joins techniques in another way
         than pruning and one more.
     """
-    return passes(steps_of_layers(open_package(mlmodel), settings))
+    package = open_package(mlmodel)
+    operations = constants_of(package, _options.THRESHOLD)
+    chosen = steps_of_layers(package, settings)
+    return passes({operations[name]: steps for name, steps in chosen.items()})
 
 
 def passes(chosen):
-    """The configurations for names of constants -> steps."""
+    """The configurations for names of constants' operations -> steps."""
     found = {}
     for name, steps in chosen.items():
         for number, (technique, complete) in enumerate(steps):
@@ -95,8 +98,9 @@ def steps_of_layers(package, settings):
             raise ValueError(
                 f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"
             )
-        key = _plain(layer)
-        if key not in constants:
+        # What begins with a digit has a word before it in a package.
+        key = next((word + _plain(layer) for word in ("", "op_", "var_") if word + _plain(layer) in constants), None)
+        if key is None:
             raise ValueError(
                 f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}"
             )
@@ -109,7 +113,8 @@ def constant_names(package):
 
     The plain name has underscores for dots, and not the `_to_fp16` that the conversion appends.
     """
-    return {_plain(name): name for name in constants_of(package, _options.THRESHOLD)}
+    found = constants_of(package, _options.THRESHOLD)
+    return {_plain(name): name for name in found} | {_plain(other): name for name, other in found.items()}
 
 
 def _plain(name):

@@ -222,12 +222,14 @@ class Rewriter:
         What became of the others, without contents.
     sources : dict of str to Weight
         Every constant that was asked about.
+    operations : dict of str to str
+        The same constants -> names of their operations, which coremltools goes by.
     """
 
     def __init__(self, package, steps_of, store, progress=None):
         self._package, self._steps_of, self._store, self._progress = package, steps_of, store, progress
         self.spec_version = max(package.spec_version, forms.IOS16)
-        self.exact, self.declined, self.stored, self.sources = True, {}, {}, {}
+        self.exact, self.declined, self.stored, self.sources, self.operations = True, {}, {}, {}, {}
         functions = package.program.functions
         store.together = len(functions) > 1
         self.program = protobuf.decode(package.program_bytes, "Program")
@@ -275,7 +277,8 @@ class Rewriter:
         operations = None
         if steps:
             self.sources[label] = weight
-            stored = predict(weight, steps, smallest=forms.IN_PROGRAM)
+            self.operations[label] = self._constants.operations[name]
+            stored = predict(weight, steps, forms.IN_PROGRAM, forms.widths(self.spec_version))
             if name in self._constants.results:
                 reasons = tuple(f"{technique}: it is a result of the network" for technique, _ in steps)
                 stored = type(stored)(declined=reasons)
@@ -337,14 +340,15 @@ class Rewriter:
 
 
 def constants_of(package, threshold):
-    """Names of the constants of more than `threshold` elements that may be compressed."""
-    return [
-        part.full_name(label, name)
-        for part in package.programs
-        for label, function in part.program.functions.items()
-        for name, weight in _Constants(function.block).floats.items()
-        if weight.size > threshold
-    ]
+    """Constants of more than `threshold` elements that may be compressed: name -> that of its operation."""
+    names = {}
+    for part in package.programs:
+        for label, function in part.program.functions.items():
+            constants = _Constants(function.block)
+            for name, weight in constants.floats.items():
+                if weight.size > threshold:
+                    names[part.full_name(label, name)] = constants.operations[name]
+    return names
 
 
 class _Constants:
@@ -354,6 +358,8 @@ class _Constants:
     ----------
     floats : dict of str to Weight
         Constants in a weight file that may be compressed.
+    operations : dict of str to str
+        A constant's name -> that of its operation: converters may change one and keep the other.
     names : set of str
     results : set of str
         What leaves a block.
@@ -361,7 +367,7 @@ class _Constants:
 
     def __init__(self, block):
         operations = list(block.walk())
-        self._constants, self._uses = {}, {}
+        self._constants, self._uses, self.operations = {}, {}, {}
         for operation in operations:
             for parameter, arguments in operation.inputs.items():
                 for name in arguments:
@@ -369,7 +375,8 @@ class _Constants:
                         self._uses.setdefault(name, []).append((operation, parameter))
             value = operation.attributes.get("val")
             if operation.op == "const" and len(operation.outputs) == 1 and value is not None:
-                self._constants[next(iter(operation.outputs))] = value
+                (name,) = operation.outputs
+                self._constants[name], self.operations[name] = value, operation.name
         self.floats = {
             name: self._weight(name, value)
             for name, value in self._constants.items()

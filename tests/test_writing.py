@@ -1,0 +1,156 @@
+"""Compressed packages that toykit writes: what was predicted is written, and what was left is left."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import toykit as tk
+from tests import handmade
+from tests.nightly import cases
+from toykit.compressed import Compressed
+from toykit.coreml import PackageError, protobuf
+
+KINDS = ("linear", "matmul", "tied", "gather", "conv", "conv_transpose", "add")
+
+
+@st.composite
+def networks(draw):
+    """Layers with the weights that make trouble: equal, scaled, constant, few values, tiny, not finite."""
+    layers = []
+    for _ in range(draw(st.integers(1, 4))):
+        kind = draw(st.sampled_from(KINDS))
+        dtype = draw(st.sampled_from(("float16", "float16", "float32")))
+        sizes = st.sampled_from((4, 6, 8, 12, 16, 32))
+        shape = (draw(sizes), draw(sizes), *([draw(st.sampled_from((1, 2, 3)))] if kind.startswith("conv") else []))
+        earlier = [weight for other, weight in layers if weight.size == np.prod(shape)]
+        how = draw(st.sampled_from(("normal", "normal", "again", "twice", "zeros", "few", "tiny", "infinite", "nearly")))
+        random = np.random.default_rng(draw(st.integers(0, 3)))
+        weight = random.normal(size=shape)
+        if how in ("again", "twice", "nearly") and earlier:
+            weight = draw(st.sampled_from(earlier)).reshape(shape).astype(np.float64) * (2 if how == "twice" else 1)
+        if how == "zeros":
+            weight = np.zeros(shape)
+        elif how == "few":
+            weight = random.integers(-1, 2, shape) / 2
+        elif how == "tiny":
+            weight *= 1e-7
+        with np.errstate(over="ignore"):
+            weight = weight.astype(dtype)
+        if how == "infinite":
+            weight[0, 0] = -np.inf
+        elif how == "nearly":
+            weight.ravel()[-1] = np.nextafter(weight.ravel()[-1], weight.dtype.type(9))
+        layers.append((kind, weight))
+    return layers
+
+
+BITS = st.sampled_from((1, 2, 3, 4, 6, 8))
+PRUNE = st.one_of(
+    st.fixed_dictionaries({"sparsity": st.sampled_from((0, 0.3, 0.5, 0.9, 1))}),
+    st.fixed_dictionaries({"threshold": st.sampled_from((0.1, 1.0)), "minimum_sparsity": st.sampled_from((0, 0.5))}),
+    st.fixed_dictionaries({"sparsity": st.just(0.5), "block_size": st.sampled_from((2, 4))}),
+    st.fixed_dictionaries({"n_m": st.sampled_from(((2, 4), (1, 3))), "dim": st.sampled_from((0, 1))}),
+)
+QUANTIZE = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "bits": st.sampled_from((4, 8)),
+            "mode": st.sampled_from(("symmetric", "affine")),
+            "signed": st.booleans(),
+            "granularity": st.sampled_from(("per_tensor", "per_channel")),
+        }
+    ),
+    st.fixed_dictionaries({"granularity": st.just("per_block"), "block_size": st.sampled_from((2, 4, 5, (2, 2)))}),
+)
+PALETTIZE = st.one_of(
+    st.fixed_dictionaries({"bits": BITS, "mode": st.sampled_from(("uniform", "kmeans"))}),
+    st.fixed_dictionaries({"mode": st.just("unique")}),
+    st.fixed_dictionaries({"bits": BITS, "group_size": st.sampled_from((2, 4)), "axis": st.sampled_from((None, 0, 1, 2))}),
+    st.fixed_dictionaries({"bits": BITS, "per_channel_scale": st.just("across"), "mode": st.just("uniform")}),
+    st.fixed_dictionaries({"bits": st.sampled_from((1, 2, 4)), "cluster_dim": st.sampled_from((2, 4))}),
+)
+TABLE = st.fixed_dictionaries({"bits": st.just(8), "granularity": st.just("per_tensor"), "signed": st.booleans()})
+
+
+@st.composite
+def plans(draw):
+    """(technique, options) as `compress` takes them; all weights are asked, however small."""
+    technique = draw(st.sampled_from(("prune", "quantize", "palettize", "joint")))
+    choices = {"prune": PRUNE, "quantize": QUANTIZE, "palettize": PALETTIZE}
+    if technique != "joint":
+        return technique, draw(choices[technique]) | {"weight_threshold": draw(st.sampled_from((0, 20)))}
+    chosen = draw(st.sampled_from((("prune", "quantize"), ("prune", "palettize"), ("palettize", "quantize"),
+                                   ("prune", "palettize", "quantize"))))
+    options = {}
+    for name in chosen:
+        kind = TABLE if name == "quantize" and "palettize" in chosen else choices[name]
+        options[name] = draw(kind) | {"weight_threshold": 0}
+    return technique, options
+
+
+def outcome(call):
+    """What a call returns, or the words of its refusal."""
+    try:
+        return call()
+    except (TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def contents(path):
+    return {
+        file.relative_to(path): hashlib.sha256(file.read_bytes()).digest()
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+
+
+@settings(max_examples=cases(120, 5000), deadline=None)
+@given(layers=networks(), plan=plans(), version=st.sampled_from((6, 7, 9, 9, 9, 10)))
+def test_what_is_predicted_is_written_fuzz(layers, plan, version):
+    technique, options = plan
+    with tempfile.TemporaryDirectory() as folder:
+        path = handmade.write(Path(folder, "net.mlpackage"), layers, version)
+        before = contents(path)
+        predicted = outcome(lambda: tk.size.ledger(path).after(technique, **options))
+        written = outcome(lambda: tk.coreml.compress(path, technique, **options))
+        assert contents(path) == before
+        if isinstance(predicted, str) or isinstance(written, str):
+            assert predicted == written
+            return
+        assert predicted.exact
+        assert predicted.nbytes == written.nbytes == sum(f.stat().st_size for f in written.path.rglob("*") if f.is_file())
+        found = tk.size.ledger(written)
+        assert [row.nbytes for row in predicted.rows] == [row.nbytes for row in found.rows]
+        assert {key: size for key, size in predicted.rest.items()} == found.rest
+        stored = tk.coreml.weights(written)
+        if len(stored) < len(layers):  # what is left of one is so little that it lies in the program
+            return
+        for number, (_, weight) in enumerate(layers):
+            value = stored[f"w{number}"]
+            if isinstance(value, Compressed):
+                continue
+            # What is not compressed was declined with a reason, and is what it was, to the bit.
+            assert value.tobytes() == weight.tobytes()
+            assert f"w{number}" in predicted.declined
+        check_answers(Path(folder), layers, stored, written)
+
+
+def check_answers(folder, layers, stored, written):
+    """The compressed package answers as one that holds the same weights as they are."""
+    dense = []
+    for number, (kind, weight) in enumerate(layers):
+        value = stored[f"w{number}"]
+        dense.append((kind, np.ascontiguousarray(value.dense() if isinstance(value, Compressed) else value)))
+        assert dense[-1][1].dtype == weight.dtype and dense[-1][1].shape == weight.shape
+    plain = handmade.write(folder / "dense.mlpackage", dense, version=9)
+    inputs = handmade.examples(layers)
+    with np.errstate(all="ignore"):
+        ours, theirs = tk.coreml.run(written, inputs), tk.coreml.run(plain, inputs)
+    for name, answer in theirs.items():
+        np.testing.assert_array_equal(ours[name], answer)
