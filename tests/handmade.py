@@ -131,8 +131,9 @@ def write(path, layers, version=9):
     weights.mkdir(parents=True)
     (path / MODEL).write_bytes(protobuf.encode(model, "Model"))
     (weights / "weight.bin").write_bytes(file.content)
-    entry = {"author": "com.apple.CoreML", "name": "model.mlmodel", "path": "com.apple.CoreML/model.mlmodel"}
-    manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": {"A": entry}, "rootModelIdentifier": "A"}
+    entry = {"author": "com.apple.CoreML", "description": "a network", "name": "model.mlmodel", "path": "com.apple.CoreML/model.mlmodel"}
+    entries = {"A": entry, "B": entry | {"name": "weights", "path": "com.apple.CoreML/weights"}}
+    manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": "A"}
     (path / "Manifest.json").write_text(json.dumps(manifest))
     return path
 

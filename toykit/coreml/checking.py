@@ -19,9 +19,11 @@ from .package import open_package
 from .protobuf import PackageError
 from .recipe import passes
 from .weights_of import weights
-from .writing import Rewriter, Store, weight_file
+from .writing import Rewriter, Store, weight_file, write_package
 
 _EXACT_KMEANS = 10_000  # float16 weights a table from which coremltools finds the best one
+# What coremltools dies of where its passes do not agree with each other.
+_ITS_OWN = (AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError)
 _WORSE = 10  # times toykit's squared error: scikit-learn's k-means starts at random
 
 
@@ -36,7 +38,7 @@ def compress_with_coremltools(source, steps_of, progress=None):
     Returns
     -------
     Package
-        Its `owner` is coremltools' MLModel.
+        Its `owner` is coremltools' MLModel. Where there is nothing to compress, a copy without one.
 
     Raises
     ------
@@ -55,10 +57,18 @@ def compress_with_coremltools(source, steps_of, progress=None):
     for name, stored in expected.stored.items():
         taken = {technique for technique, _ in stored.applied}
         chosen[expected.operations[name]] = [step for step in steps_of(name) if step[0] in taken]
+    if not chosen:
+        return write_package(source, lambda _: ())
     mlmodel = open_mlmodel(source)
     for technique, joint, config in passes(chosen):
-        with working(progress):
-            mlmodel = apply(technique, mlmodel, config, joint=joint)
+        try:
+            with working(progress):
+                mlmodel = apply(technique, mlmodel, config, joint=joint)
+        except _ITS_OWN as error:
+            raise ValueError(
+                f"coremltools cannot {technique} {source.path.name} ({type(error).__name__}: {error}); "
+                "engine='toykit' can"
+            ) from error
     written = open_package(mlmodel)
     check(source, expected, written)
     return written

@@ -85,9 +85,11 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
     is_mlmodel = not isinstance(package, str | Path | Package)
     if engine == "coremltools":
         written = compress_with_coremltools(source, steps_of, progress)
-        return written.owner if is_mlmodel else written
-    written = write_package(source, steps_of, progress)
-    return _mlmodel(written) if is_mlmodel else written
+    else:
+        written = write_package(source, steps_of, progress)
+    if not is_mlmodel:
+        return written
+    return getattr(written, "owner", None) or _mlmodel(written)
 
 
 def _mlmodel(package):

@@ -17,6 +17,7 @@ import shutil
 import struct
 import tempfile
 import weakref
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -153,6 +154,13 @@ class Store:
             self._arrays.setdefault(key, []).append((self._light(part), offset))
         return offset
 
+    def known(self, parts):
+        """The parts of a weight without the long ones' contents, for who writes them a second time."""
+        long = ("codes", "indices", "values", "mask")
+        return {
+            name: self._light(part) if name in long and _shared(part) else part for name, part in parts.items()
+        }
+
     def _light(self, part):
         """The part without its content, if that was made and not found."""
         if not self.writes:
@@ -236,6 +244,8 @@ class Rewriter:
         messages = self.program.get("functions", {})
         self._found = {label: _Constants(function.block) for label, function in functions.items()}
         self._total = sum(len(found.floats) for found in self._found.values())
+        self._uses = Counter(place for found in self._found.values() for place in found.places.values())
+        self._made = {}
         self._done = 0
         for label, function in functions.items():
             message = messages[label]
@@ -278,7 +288,7 @@ class Rewriter:
         if steps:
             self.sources[label] = weight
             self.operations[label] = self._constants.operations[name]
-            stored = predict(weight, steps, forms.IN_PROGRAM, forms.widths(self.spec_version))
+            scope, stored, parts = self._stored(scope, name, weight, steps)
             if name in self._constants.results:
                 reasons = tuple(f"{technique}: it is a result of the network" for technique, _ in steps)
                 stored = type(stored)(declined=reasons)
@@ -287,13 +297,28 @@ class Rewriter:
                 self.declined[label] = stored.declined
             if stored.parts:
                 self.stored[label] = stored
-                operations = self._write(scope, name, content, weight, stored)
+                operations = self._write(scope, name, content, parts)
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._total)
         return operations
 
-    def _write(self, scope, name, content, weight, stored):
+    def _stored(self, scope, name, weight, steps):
+        """What becomes of a weight, with its arrays if they are written, and the block that has them.
+
+        Constants that share an array in the source, such as those of two functions, share what becomes of
+        it: it is made once.
+        """
+        key = self._constants.places[name], weight.shape, weight.output_axis, weight.input_axis, repr(steps)
+        if key in self._made:
+            return self._made[key]
+        stored = predict(weight, steps, forms.IN_PROGRAM, forms.widths(self.spec_version))
+        parts = fill(weight, stored).parts if stored.parts and self._store.writes else stored.parts
+        if self._uses[key[0]] > 1:
+            self._made[key] = scope, stored, self._store.known(parts)
+        return scope, stored, parts
+
+    def _write(self, scope, name, content, parts):
         operations = []
 
         def add(op, wanted, given, *kinds):
@@ -312,7 +337,6 @@ class Rewriter:
                 operations.append({"type": op, "inputs": inputs, "outputs": typed, "attributes": attributes})
             return outputs
 
-        parts = (fill(weight, stored) if self._store.writes else stored).parts
         kind = content["outputs"][0]["type"]
         self._renamed[name] = forms.write(name, kind, parts, self.spec_version, add)
         return operations
@@ -360,6 +384,8 @@ class _Constants:
         Constants in a weight file that may be compressed.
     operations : dict of str to str
         A constant's name -> that of its operation: converters may change one and keep the other.
+    places : dict of str to (Path, int)
+        Where the floats lie.
     names : set of str
     results : set of str
         What leaves a block.
@@ -386,6 +412,8 @@ class _Constants:
             and self._uses.get(name)
             and not any(operation.op.startswith("constexpr_") for operation, _ in self._uses[name])
         }
+        blobs = {name: self._constants[name].blob for name in self.floats}
+        self.places = {name: (blob.path, blob.offset) for name, blob in blobs.items()}
         blocks = [block, *(inner for operation in operations for inner in operation.blocks)]
         self.results = {name for inner in blocks for name in inner.outputs}
         self.names = {name for inner in blocks for name in inner.inputs}
