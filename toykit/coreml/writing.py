@@ -96,9 +96,8 @@ class Store:
                 if all(map(_equal, small, others)):
                     same = zip(outputs, results, strict=True)
                     self._results |= {(scope, name): self._results.get(result, result) for name, result in same}
-                    # Names of results belong to a function, places of arrays to all.
-                    own = {name: value for name, value in given.items() if isinstance(value, str)}
-                    return messages | own if self.together else messages
+                    # Names of results belong to a block, places of arrays to all.
+                    return messages | {name: value for name, value in given.items() if isinstance(value, str)}
         messages = {name: self._message(scope, value) for name, value in given.items()}
         places = {name: messages[name]["blobFileValue"]["offset"] for name in places}
         known = [self._light(part) for part in small], messages, [(scope, name) for name in outputs]
