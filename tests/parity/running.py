@@ -53,7 +53,9 @@ def tells(reference, tolerance):
 @cache
 def torch_case(case, precision):
     """A torch case as a package; converted once."""
-    return convert(case.module, case.inputs, target=case.target, precision=precision, skip_model_load=True, check=False)
+    return convert(
+        case.module, case.inputs, target=case.target, precision=precision, skip_model_load=True, check=False
+    )
 
 
 def function(case):

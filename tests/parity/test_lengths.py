@@ -168,5 +168,7 @@ def test_lengths(name, kind, backend):
         with torch.no_grad():
             expected = network(name)(x)
         found = model.predict({"x": x.numpy()}).values()
-        for ours, reference in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=True):
+        for ours, reference in zip(
+            found, expected if isinstance(expected, tuple) else (expected,), strict=True
+        ):
             assert running.distance(ours, reference.numpy()) < 1e-5, length

@@ -53,6 +53,8 @@ def test_a_wrong_operator_is_found(monkeypatch, wrong):
     from dataclasses import replace
 
     right = tk.coreml.OPERATORS["floor"]
-    run = {"shape": lambda xp, x: xp.floor(x).reshape((1, *x.shape)), "numbers": lambda xp, x: xp.round(x)}[wrong]
+    run = {"shape": lambda xp, x: xp.floor(x).reshape((1, *x.shape)), "numbers": lambda xp, x: xp.round(x)}[
+        wrong
+    ]
     monkeypatch.setitem(tk.coreml.OPERATORS, "floor", replace(right, run=run))
     assert differences(variants.survey([call for call in calls() if call.operator == "floor"]))

@@ -187,5 +187,11 @@ def counted(mb, x, n):
     return chosen, mb.shape(x=nothing)
 
 
-case("a loop over a number", counted, lambda x, n: (8 * x[0] + 1, np.int32([0])), x=array(normal(3)), n=np.int32([3]))
+case(
+    "a loop over a number",
+    counted,
+    lambda x, n: (8 * x[0] + 1, np.int32([0])),
+    x=array(normal(3)),
+    n=np.int32([3]),
+)
 case("lists", listed, lambda x: (x[1], x[[2, 0]], np.int32(3)), x=array(normal(3, 4)))

@@ -138,8 +138,9 @@ def _written():
     yield _call("clip", x=X, alpha=-0.5, beta=0.25)
     yield _call("elu", x=X, alpha=0.5)
     yield _call("leaky_relu", x=X, alpha=0.5)
-    yield _call("einsum", values=(array(normal(2, 3, 4, 5)), array(normal(2, 5, 4, 3))), equation="nchw,nwhu->nchu")
-    yield _call("instance_norm", x=array(normal(2, 3, 4, 5)), gamma=np.float32([1, 2, 3]), beta=np.float32([0, 1, 2]))
+    x, y = array(normal(2, 3, 4, 5)), array(normal(2, 5, 4, 3))
+    yield _call("einsum", values=(x, y), equation="nchw,nwhu->nchu")
+    yield _call("instance_norm", x=x, gamma=np.float32([1, 2, 3]), beta=np.float32([0, 1, 2]))
     yield _call("transpose", x=X, perm=[2, 0, 1])
     yield _call("concat", values=(X, array(other(2, 3, 4))), axis=1)
     yield _call("stack", values=(X, array(other(2, 3, 4))), axis=1)
@@ -151,9 +152,10 @@ def _written():
     for name in ("fill", "random_normal", "random_uniform", "random_bernoulli"):
         yield _call(name, shape=[2, 3], **({} if name == "fill" else {"seed": 3}))
     yield _call("random_categorical", x=array(positive(2, 3)), size=4, seed=3)
-    yield _call("upsample_bilinear", x=array(normal(1, 2, 3, 4)), scale_factor_height=2, scale_factor_width=3)
-    yield _call("upsample_nearest_neighbor", x=array(normal(1, 2, 3, 4)), scale_factor_height=2, scale_factor_width=3)
-    query = {"query": array(normal(1, 2, 3, 4)), "key": array(normal(1, 2, 5, 4)), "value": array(other(1, 2, 5, 4))}
+    for name in ("upsample_bilinear", "upsample_nearest_neighbor"):
+        yield _call(name, x=array(normal(1, 2, 3, 4)), scale_factor_height=2, scale_factor_width=3)
+    key, value = array(normal(1, 2, 5, 4)), array(other(1, 2, 5, 4))
+    query = {"query": array(normal(1, 2, 3, 4)), "key": key, "value": value}
     yield _call("scaled_dot_product_attention", "iOS18", **query)
     yield _call("scaled_dot_product_attention", "iOS18", **query, attn_mask=array(normal(1, 2, 3, 5)) > -1)
 
@@ -163,7 +165,8 @@ def _inside(function, inspected, target):
     for operation in function.operations:
         if operation.op_type in SPECIAL or operation.op_type not in tk.coreml.OPERATORS:
             continue
-        if any(variable.op and variable.op.op_type.startswith("constexpr") for variable in _variables(operation)):
+        makers = [variable.op.op_type for variable in _variables(operation) if variable.op]
+        if any(maker.startswith("constexpr") for maker in makers):
             continue  # a compressed constant has no value here
         given = {}
         for name, variable in operation.inputs.items():
@@ -198,7 +201,8 @@ def calls():
         function = running.function(case)
         with tempfile.TemporaryDirectory() as folder:
             path = running.saved(function, case.target, Path(folder) / "m.mlpackage")
-            found += _inside(function, case.inputs | tk.coreml.load(path, backend="numpy").inspect(case.inputs), case.target)
+            inspected = tk.coreml.load(path, backend="numpy").inspect(case.inputs)
+        found += _inside(function, case.inputs | inspected, case.target)
     return list({key(call): call for call in found}.values())
 
 
@@ -219,7 +223,8 @@ def key(call):
             return tuple(map(hashed, value))
         return (value.dtype.str, value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
 
-    return call.operator, call.target, tuple((name, hashed(value)) for name, value in sorted(call.given.items()))
+    given = sorted(call.given.items())
+    return call.operator, call.target, tuple((name, hashed(value)) for name, value in given)
 
 
 # --- variations ---
@@ -243,7 +248,8 @@ def variations(call):
 
 
 def _tensors(call):
-    return [n for n, v in call.given.items() if n in tk.coreml.OPERATORS[call.operator].tensors and _numbers(v)]
+    tensors = tk.coreml.OPERATORS[call.operator].tensors
+    return [name for name, value in call.given.items() if name in tensors and _numbers(value)]
 
 
 def _changed(value, change):
@@ -319,7 +325,8 @@ def _axes(call):
         value = call.given.get(name)
         if ranks and _numbers(value):
             for rank in (ranks[0], ranks[0] + 1, ranks[0] + value.size):
-                yield "axis", call.given | {name: np.where(value < 0, value + rank, value - rank).astype(np.int32)}
+                turned = np.where(value < 0, value + rank, value - rank).astype(np.int32)
+                yield "axis", call.given | {name: turned}
 
 
 def _ranks(call):
@@ -333,12 +340,13 @@ def _ranks(call):
         more = 5 - most
         high = [name for name in tensors if _ndim(given[name]) == most]
         moved = {n: _further(given[n], more, n) for n in _AXES if _numbers(given.get(n))}
-        yield "rank", given | {n: _changed(given[n], lambda a: a.reshape((1,) * more + a.shape)) for n in high}
+        first = {n: _changed(given[n], lambda a: a.reshape((1,) * more + a.shape)) for n in high}
+        yield "rank", given | first
+        yield "rank", given | first | moved
         yield (
             "rank",
-            given | moved | {n: _changed(given[n], lambda a: a.reshape((1,) * more + a.shape)) for n in high},
+            given | {n: _changed(given[n], lambda a: a.reshape(a.shape + (1,) * more)) for n in high},
         )
-        yield "rank", given | {n: _changed(given[n], lambda a: a.reshape(a.shape + (1,) * more)) for n in high}
     for name, value in given.items():
         if isinstance(value, np.ndarray) and not value.ndim:
             yield "rank", given | {name: value.reshape(1)}
@@ -427,7 +435,9 @@ class _Built:
         else:
             end = self.function.inputs.get(key + "_end", np.array(value.shape, np.int32))
             variable = mb.slice_by_index(x=variable, begin=[0] * value.ndim, end=end)
-        kind = {"float32": None, "int32": None}.get(value.dtype.name, types.numpy_type_to_builtin_type(value.dtype))
+        kind = {"float32": None, "int32": None}.get(
+            value.dtype.name, types.numpy_type_to_builtin_type(value.dtype)
+        )
         return variable if kind is None else mb.cast(x=variable, dtype=types.builtin_to_string(kind))
 
     def saved(self, folder):
@@ -489,7 +499,8 @@ def check(pairs):
             return [] if len(pairs) == 1 else [problem for pair in pairs for problem in check([pair])]
         try:
             found = {
-                backend: tk.coreml.load(path, backend=backend).inspect(built.inputs) for backend in running.BACKENDS
+                backend: tk.coreml.load(path, backend=backend).inspect(built.inputs)
+                for backend in running.BACKENDS
             }
         except tk.coreml.PackageError as error:
             # The operation that is refused bears the number of its attempt; the others are run without it.
@@ -499,10 +510,14 @@ def check(pairs):
     problems = []
     for (attempt, said), results in zip(pairs, built.results, strict=True):
         if len(results) != len(said):
-            problems.append((attempt, said, f"{len(results)} results, coremltools says {len(said)} of constants"))
+            problems.append(
+                (attempt, said, f"{len(results)} results, coremltools says {len(said)} of constants")
+            )
             continue
         for variable, wanted in zip(results, said, strict=True):
-            problem = _difference({backend: values[variable.name] for backend, values in found.items()}, wanted)
+            problem = _difference(
+                {backend: values[variable.name] for backend, values in found.items()}, wanted
+            )
             if problem:
                 problems.append((attempt, said, problem))
     return problems
@@ -540,8 +555,10 @@ _MISTAKEN = {
         "it gives the result the shape of a and b, without cond's",
     ),
     "slice_by_index": (
-        lambda a: a.call.given["x"].ndim == a.call.given["end"].size
-        and (a.call.given["end"] > a.call.given["x"].shape).any(),
+        lambda a: (
+            a.call.given["x"].ndim == a.call.given["end"].size
+            and (a.call.given["end"] > a.call.given["x"].shape).any()
+        ),
         "it does not end a slice where the tensor ends",
     ),
     "reshape": (lambda a: a.flexible and 0 in a.call.given["shape"], "it declares the 0 that keeps a length"),

@@ -16,7 +16,9 @@ def per_channel(values, x):
     if not values.ndim or tuple(values.shape) == (1,):
         return values.reshape(())
     if x.ndim < 2 or tuple(values.shape) != (x.shape[1],):
-        raise PackageError(f"a vector {tuple(values.shape)} does not go with the channels of {tuple(x.shape)}")
+        raise PackageError(
+            f"a vector {tuple(values.shape)} does not go with the channels of {tuple(x.shape)}"
+        )
     return values.reshape(-1, *[1] * (x.ndim - 2))
 
 

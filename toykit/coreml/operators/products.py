@@ -41,7 +41,9 @@ def scaled_dot_product_attention(xp, query, key, value, attn_mask=None):
     scores = matmul(xp, query, key, transpose_y=True) / math.sqrt(query.shape[-1])
     if attn_mask is not None:
         if np.broadcast_shapes(tuple(attn_mask.shape), tuple(scores.shape)) != tuple(scores.shape):
-            raise PackageError(f"a mask {tuple(attn_mask.shape)} does not go with scores {tuple(scores.shape)}")
+            raise PackageError(
+                f"a mask {tuple(attn_mask.shape)} does not go with scores {tuple(scores.shape)}"
+            )
         if xp.kind(attn_mask) == "bool":
             scores = xp.where(attn_mask, scores, -math.inf)
         else:
@@ -50,12 +52,25 @@ def scaled_dot_product_attention(xp, query, key, value, attn_mask=None):
 
 
 @operator("conv")
-def conv(xp, x, weight, bias=None, *, strides: list = None, pad_type="valid", pad: list = None, dilations: list = None, groups=1):
+def conv(
+    xp,
+    x,
+    weight,
+    bias=None,
+    *,
+    strides: list = None,
+    pad_type="valid",
+    pad: list = None,
+    dilations: list = None,
+    groups=1,
+):
     kernel, rank = weight.shape[2:], x.ndim - 2
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
     reach = _reach(x, weight, strides, dilations)
     if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
-        raise PackageError(f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}")
+        raise PackageError(
+            f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}"
+        )
     widths = padding(x.shape[2:], reach, strides, pad_type, pad)
     padded = [size + sum(pair) for size, pair in zip(x.shape[2:], widths)]
     room((x.shape[0], x.shape[1], *padded))
@@ -87,7 +102,9 @@ def conv_transpose(
     strides, dilations = strides or [1] * rank, dilations or [1] * rank
     reach = _reach(x, weight, strides, dilations)
     if groups < 1 or x.shape[1] != weight.shape[0] or x.shape[1] % groups:
-        raise PackageError(f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}")
+        raise PackageError(
+            f"weights of {tuple(weight.shape)} and {groups} groups do not go with {tuple(x.shape)}"
+        )
     whole = [(size - 1) * s + r for size, s, r in zip(x.shape[2:], strides, reach)]
     channels = weight.shape[1] * groups
     room((x.shape[0], channels, *whole))
@@ -102,7 +119,9 @@ def conv_transpose(
     if output_shape is not None:
         wanted = room(output_shape)[-rank:]
         if tuple(output_shape[:-rank]) not in ((), (x.shape[0], channels)):
-            raise PackageError(f"output_shape {output_shape} does not go with ({x.shape[0]}, {channels}, ...)")
+            raise PackageError(
+                f"output_shape {output_shape} does not go with ({x.shape[0]}, {channels}, ...)"
+            )
         cut = [(before, w - before - size) for w, (before, _), size in zip(whole, cut, wanted)]
     if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
         total = xp.zeros((x.shape[0], channels, *whole))

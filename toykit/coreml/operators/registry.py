@@ -9,8 +9,9 @@ An operator is a function of a backend and of the operator's own parameters, by 
 Parameters before the star are tensors of the backend (or lists of them); those after it arrive as
 plain Python: a number or a string, or a list where the parameter is annotated so (`*, axes: list`). A
 default makes a parameter optional, as it is in MIL. A program may compute any of them, and give a number
-as a list of one, or a list of one as a number: they arrive as they are annotated. Three names after the star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready
-to be called; `state` are the arrays that outlive a prediction; `types` are the declared results.
+as a list of one, or a list of one as a number: they arrive as they are annotated. Three names after the
+star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready to be called; `state`
+are the arrays that outlive a prediction; `types` are the declared results.
 
 An operator that only moves numbers about, or runs seldom, is written in NumPy alone: with
 `@numpy_operator` its tensors arrive as NumPy arrays under either backend.

@@ -52,7 +52,9 @@ def _over(xp, function, x, kernel, strides):
     """`function` of the windows; torch refuses those of no images or no channels."""
     if x.shape[0] and x.shape[1]:
         return function(x, kernel, strides)
-    return xp.zeros((*x.shape[:2], *((size - k) // s + 1 for size, k, s in zip(x.shape[2:], kernel, strides))))
+    return xp.zeros(
+        (*x.shape[:2], *((size - k) // s + 1 for size, k, s in zip(x.shape[2:], kernel, strides)))
+    )
 
 
 def _widths(x, kernel, strides, pad_type, pad, ceil_mode):
