@@ -235,6 +235,22 @@ def test_size_says_what_a_package_weighs_and_would_weigh(package, capsys):
     assert len(lines) == 7 and any("4-bit palette" in line for line in lines)
 
 
+def test_size_goes_on_where_a_prediction_is_not_possible(package, monkeypatch, capsys):
+    from toykit import size
+
+    after = size.Ledger.after
+
+    def some(ledger, technique, **options):
+        if technique == "prune":
+            raise ValueError("not \x1b[2J here")
+        return after(ledger, technique, **options)
+
+    monkeypatch.setattr(size.Ledger, "after", some)
+    assert cli.main(["size", str(package)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7 and lines[5] == r"        ? MB  half of the weights pruned: not \x1b[2J here"
+
+
 @pytest.mark.parametrize(
     "how, smaller",
     [

@@ -220,8 +220,11 @@ def compare(model, reference, inputs=None, *, samples=None, seed=0, function=Non
 
     Examples
     --------
-    >>> compare("Small.mlpackage", "ResNet50.mlpackage")                    # doctest: +SKIP
-    scores: median 38.2 dB, worst 36.9 dB (8 samples)
+    >>> import torch, toykit as tk
+    >>> package = tk.coreml.convert(torch.nn.Linear(64, 64), torch.zeros(1, 64))
+    >>> found = compare(package, package)
+    >>> found.outputs[0].verdict, found.below(30)
+    ('identical (8 samples)', [])
     """
     if samples is not None:
         check_int("samples", samples, range(1, 2**31))
