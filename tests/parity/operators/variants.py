@@ -566,7 +566,7 @@ _MISTAKEN = {
 
 # What coremltools 9 lets pass because it compares nothing there: how toykit refuses it.
 _UNCHECKED = {
-    "axes and places that a tensor does not have": "outside a tensor|out of bounds|not lie in|for each of|repeated",
+    "axes and places that a tensor does not have": "outside a tensor|out of (bounds|range)|not lie in|for each of|repeated",
     "lengths that belong together": (
         "not go with|not the same|the same axes|mismatch|broadcast|cannot be reversed|not make up|subscripts"
     ),
