@@ -100,7 +100,8 @@ def test_nightly_coremltools_writes_the_same_weights(version, system):
 
 
 def stored(package):
-    """All of weight.bin but the reserved fields: below iOS 18 coremltools leaves there what lay in memory."""
+    """All of weight.bin but the reserved fields: toykit writes zeros there, and coremltools hands on what an
+    old writer left, if it has nothing to compress."""
     blobs = package.weight_blobs
     return [(blob.offset, blob.start, blob.dtype, blob.count, blob.packed.tobytes()) for blob in blobs]
 

