@@ -7,6 +7,7 @@ repository. Settings are those of `settings.ALL` that the package's system can h
 
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,10 @@ def of_a_wheel(stranger, candidates):
     predicted, tried = written(path, candidates)
     ours = strangers.answers(stranger, "torch")
     backends = strangers.decibels(strangers.answers(stranger, "numpy"), ours)
-    judge = strangers.decibels(ours, strangers.judged(stranger)) if stranger.judge else np.inf
+    here = stranger.judge and find_spec(stranger.needs)
+    judge = strangers.decibels(ours, strangers.judged(stranger)) if here else np.inf
     line = [stranger.name, stranger.writer, stranger.specification, "yes", "yes" if bytes_right(path) else "NO",
-            f"{predicted} of {tried}", f"{backends:.1f}", f"{judge:.1f}" if stranger.judge else "none"]  # fmt: skip
+            f"{predicted} of {tried}", f"{backends:.1f}", f"{judge:.1f}" if here else "none here"]  # fmt: skip
     return line, bytes_right(path) and predicted == tried and backends > 60 and judge > stranger.floor
 
 

