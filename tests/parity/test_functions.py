@@ -108,6 +108,23 @@ def test_a_plan_names_the_function(path):
     assert [row.name for row in tk.size.ledger(small).rows if row.form] == [name]
 
 
+@pytest.mark.parametrize("names, forms", [
+    (["0.weight", "2.weight"], 3),
+    (["2.weight"], 2),
+    (["small/2.weight"], 1),
+    (["small/2.weight", "large/2.weight"], 2),
+])  # fmt: skip
+def test_a_layer_of_torch_is_that_of_every_function(path, names, forms):
+    setting = {"technique": "quantize", "bits": 8}
+    small = tk.coreml.compress(path, dict.fromkeys(names, setting))
+    assert len([row for row in tk.size.ledger(small).rows if row.form]) == forms
+
+
+def test_an_unknown_layer_is_answered_with_those_that_are_there(path):
+    with pytest.raises(ValueError, match="no constant for layer '7.weight'; it has .*small/var_0_weight"):
+        tk.coreml.compress(path, {"7.weight": {"technique": "quantize", "bits": 8}})
+
+
 def test_a_shared_weight_that_one_function_compresses(path):
     """The other keeps it as it was: both are stored."""
     shared = next(row.name for row in tk.size.ledger(path).rows if row.parameters == 64 * 64)

@@ -132,6 +132,16 @@ class TestReading:
             tk.coreml.Package(rewritten(path, tmp_path, change))
 
 
+    @pytest.mark.parametrize("left", [0, 1])
+    def test_without_a_program_it_is_refused(self, path, tmp_path, left):
+        def change(model, pipeline):
+            suppressing(model, pipeline)
+            del pipeline["models"][: 3 - left]
+
+        with pytest.raises(tk.coreml.PackageError, match="without an ML program .of types: (nonMax|none)"):
+            tk.size.ledger(rewritten(path, tmp_path, change))
+
+
 class TestRunning:
     @pytest.mark.parametrize("backend", ["numpy", "torch"])
     def test_models_run_one_after_the_other(self, path, networks, backend):

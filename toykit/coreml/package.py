@@ -100,6 +100,12 @@ class Package:
                 raise PackageError(
                     f"the model is of type {self.kind}, not an ML program; convert with convert_to='mlprogram'"
                 )
+            if not self.programs:
+                kinds = ", ".join(part.kind for part in self.models) or "none"
+                raise PackageError(
+                    f"the model is a pipeline without an ML program (of types: {kinds}); convert its models with "
+                    "convert_to='mlprogram', and join them again"
+                )
         except PackageError as error:
             raise PackageError(f"{self.path}: {error}") from error
         except OSError as error:

@@ -28,7 +28,9 @@ def configurations(mlmodel, settings):
         Converted from the network whose layers the recipe names.
     settings : dict of str to dict
         Layer to setting, as `toykit.sweep.choose(...).settings`. Layers with `{"technique":
-        "float16"}` and layers not named stay as they are.
+        "float16"}` and layers not named stay as they are. In a package of several functions, or in a
+        pipeline, a name means the layers of all that have it, and "main/conv1.weight" or "0/conv1.weight"
+        that of one.
 
     Returns
     -------
@@ -98,14 +100,23 @@ def steps_of_layers(package, settings):
             raise ValueError(
                 f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"
             )
-        # What begins with a digit has a word before it in a package.
-        key = next((word + _plain(layer) for word in ("", "op_", "var_") if word + _plain(layer) in constants), None)
-        if key is None:
+        keys = _named(layer, constants)
+        if not keys:
             raise ValueError(
                 f"the package has no constant for layer {layer!r}; it has {', '.join(constants)}"
             )
-        chosen[constants[key]] = steps
+        chosen |= {constants[key]: steps for key in keys}
     return chosen
+
+
+def _named(layer, constants):
+    """The constants that a layer's name means: without a function or model before it, those of all."""
+    before, slash, name = _plain(layer).rpartition("/")
+    for word in ("", "op_", "var_"):  # what begins with a digit has a word before it in a package
+        wanted = f"/{before}{slash}{word}{name}"
+        if keys := [key for key in constants if f"/{key}".endswith(wanted)]:
+            return keys
+    return []
 
 
 def constant_names(package):
@@ -114,7 +125,8 @@ def constant_names(package):
     The plain name has underscores for dots, and not the `_to_fp16` that the conversion appends.
     """
     found = constants_of(package, _options.THRESHOLD)
-    return {_plain(name): name for name in found} | {_plain(other): name for name, other in found.items()}
+    others = {name[: name.rfind("/") + 1] + other: name for name, other in found.items()}
+    return {_plain(name): name for name in found} | {_plain(other): name for other, name in others.items()}
 
 
 def _plain(name):
