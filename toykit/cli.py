@@ -92,7 +92,6 @@ def run_compress(options):
     out = check_output(options.out, options.model)
     before = coreml.Package(options.model)
     small = coreml.compress(before, plan, engine=options.engine, progress=_progress("weights"), **details)
-    print(file=sys.stderr)
     after = coreml.Package(coreml.save(small, out, replace=False))
     print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
     print(printable(f"next: toykit compare {out} {options.model}, and your own test set"))
@@ -122,9 +121,10 @@ def _plan(options):
     return next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
 
 
-def _progress(what):
-    """A function that shows how far something is."""
-    return lambda done, total: print(f"\r{done} of {total} {what}", end="", file=sys.stderr, flush=True)
+def _progress(what, end="\n"):
+    """A function that shows how far something is, in one line, and ends it."""
+    return lambda done, total: print(
+        f"\r{done} of {total} {what}", end=end if done == total else "", file=sys.stderr, flush=True)
 
 
 def add_compare(commands):
@@ -150,7 +150,7 @@ def run_compare(options):
 
     watched = sys.stderr is not None and sys.stderr.isatty()
     found = coreml.compare(options.model, options.reference, options.inputs, samples=options.samples, seed=options.seed,
-                           function=options.function, progress=_progress("samples") if watched else None)
+                           function=options.function, progress=_progress("samples", end="") if watched else None)
     if watched:
         print(end="\r\x1b[K", file=sys.stderr)
     if options.at_least is None:
