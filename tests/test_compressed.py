@@ -10,7 +10,10 @@ from hypothesis import given
 
 import toykit as tk
 from toykit import _optional
-from toykit.compressed import Compressed, check_choice, check_fraction, check_int, check_weights
+from toykit.compressed import (
+    Compressed, check_array, check_choice, check_each, check_flag, check_fraction, check_int, check_names,
+    check_number, check_path, check_shape, check_weights, shown,
+)  # fmt: skip
 from tests.strategies import weights
 
 
@@ -185,3 +188,53 @@ def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="a_module_that_nobody_has"):
         _optional.require("breaks_inside", "toykit needs it")
+
+
+@pytest.mark.parametrize(
+    "check, kind, message",
+    [
+        (lambda: check_number("x", "1"), TypeError, "x must be a number; got '1'"),
+        (lambda: check_number("x", math.nan), ValueError, "x must be a number; got nan"),
+        (lambda: check_number("x", 10**400, most=1), ValueError, "x must be a number of at most 1; got 1000"),
+        (lambda: check_number("x", 0, above=0), ValueError, "x must be a number above 0; got 0"),
+        (lambda: check_number("x", 5, 0, 1), ValueError, "x must be a number from 0 to 1; got 5"),
+        (lambda: check_number("x", np.ma.masked), TypeError, "x must be a number"),
+        (lambda: check_flag("x", 1), TypeError, "x must be True or False; got 1"),
+        (lambda: check_flag("x", "no"), TypeError, "x must be True or False; got 'no'"),
+        (lambda: check_array("x", [1.0, np.inf]), ValueError, r"x must be finite, got inf at \(1,\)"),
+        (lambda: check_array("x", ["a"]), TypeError, "x must be an array of real numbers, got <U1"),
+        (lambda: check_array("x", [1.5], "iu"), TypeError, "x must be an array of whole numbers, got float64"),
+        (lambda: check_array("x", [[1], [2]], shape=("n", 3)), ValueError, r"shape \(n, 3\), got \(2, 1\)"),
+        (lambda: check_array("x", []), ValueError, "x must hold at least one number"),
+        (lambda: check_array("x", [1e300], dtype=np.float32), ValueError, "x must fit into float32"),
+        (lambda: check_weights(np.ma.array([1.0, 2.0], mask=[0, 1])), TypeError, "without a mask"),
+        (lambda: check_weights([np.ma.array([1.0, 2.0], mask=[0, 1])]), TypeError, "without a mask"),
+        (lambda: check_each("x", "ab", str, "texts"), TypeError, "x must be a sequence of texts; got 'ab'"),
+        (lambda: check_each("x", 3, str, "texts"), TypeError, "x must be a sequence of texts; got 3"),
+        (lambda: check_each("x", np.array(3), str, "texts"), TypeError, "x must be a sequence of texts"),
+        (lambda: check_names("x", ["a", 1]), TypeError, "x must be a sequence of texts; it holds 1"),
+        (lambda: check_path("x", 3), TypeError, "x must be a path; got 3"),
+        (lambda: check_shape("x", (2, -1)), ValueError, "a length in x must be a whole number from 1"),
+        (lambda: check_int("x", 10**5000, range(9)), ValueError, "x must be .* from 0 to 8; got a value of type int"),
+    ],
+)
+def test_checks_say_the_name_the_value_and_what_is_allowed(check, kind, message):
+    with pytest.raises(kind, match=message):
+        check()
+
+
+def test_checks_take_what_numpy_and_torch_have_for_a_number():
+    torch = pytest.importorskip("torch")
+    assert check_number("x", np.float16(0.5)) == check_number("x", torch.tensor(0.5, requires_grad=True)) == 0.5
+    assert check_int("x", torch.tensor(3), range(9)) == check_int("x", np.uint8(3), range(9)) == 3
+    assert check_flag("x", np.bool_(True)) is True
+    assert check_array("x", torch.ones(2, requires_grad=True), dtype=np.float64).tolist() == [1.0, 1.0]
+    assert check_weights(np.ma.array([1.0, 2.0])).tolist() == [1.0, 2.0]  # nothing is masked, nothing is lost
+    for check in (check_number, lambda name, x: check_int(name, x, range(9)), check_array):
+        with pytest.raises(TypeError, match="x must"):
+            check("x", torch.ones((), device="meta"))
+
+
+def test_values_are_quoted_on_one_short_line():
+    assert shown("a\nb") == r"'a\nb'" and shown(np.zeros((3, 3))) == "an array of float64 and shape (3, 3)"
+    assert len(shown("a" * 9999)) < 120 and "\n" not in shown(np.zeros((2, 2)))

@@ -360,7 +360,7 @@ def _float(name, value, expected):
     if getattr(value, "ndim", 0):
         raise TypeError(f"{name} must be {expected}; got {shown(value)}")
     try:
-        return float(value)
+        return float(value.item() if hasattr(value, "item") else value)  # a torch tensor's gradient is no matter
     except OverflowError:
         return math.inf if value > 0 else -math.inf
     except Exception:  # no number, or a tensor that holds none

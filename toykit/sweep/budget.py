@@ -97,7 +97,13 @@ def candidates(rows, damage, keep=("technique",)):
         for row in rows:
             if column not in row:
                 raise ValueError(f"every one of rows needs a column {column!r}; got {shown(row)}")
-    measure = damage if callable(damage) else lambda row: row[damage]
+
+    def measure(row):
+        try:
+            return damage(row) if callable(damage) else row[damage]
+        except Exception as problem:  # whatever the caller's function raises
+            raise ValueError(f"damage cannot be computed of {shown(row)}: {problem}") from problem
+
     options = {}
     for row in rows:
         setting = {name: row[name] for name in keep if row.get(name) is not None}
