@@ -1,12 +1,13 @@
 """Does a package compute what the torch network computes that it was converted from?
 
 coremltools may make another network and not notice: it passes over an option, or reads codes with another
-scale. So the package is run in toykit's interpreter on the example, beside torch: shapes have to be equal, and
-each output has to agree up to what rounding explains. The interpreter calculates in float32, and what float16
-rounds are the package's constants. Where they disagree, results inside that bear the same name in both show
-where it begins.
+scale. So the package is run in toykit's interpreter on the example, beside torch: shapes have to be equal,
+and each output has to agree up to what rounding explains. The interpreter calculates in float32, and what
+float16 rounds are the package's constants. Where they disagree, results inside that bear the same name in
+both show where it begins.
 
-Not here: how good the package is on data (`toykit.coreml.accuracy`), and what Core ML's units round on the way.
+Not here: how good the package is on data (`toykit.coreml.accuracy`), and what Core ML's units round on the
+way.
 """
 
 import copy
@@ -19,10 +20,11 @@ from .interpreter import Model
 from .package import open_package
 from .protobuf import PackageError
 
-# Signal to noise, in dB. Of the right networks in tests/parity, the least is 54 in float16 and 91 in float32;
-# activations of 8 bits may fall into the next code, and have 42. What coremltools gets wrong has 17 at most.
+# Signal to noise, in dB. Of the networks and operators in tests/parity that are right, the least is 54 in
+# float16, and 91 of the operators in float32; activations of 8 bits may fall into the next code, and have 42.
+# What coremltools got wrong had 17 at most.
 ENOUGH = {"float16": 30.0, "float32": 60.0}
-# Where it is less, torch says what rounding costs: with weights and inputs moved by half a unit in the last place.
+# Where it is less, torch says what rounding costs: with weights and inputs moved as far as it may move them.
 LAST_PLACE = {"float16": 2.0**-11, "float32": 2.0**-22}
 MARGIN = 10.0  # dB that a package may be worse than that
 
@@ -62,7 +64,7 @@ def verify(torch, traced, examples, mlmodel, declared, precision):
         try:
             _Check(torch, traced, examples, mlmodel, declared, precision, noisy).run()
             return
-        except (_Unchecked, PackageError, IndexError, RuntimeError) as error:  # such as a place, given as a float
+        except (_Unchecked, PackageError, IndexError, RuntimeError) as error:  # noise is no place in a table
             problem = error
     said = str(problem).partition("; it can run")[0]
     warnings.warn(f"the package was not checked against torch: {said}", stacklevel=3)
@@ -94,7 +96,8 @@ class _Check:
         wrong = []
         for number, (name, ours) in enumerate(package.items()):
             theirs = self._comparable(name, network[number])
-            if theirs.size == ours.size and (theirs.ndim == 0 or self.model.outputs[name].kind == "dictionary"):
+            labelled = self.model.outputs[name].kind == "dictionary"
+            if theirs.size == ours.size and (theirs.ndim == 0 or labelled):
                 ours = ours.reshape(theirs.shape)
             if ours.shape != theirs.shape:
                 wrong.append(f"output {name!r} has shape {ours.shape}, in torch {theirs.shape}")
@@ -134,7 +137,7 @@ class _Check:
         """The package's answers as arrays: of a classifier, the probabilities without their labels."""
         try:
             answers = self.model.predict(self.given, self.model.make_state() or None)
-        except (TypeError, ValueError) as error:  # an example of a shape that the package was not declared for
+        except (TypeError, ValueError) as error:  # the package was not declared for the example's shape
             raise _Unchecked(str(error)) from error
         answers.pop(self.model.package.description.predicted_feature, None)
         found = {}
@@ -195,14 +198,14 @@ class _Check:
         seen = {re.sub(r"^var_|_(cast|to)_fp(16|32)$", "", name): value for name, value in seen.items()}
         for name, (kind, layer, theirs) in made.items():
             ours = seen.get(name)
-            if ours is None or sorted(ours.shape) == sorted(theirs.shape) != list(ours.shape) != list(theirs.shape):
+            if ours is None or ours.shape != theirs.shape and sorted(ours.shape) == sorted(theirs.shape):
                 continue  # fused into another one, or its axes are moved
             if ours.shape != theirs.shape or agreement(ours, theirs, self.precision) < ENOUGH[self.precision]:
                 return f"They part at {kind}{f' of layer {layer!r}' if layer else ''}. "
         return ""
 
     def _inside(self):
-        """Results of the trace: name -> (operator, layer, array), by the names that coremltools gives them."""
+        """Results of the trace, by the names that coremltools gives them: (operator, layer, array)."""
         graph, torch = self.traced.inlined_graph.copy(), self.torch
         tensor = torch._C.TensorType.get()
         made = [
@@ -244,8 +247,8 @@ class _Bound:
 def agreement(ours, theirs, precision="float32"):
     """The signal-to-noise ratio of an array to the one it should be, in dB; inf where they are equal.
 
-    The signal is what varies, so a mean that all elements share hides nothing; but no less than makes `ENOUGH` of
-    an error of four units in the mean's last place.
+    The signal is what varies, so a mean that all elements share hides nothing; but no less than makes
+    `ENOUGH` of an error of four units in the mean's last place.
     """
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     finite = np.isfinite(theirs)
