@@ -37,7 +37,9 @@ def save(mlmodel, path, *, replace=True):
     """Write a model as an .mlpackage.
 
     Stopped at any moment, it leaves a whole package under the name: the new one, or what was there
-    before (nothing, if nothing was).
+    before (nothing, if nothing was). Where the system cannot exchange two folders in one step (Windows,
+    some network drives) a process that is killed between two steps leaves the name free; the next `save`
+    into that folder gives the old package its name back.
 
     Parameters
     ----------
@@ -57,8 +59,9 @@ def save(mlmodel, path, *, replace=True):
     TypeError
         If `mlmodel` is something else.
     ValueError
-        If `mlmodel` is one model of a pipeline, the path does not end in .mlpackage, its folder is missing or cannot be written to, or
-        something lies there: a package if `replace` is false, anything else in any case.
+        If `mlmodel` is one model of a pipeline, the path does not end in .mlpackage, its folder is missing
+        or cannot be written to, or something lies there: a package if `replace` is false, anything else in
+        any case.
     OSError
         If it cannot be written, such as on a full disk; what was there stays as it was.
     """
