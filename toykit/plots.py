@@ -132,8 +132,9 @@ def _formatter(w, fmt):
         return lambda value: str(fmt(value))
     if fmt is None:
         fmt = "d" if w.dtype.kind in "iub" else ".2f"
+    check_type("fmt", fmt, str, "a format or a function")
     try:
-        format(1 if fmt == "d" else 1.0, check_type("fmt", fmt, str, "a format or a function"))
+        format(1 if fmt == "d" else 1.0, fmt)
     except ValueError as problem:
         raise ValueError(f"fmt must be a format of numbers, such as '.1f'; got {shown(fmt)}: {problem}") from None
 
