@@ -177,6 +177,7 @@ ENTRIES = {
     "predict with NumPy": lambda path, sound: _predict(path, "numpy"),
     "predict with torch": lambda path, sound: _predict(path, "torch"),
     "graph": lambda path, sound: graph.read_graph(path).edges(),
+    "layers": lambda path, sound: tk.latency.layers(path),
     "explorer": lambda path, sound: tk.widgets.package_explorer(path).fallback(),
     "toykit size": lambda path, sound: _command("size", path),
     "toykit compare": lambda path, sound: _command("compare", path, sound, "--samples", "1"),

@@ -88,7 +88,7 @@ class Package:
     def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS):
         self.path = Path(path)
         self.number = None
-        self._fields = protobuf.Fields(field_limit)
+        self.field_limit, self._fields = field_limit, protobuf.Fields(field_limit)
         if not os.path.exists(self.path):
             raise FileNotFoundError(f"there is no package at {printable(self.path)}")
         try:

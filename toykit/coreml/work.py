@@ -26,7 +26,7 @@ def layers(path):
     Raises
     ------
     PackageError
-        If a shape is known only when the program runs.
+        If the package is not sound, or a shape is known only when the program runs.
     """
     package = open_package(path)
     function = next(iter(package.program.functions.values()))
@@ -34,11 +34,17 @@ def layers(path):
     found = []
     for operation in function.block.walk():
         types |= operation.outputs
+        for block in operation.blocks:
+            types |= block.inputs
         if operation.op not in _WEIGHTED:
             continue
-        (x,), (weight,) = operation.inputs["x"], operation.inputs["weight"]
-        into, output = types[x].shape, next(iter(operation.outputs.values())).shape
-        shape = types[weight].shape if isinstance(weight, str) else weight.type.shape
+        arguments = [*operation.inputs.get("x", []), *operation.inputs.get("weight", [])]
+        shapes = [types[value].shape if isinstance(value, str) else value.type.shape for value in arguments]
+        shapes += [kind.shape for kind in operation.outputs.values()]
+        least = 1 if operation.op == "linear" else 3  # axes
+        if len(shapes) != 3 or any(len(shape) < least or 0 in shape for shape in shapes):
+            raise PackageError(f"{package}: {operation.name!r} ({operation.op}) is not made of tensors with sizes")
+        into, shape, output = shapes
         if None in (*into, *output, *shape):
             raise PackageError(f"{package}: the size of {operation.name!r} is known only when the program runs")
         # A transposed convolution spreads every input; the others gather into every output.

@@ -239,7 +239,7 @@ class Rewriter:
         self.exact, self.declined, self.stored, self.sources, self.operations = True, {}, {}, {}, {}
         functions = package.program.functions
         store.together = len(functions) > 1
-        self.program = protobuf.decode(package.program_bytes, "Program")
+        self.program = protobuf.decode(package.program_bytes, "Program", protobuf.Fields(package.field_limit))
         messages = self.program.get("functions", {})
         self._found = {label: _Constants(function.block) for label, function in functions.items()}
         self._total = sum(len(found.floats) for found in self._found.values())
