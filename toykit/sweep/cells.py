@@ -209,9 +209,7 @@ def tensors(weights):
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(weights, torch.nn.Module):
-        weights = {
-            n: t.detach().cpu().numpy() for n, t in weights.state_dict().items() if t.is_floating_point()
-        }
+        weights = {name: tensor for name, tensor in weights.state_dict().items() if tensor.is_floating_point()}
     if not isinstance(weights, dict):
         raise TypeError(f"weights must be a torch module or a dict of arrays; got {type(weights).__name__}")
     if not weights:
