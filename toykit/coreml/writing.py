@@ -297,6 +297,8 @@ class Rewriter:
             if stored.parts:
                 self.stored[label] = stored
                 operations = self._write(scope, name, content, parts)
+        if self._store.writes:
+            self._package.let_go()
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._total)

@@ -4,7 +4,7 @@ A setting is a dictionary, the technique's name and its options: `{"technique": 
 "bits": 4}`. A metric is a function from weights to numbers. `run` tries settings on a whole network,
 `sensitivity` on one layer at a time; `pareto` keeps the settings that no other one beats; `choose`
 spends a budget of bytes where they matter most; `decide` takes one candidate and says why not the
-others. `tk.coreml.compress_layers` hands the choice to Core ML Tools.
+others. `tk.coreml.compress_layers` compresses a package by the choice.
 
     rows = tk.sweep.run(weights, tk.sweep.grid("palettize", bits=(1, 2, 3, 4)), metric)
 """
