@@ -20,7 +20,7 @@ from toykit.coreml import checking, writing  # noqa: E402
 from toykit.coreml.opening import open_mlmodel  # noqa: E402
 from toykit.coreml.package import Package, open_package  # noqa: E402
 
-from . import sizes  # noqa: E402
+from . import packages, sizes  # noqa: E402
 
 ENGINES = ("toykit", "coremltools")
 RANDOM = np.random.default_rng(0)
@@ -72,6 +72,18 @@ class TestSharing:
         assert stored["w0"].tobytes() == weight.tobytes() and stored["w1"].tobytes() == other.tobytes()
         with pytest.raises(tk.coreml.PackageError, match="'w1' is not what it was"):
             tk.coreml.compress(path, plan, engine="coremltools")
+
+
+def test_best_tables_of_many_weights(tmp_path):
+    """From 10,000 float16 weights a table on, coremltools' k-means finds the best one, too."""
+    path = tk.coreml.save(packages.network("iOS18"), tmp_path / "net.mlpackage")
+    table = {"granularity": "per_tensor"}
+    for technique, options in [
+        ("palettize", {"bits": 4}),
+        ("palettize", {"bits": 8}),
+        ("joint", {"prune": {"sparsity": 0.6}, "palettize": {"bits": 4}, "quantize": table}),
+    ]:
+        agree(path, technique, **options)
 
 
 class TestDeclined:
