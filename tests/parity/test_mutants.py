@@ -55,9 +55,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, count, *options):
+def run(folder, count, seed, *options):
     """All failures of `count` mutants; the child is started again behind a mutant that ends it."""
-    seed = mutants_seed()
     print(f"seed {seed}: python -m tests.parity.mutants FOLDER --seed {seed}")
     first, failures, asked, log = 0, [], 0, folder / "log.json"
     while first < count:
@@ -89,13 +88,9 @@ def watch(child, log):
                 child.kill()
 
 
-def mutants_seed():
-    """The day's in the nightly run, so that each tries others; the same for every change."""
-    return time.strftime("%Y%m%d") if NIGHTLY else "0"
-
-
-def test_fuzz_of_mutants(folder):
-    failures, asked = run(folder, cases(500), *([] if NIGHTLY else ["--entries", 1]))
+def test_fuzz_of_mutants(folder, request):
+    seed = request.config.getoption("--hypothesis-seed") or "0"  # the day's, in `make test-fuzz`
+    failures, asked = run(folder, cases(500), seed, *([] if NIGHTLY else ["--entries", 1]))
     assert not failures, "\n".join(map(str, failures))
     assert asked >= cases(500)
 
