@@ -240,7 +240,7 @@ def _tensor(name, array):
 
 def _from_tensors(tensors, source, dtype):
     if not tensors:
-        raise ValueError(f"{source} has no parameters: there is nothing to weigh")
+        raise ValueError(f"the source, {source}, has no parameters: there is nothing to weigh")
     if dtype is not None:
         check_choice("dtype", dtype, tuple(BITS))
         tensors = [(name, op, _in_type(weight, dtype)) for name, op, weight in tensors]

@@ -121,7 +121,7 @@ def median_interval(times, confidence=0.95):
     runs = len(times)
     if not runs or coverage(runs, 0) < confidence:
         raise ValueError(
-            f"times of {runs} runs are too few for {100 * confidence:g} %: "
+            f"{runs} runs are too few for a confidence of {100 * confidence:g} %: "
             f"at least {runs_needed(confidence)} are needed"
         )
     dropped = 0

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from .. import bits as packing
 from .. import pruning
-from ..compressed import check_fraction, check_int, check_number
+from ..compressed import check_fraction, check_int, check_number, shown
 from ..quantization import Quantized
 from .common import NEVER, NEVER_CALLED, Method, check_scope, find_layers
 from .gptq import prune_columns, quantize_columns
@@ -54,8 +54,8 @@ class GPTQConfig:
 
     def __post_init__(self):
         if (self.bits is None) == (self.sparsity is None):
-            raise ValueError(f"give either bits or sparsity, and None for the other; got bits={self.bits}, "
-                             f"sparsity={self.sparsity}")
+            raise ValueError(f"give either bits or sparsity, and None for the other; got "
+                             f"bits={shown(self.bits)}, sparsity={shown(self.sparsity)}")
         if self.bits is not None:
             check_int("bits", self.bits, range(2, 9))
         else:

@@ -82,11 +82,15 @@ def _check_tensor(name, x):
     return x
 
 
-def _check_broadcasts(name, value, x):
+def _check_factor(name, value, x):
+    """A number, or a tensor that broadcasts to x."""
+    if not isinstance(value, torch.Tensor):
+        return check_number(name, value)
     if value.is_complex() or value.layout != torch.strided or value.device != x.device:
         raise TypeError(f"{name} must be a dense tensor of real numbers where x lies; got {shown(value)}")
     if any(n not in (1, m) for n, m in zip(value.shape[::-1], x.shape[::-1])) or value.dim() > x.dim():
         raise ValueError(f"{name} must broadcast to x, {tuple(x.shape)}; got {tuple(value.shape)}")
+    return value
 
 
 class _Half(torch.autograd.Function):
@@ -140,11 +144,7 @@ def fake_quantize(x, scale, low, high, zero_point=0):
     [0.5, -4.0]
     """
     _check_tensor("x", x)
-    for name, value in (("scale", scale), ("zero_point", zero_point)):
-        if isinstance(value, torch.Tensor):
-            _check_broadcasts(name, value, x)
-        else:
-            check_number(name, value)
+    scale, zero_point = _check_factor("scale", scale, x), _check_factor("zero_point", zero_point, x)
     low, high = check_int("low", low, _CODES), check_int("high", high, _CODES)
     if low > high:
         raise ValueError(f"low must not be above high; got {low} and {high}")
