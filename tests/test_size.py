@@ -214,7 +214,7 @@ class TestBadInput:
             tk.size.ledger(str(tmp_path / "empty.mlpackage"))
         with pytest.raises(TypeError, match="source must be a torch module.*got list"):
             tk.size.ledger([1, 2])
-        with pytest.raises(ValueError, match="0 arrays has no parameters"):
+        with pytest.raises(ValueError, match="the source, 0 arrays, has no parameters"):
             tk.size.ledger({})
         with pytest.raises(TypeError, match="'w' holds object"):
             tk.size.ledger({"w": np.array([None])})
@@ -223,7 +223,7 @@ class TestBadInput:
 
     def test_module_without_parameters(self):
         torch = pytest.importorskip("torch")
-        with pytest.raises(ValueError, match="ReLU has no parameters"):
+        with pytest.raises(ValueError, match="the source, ReLU, has no parameters"):
             tk.size.ledger(torch.nn.ReLU())
 
     @pytest.mark.parametrize(
