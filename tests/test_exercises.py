@@ -1,14 +1,16 @@
 """Every checker passes its reference and catches the wrong answers that people give, with the right hint."""
 
+import copy
 import inspect
 import re
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check
+from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check, limits
 
 EXERCISES = check.all()
 
@@ -74,9 +76,10 @@ def test_reports_are_stable_and_keep_the_solution_to_themselves(name):
 def test_common_accidents(name):
     exercise = EXERCISES[name]
     names = list(inspect.signature(exercise.reference).parameters)
-    assert "return" in exercise(lambda *args: None).hint
-    unwritten = exercise(_unwritten)
-    assert "Nothing is written here yet" in unwritten.problem and unwritten.hint == exercise.task
+    assert "return" in exercise(_forgetful).hint
+    for stub in (_unwritten, _stub, _passed_over, lambda *args: None):
+        report = exercise(stub)
+        assert "Nothing is written here yet" in report.problem and report.hint == exercise.task
     assert "not a function" in exercise(3).problem
     assert "without calling it" in exercise(np.ones(2)).hint
     too_few = exercise(lambda *, nothing: 0)
@@ -85,6 +88,19 @@ def test_common_accidents(name):
 
 def _unwritten(*args):
     raise NotImplementedError
+
+
+def _stub(*args):
+    """What it should return."""
+    ...
+
+
+def _passed_over(*args):
+    pass
+
+
+def _forgetful(*args):
+    len(args)
 
 
 def broken(a, b):
@@ -113,19 +129,123 @@ def test_changed_input_is_reported():
     assert exercise(lambda a: np.sort(a))
 
 
+def doubler(**options):
+    return Exercise("twice", "Double.", lambda x: 2 * x, [Case(np.array([0.5, 1.0]))], tolerance=1e-9, **options)
+
+
 @pytest.mark.parametrize("result, words", [
-    ([1, 2], "a list instead of a NumPy array"),
+    ({1, 2}, "a set instead of a NumPy array"),
+    ([[1], [2, 3]], "a list instead of a NumPy array"),
+    (["a", "b"], "a list instead of a NumPy array"),
     (np.ones((2, 1)), "shape is (2, 1) instead of (2,)"),
-    (np.array([1, 2]), "signed integers (int64) instead of float64"),
+    ([1.0], "shape is (1,) instead of (2,)"),
+    (np.array([True, True]), "booleans (bool) instead of float64"),
     (np.array(["a", "b"]), "holds <U1 values"),
     (np.array([1.0, np.nan]), "first is [1]: nan instead of 2"),
     (np.array([1.0, 2.0 + 1e-3]), "1 of 2 values are wrong"),
 ])
 def test_what_is_said_about_a_wrong_array(result, words):
-    exercise = Exercise("twice", "Double.", lambda x: 2 * x, [Case(np.array([0.5, 1.0]))], tolerance=1e-6)
-    report = exercise(lambda x: result)
+    report = doubler()(lambda x: result)
     assert words in report.problem
-    assert exercise(lambda x: np.array([1.0, 2.0 + 1e-9]))
+
+
+@pytest.mark.parametrize("result", [
+    [1, 2], (1.0, 2.0), range(1, 3), np.array([1, 2], np.uint8), np.array([1, 2], np.float32),
+    np.array([1.0, 2.0 + 1e-10]), [np.float64(1), np.int32(2)],
+])
+def test_right_values_in_another_form_are_right(result):
+    assert doubler()(lambda x: result)
+
+
+def test_a_tensor_of_right_values_is_right():
+    torch = pytest.importorskip("torch")
+    assert doubler()(lambda x: 2 * torch.tensor(x)) and doubler()(lambda x: 2 * torch.tensor(x).float())
+    assert adder()(lambda a, b: torch.tensor(a + b))
+    assert "a Tensor instead" in doubler()(lambda x: 2 * torch.tensor(x, requires_grad=True)).problem
+
+
+@pytest.mark.parametrize("dtype, result, words", [
+    ("int8", [1, 2], "a list instead of a NumPy array"),
+    ("int8", np.array([1, 2]), "The array is int64 instead of int8"),
+    ("int8", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of int8"),
+    ("integer", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of integer"),
+    ("bool", np.array([1, 1]), "signed integers (int64) instead of bool"),
+])
+def test_where_the_task_asks_for_an_array_of_a_type(dtype, result, words):
+    right = np.array([1, 2], "int64" if dtype == "integer" else dtype)
+    exercise = Exercise("codes", "Code.", lambda: right, [Case()], dtype=dtype)
+    assert words in exercise(lambda: result).problem
+    assert exercise(lambda: right.copy())
+    if dtype == "integer":
+        assert exercise(lambda: right.astype(np.uint8))
+
+
+def test_arithmetic_in_float32_has_seven_digits():
+    third = Exercise("third", "Divide.", lambda x: x / 3, [Case(np.array([0.1, 0.7]))], tolerance=1e-9)
+    assert third(lambda x: x.astype(np.float32) / 3)
+    assert not third(lambda x: x / 3 + 1e-7) and not third(lambda x: (x / 3).astype(np.float16))
+
+
+def test_numbers_are_printed_until_they_differ():
+    exercise = Exercise("third", "Divide.", lambda x: x / 3, [Case(0.1)], tolerance=1e-12)
+    details = dict(exercise(lambda x: x / 3 + 1e-10).details)
+    assert details["You gave"] != details["Expected"]
+    assert "0.0333333334 instead" in Exercise(
+        "thirds", "Divide.", lambda x: x / 3, [Case(np.array([0.1]))])(lambda x: x / 3 + 1e-10).problem
+
+
+@pytest.mark.parametrize("result", [10**400, -(10**400), float("inf"), complex(1, 1), np.float16(7)])
+def test_numbers_out_of_all_proportion_are_wrong_and_no_crash(result):
+    exercise = Exercise("half", "Halve.", lambda x: x / 2, [Case(3)], tolerance=1e-9)
+    assert exercise(lambda x: result).problem
+
+
+def test_a_session_in_which_numpy_raises():
+    exercise = Exercise("ratio", "Divide.", lambda x: float(np.float64(1) / x), [Case(np.float64(1e300)), Case(np.float64(0))],
+                        hints=[Hint("Over.", lambda got, want, x: x * x > got)])
+    with np.errstate(all="raise"):
+        assert exercise(lambda x: 1 / x if x else np.float64("inf"))
+        assert exercise(lambda x: x).hint == "Over."
+
+
+def test_an_endless_loop_ends_in_a_sentence(monkeypatch):
+    def endless(a, b):
+        while True:
+            pass
+
+    monkeypatch.setattr(limits, "LIMIT", 0.2)
+    report = adder()(endless)
+    assert "had not answered after" in report.problem and "never becomes false" in report.hint
+    assert adder()(lambda a, b: a + b)
+
+
+def test_a_check_in_another_thread_has_no_limit_and_works():
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(adder(), lambda a, b: a + b).result()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_whatever_a_function_does_to_its_arguments_the_next_check_finds_the_case_as_it_was(name):
+    exercise = EXERCISES[name]
+
+    def spoil(value):
+        if isinstance(value, np.ndarray):
+            value[...] = value.dtype.type(1)
+        elif isinstance(value, list):
+            value.clear()
+        elif isinstance(value, dict):
+            value.clear()
+
+    def vandal(*args):
+        answer = exercise.reference(*copy.deepcopy(args))
+        for value in args:
+            spoil(value)
+        return answer
+
+    mutable = any(isinstance(value, (np.ndarray, list, dict)) and np.size(value) for case in exercise.cases for value in case.args)
+    report = exercise(vandal)
+    assert not mutable or "changed its input" in report.problem
+    assert exercise(exercise.reference)
 
 
 @pytest.mark.parametrize("result, words", [

@@ -17,6 +17,7 @@ def _pareto_front(nbytes, accuracy):
 
 pareto_front = Exercise(
     name="pareto_front",
+    dtype="bool",
     task="Return a boolean array that is True for every setting that no other setting beats: none is at most as large "
     "and at least as accurate, and better in one of the two.",
     reference=_pareto_front,
@@ -183,27 +184,20 @@ class ScoredExercise(Exercise):
 
     enough = 95.0
 
-    def __call__(self, function):
-        report = super().__call__(function)
-        if not report:
-            return report
-        scores = [self._score(function(*case.args), *case.args) for case in self._all_cases()]
+    def _passed(self, answers):
+        cases = list(self._all_cases())
+        scores = [self._score(answer, *case.args) for answer, case in zip(answers, cases, strict=True)]
         mean = float(np.mean(scores))
-        if mean < self.enough:
-            worst = int(np.argmin(scores))
-            case = list(self._all_cases())[worst]
-            return self._failed(
-                report.tried,
-                f"Every answer is within its budget, and the score is {mean:.1f} of 100; {self.enough:g} are needed.",
-                [
-                    (
-                        "Worst",
-                        f"case {worst + 1}{f' ({case.about})' if case.about else ''}: {scores[worst]:.1f} of 100",
-                    )
-                ],
-                hint="Where does a byte buy the most? Damage saved for each byte spent is the thing to compare.",
-            )
-        return ScoredReport(self.name, report.tried, score=mean)
+        if mean >= self.enough:
+            return ScoredReport(self.name, len(answers), score=mean)
+        worst = int(np.argmin(scores))
+        about = f" ({cases[worst].about})" if cases[worst].about else ""
+        return self._failed(
+            len(answers),
+            f"Every answer is within its budget, and the score is {mean:.1f} of 100; {self.enough:g} are needed.",
+            [("Worst", f"case {worst + 1}{about}: {scores[worst]:.1f} of 100")],
+            hint="Where does a byte buy the most? Damage saved for each byte spent is the thing to compare.",
+        )
 
     def _score(self, picked, nbytes, damage, budget):
         layers = np.arange(len(nbytes))
@@ -211,28 +205,14 @@ class ScoredExercise(Exercise):
         fewest = damage[layers, nbytes.argmin(axis=1)].sum()
         return 100.0 if fewest == best else 100 * (fewest - damage[layers, picked].sum()) / (fewest - best)
 
-    def _try(self, function, names, case, tried):
-        """Only what cannot be scored fails here: compare with the answer itself, which is right by then."""
-        judged = _Judge(function, *case.args)
-        report = super()._try(judged, names, case, tried)
-        if report is None or judged.fits:
-            return None
-        return report
-
-
-class _Judge:
-    """The learner's function, which remembers whether its last answer was a choice within the budget."""
-
-    def __init__(self, function, nbytes, damage, budget):
-        self.function, self.nbytes, self.budget, self.fits = function, nbytes, budget, False
-
-    def __call__(self, *args):
-        got = self.function(*args)
-        layers, options = self.nbytes.shape
-        if isinstance(got, np.ndarray) and got.shape == (layers,) and got.dtype.kind in "iu":
-            inside = ((got >= 0) & (got < options)).all()
-            self.fits = bool(inside and self.nbytes[np.arange(layers), got].sum() <= self.budget)
-        return got
+    def _compare(self, got, expected, args):
+        """Every choice within the budget will do here; how good it is, the score says."""
+        problem, comparable = super()._compare(got, expected, args)
+        if not comparable or got.dtype.kind not in "iu":
+            return problem, comparable
+        nbytes, _, budget = args
+        inside = ((got >= 0) & (got < nbytes.shape[1])).all()
+        return (None, True) if inside and _spent(got, nbytes) <= budget else (problem, True)
 
 
 def _pick_bits(nbytes, damage, budget):
@@ -260,6 +240,7 @@ def _random_budget_case(rng):
 
 pick_bits = ScoredExercise(
     name="pick_bits",
+    dtype="integer",
     task="Return, for each layer, which of its options to take, an integer array: the bytes of all layers together at "
     "most budget, and as little damage as you can. nbytes and damage have one row a layer, one column an option.",
     reference=_pick_bits,

@@ -14,21 +14,24 @@ import numpy as np
 _KINDS = {"b": "booleans", "i": "signed integers", "u": "unsigned integers", "f": "floating-point numbers"}
 
 
-def show(value, indent=0):
-    """Return a value as a learner would type it, shortened if it is long, the same on every machine."""
+def show(value, indent=0, digits=None):
+    """Return a value as a learner would type it, shortened if it is long, the same on every machine.
+
+    Numbers have 6 digits, those of arrays 4 behind the point, unless `digits` asks for more.
+    """
     if isinstance(value, np.ndarray):
-        with np.printoptions(precision=4, suppress=True, threshold=64, edgeitems=2, linewidth=76,
+        with np.printoptions(precision=digits or 4, suppress=True, threshold=64, edgeitems=2, linewidth=76,
                              floatmode="maxprec"):
             text = np.array2string(value, separator=", ", prefix=" " * indent)
         long = f", shape {value.shape}" if value.ndim > 1 or value.size > 64 else ""
         return f"{text}  ({value.dtype}{long})"
     if isinstance(value, np.generic):
-        return show(value.item())
+        return show(value.item(), digits=digits)
     if isinstance(value, float):
-        text = f"{value:.6g}"
+        text = f"{value:.{digits or 6}g}"
         return f"{text}.0" if text.lstrip("-").isdigit() else text  # 3.0 is a float and should look like one
     if isinstance(value, (tuple, list)):
-        inside = ", ".join(show(item) for item in value[:64]) + (", ..." if len(value) > 64 else "")
+        inside = ", ".join(show(item, digits=digits) for item in value[:64]) + (", ..." if len(value) > 64 else "")
         return f"({inside}{',' * (len(value) == 1)})" if isinstance(value, tuple) else f"[{inside}]"
     if callable(value):
         return f"the function {getattr(value, '__name__', 'without a name')}"
@@ -40,8 +43,25 @@ def show(value, indent=0):
     return f"an object of type {type(value).__name__}" if " at 0x" in text else text[:200]
 
 
-def compare(got, expected, tolerance):
+def show_apart(got, expected):
+    """Two values with as many digits as it takes to tell them apart."""
+    for digits in (None, 9, 12, 17):
+        mine, theirs = show(got, digits=digits), show(expected, digits=digits)
+        if mine != theirs:
+            break
+    return mine, theirs
+
+
+def compare(got, expected, tolerance, dtype=""):
     """Say how `got` differs from `expected`.
+
+    Parameters
+    ----------
+    got, expected : object
+    tolerance : float
+        As in `Exercise`.
+    dtype : str
+        As in `Exercise`: the type that an array must have.
 
     Returns
     -------
@@ -51,10 +71,12 @@ def compare(got, expected, tolerance):
         Whether type and shape agree, so that the values can say more.
     """
     if isinstance(expected, np.ndarray):
-        return _compare_arrays(got, expected, tolerance)
+        return _compare_arrays(got, expected, tolerance, dtype)
     if isinstance(expected, dict):
         return _compare_dictionaries(got, expected, tolerance)
     if isinstance(expected, (tuple, list)):
+        if isinstance(got, np.ndarray) and got.ndim == 1:
+            got = list(got)
         if not isinstance(got, (tuple, list, range)):
             return f"Your function returned {_kind(got)} instead of {len(expected)} values.", False
         if len(got) != len(expected):
@@ -69,12 +91,20 @@ def compare(got, expected, tolerance):
     return _compare_numbers(got, expected, tolerance)
 
 
+def as_expected(got, expected):
+    """An answer that `compare` found comparable, as the hints want it: an array where one is expected."""
+    if isinstance(expected, np.ndarray) and not isinstance(got, np.ndarray):
+        return np.asarray(got)
+    return got
+
+
 def _compare_dictionaries(got, expected, tolerance):
     if not isinstance(got, dict):
         return f"Your function returned {_kind(got)} instead of a dictionary.", False
-    for missing in expected.keys() - got.keys():
+    # In their own order, which no hash changes.
+    for missing in (key for key in expected if key not in got):
         return f"The key {missing!r} is missing.", False
-    for unknown in got.keys() - expected.keys():
+    for unknown in (key for key in got if key not in expected):
         return f"The key {unknown!r} does not belong there.", False
     for key, value in expected.items():
         problem, comparable = compare(got[key], value, tolerance)
@@ -84,38 +114,62 @@ def _compare_dictionaries(got, expected, tolerance):
 
 
 def _compare_numbers(got, expected, tolerance):
-    if isinstance(got, np.ndarray) and got.ndim == 0:
-        got = got[()]
+    if hasattr(got, "shape") and got.shape == ():  # a NumPy array or a torch tensor of one number
+        got = np.asarray(got)[()]
     if isinstance(got, (bool, np.bool_)) or not isinstance(got, (numbers.Real, np.number)):
         return f"Your function returned {_kind(got)} instead of a number.", False
-    with np.errstate(all="ignore"):
-        close = np.isclose(got, expected, rtol=tolerance, atol=tolerance) if tolerance else got == expected
-    return (None, True) if close else ("The result is wrong.", True)
+    return (None, True) if _close(got, expected, tolerance) else ("The result is wrong.", True)
 
 
-def _compare_arrays(got, expected, tolerance):
+def _close(got, expected, tolerance):
+    """Whether numbers agree. Those that were computed in float32 have its seven digits."""
+    if not tolerance:
+        return got == expected
+    if getattr(got, "dtype", None) == np.float32:
+        tolerance = max(tolerance, 8 * float(np.finfo(np.float32).eps))
+    try:
+        return np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=np.ndim(got) > 0)
+    except OverflowError:  # a whole number beyond all floats is none of the expected ones
+        return False
+
+
+def _compare_arrays(got, expected, tolerance, dtype):
     if not isinstance(got, np.ndarray):
-        return f"Your function returned {_kind(got)} instead of a NumPy array.", False
+        values = None if dtype else _as_array(got)
+        if values is None:
+            return f"Your function returned {_kind(got)} instead of a NumPy array.", False
+        got = values
     if got.shape != expected.shape:
         return f"The shape is {got.shape} instead of {expected.shape}.", False
-    if got.dtype.kind not in _KINDS:
+    kind = got.dtype.kind
+    if kind not in _KINDS:
         return f"The array holds {got.dtype} values.", False
-    if got.dtype.kind != expected.dtype.kind:
-        return f"The array holds {_KINDS[got.dtype.kind]} ({got.dtype}) instead of {expected.dtype}.", True
+    if (kind == "b") != (expected.dtype.kind == "b") or dtype and kind != expected.dtype.kind:
+        whole = dtype == "integer" and kind in "iu"
+        if not whole:
+            return f"The array holds {_KINDS[kind]} ({got.dtype}) instead of {dtype or expected.dtype}.", True
     # Packed bytes and codes are what is stored, so their width is part of the answer.
-    if expected.dtype.kind in "iu" and got.dtype != expected.dtype:
-        return f"The array is {got.dtype} instead of {expected.dtype}.", True
-    with np.errstate(all="ignore"):
-        if tolerance:
-            same = np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
-        else:
-            same = got == expected
+    if dtype not in ("", "integer") and got.dtype != np.dtype(dtype):
+        return f"The array is {got.dtype} instead of {dtype}.", True
+    same = np.asarray(_close(got, expected, tolerance))
     if same.all():
         return None, True
     first = tuple(int(i) for i in np.argwhere(~same)[0])
     at = ", ".join(map(str, first))
     count = f"{int((~same).sum())} of {same.size} values are wrong" if same.size > 1 else "The value is wrong"
-    return f"{count}; the first is [{at}]: {show(got[first])} instead of {show(expected[first])}.", True
+    mine, theirs = show_apart(got[first], expected[first])
+    return f"{count}; the first is [{at}]: {mine} instead of {theirs}.", True
+
+
+def _as_array(value):
+    """A list, a tuple or a torch tensor of numbers as an array; None for anything else."""
+    if not isinstance(value, (list, tuple, range)) and not hasattr(value, "__array__"):
+        return None
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths; a tensor with a gradient
+        return None
+    return array if array.dtype.kind in _KINDS else None
 
 
 def _kind(value):

@@ -5,10 +5,12 @@ random arguments, and hints for mistakes that can be recognised from what came o
 the learner's function runs the cases, the small ones first, stops at the first that fails, and
 returns a `Report`. The text of a report depends on nothing but the function: no address, no time.
 
-Not here: a time limit. A function that never returns is stopped by the reader, as any other cell.
+The learner's function gets copies of a case, never the case itself: whatever it does to them, the
+next case and the next check find what was written down.
 """
 
 import copy
+import dis
 import html
 import inspect
 import numbers
@@ -17,7 +19,8 @@ from typing import Any, Callable
 
 import numpy as np
 
-from .diagnosis import compare, learners_line, show
+from .diagnosis import as_expected, compare, learners_line, show, show_apart
+from .limits import LIMIT, TimeUp, time_limit
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,10 @@ class Exercise:
         For a mistake that no hint recognises.
     tolerance : float
         Relative and, for values below 1, absolute. 0 asks for exact equality.
+    dtype : str
+        Where the task asks for an array of one type, because that is what is stored or used: a NumPy
+        type such as "uint8", or "integer". Otherwise a list, a tuple or an array of any type will do
+        that holds the right values.
     trials : int
         How many random cases to run.
     """
@@ -123,6 +130,7 @@ class Exercise:
     hints: list = field(default_factory=list)
     hint: str = ""
     tolerance: float = 0.0
+    dtype: str = ""
     trials: int = 20
 
     def __call__(self, function):
@@ -140,11 +148,17 @@ class Exercise:
                                 hint=f"It gets {count}: {', '.join(names)}.")
         except ValueError:  # some built-in functions do not tell their arguments
             pass
-        for tried, case in enumerate(self._all_cases()):
-            report = self._try(function, names, case, tried)
-            if report is not None:
-                return report
-        return Report(self.name, tried + 1)
+        if _is_unwritten(function):
+            return self._unwritten(0)
+        answers = []
+        # The learner's session may raise on every rounding; the checker's own arithmetic must not.
+        with np.errstate(all="ignore"):
+            for tried, case in enumerate(self._all_cases()):
+                report, answer = self._try(function, names, case, tried)
+                if report is not None:
+                    return report
+                answers.append(answer)
+            return self._passed(answers)
 
     def __repr__(self):
         return f"<exercise {self.name}: {self.task}>"
@@ -158,46 +172,76 @@ class Exercise:
     def _failed(self, tried, problem, details=(), hint=None):
         return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint)
 
+    def _unwritten(self, tried):
+        return self._failed(tried, "Nothing is written here yet.", hint=self.task)
+
+    def _passed(self, answers):
+        """The report when no case has failed, given the answers to all cases."""
+        return Report(self.name, len(answers))
+
     def _try(self, function, names, case, tried):
+        """(report, or None if the answer is right; the answer)"""
         given = "\n".join(f"{name} = {show(value, indent=len(name) + 3)}"
                           for name, value in zip(names, case.args))
         details = [("Input", given + (f"\n({case.about})" if case.about else ""))]
         expected = self.reference(*copy.deepcopy(case.args))
         args = copy.deepcopy(case.args)
         try:
-            got = function(*args)
+            got = _call(function, args)
         except NotImplementedError:
-            return self._failed(tried, "Nothing is written here yet.", hint=self.task)
+            return self._unwritten(tried), None
+        except TimeUp:
+            return self._failed(tried, f"Your function had not answered after {LIMIT} seconds.", details,
+                                "Is there a loop whose condition never becomes false?"), None
         except Exception as error:  # whatever a learner's code may raise is theirs to read about
             where = learners_line(error)
             said = f"{type(error).__name__}: {error}".rstrip(": ")
             return self._failed(tried, "Your function stopped with an error.",
                                 details + [("Error", said)] + ([("At", where)] if where else []),
-                                hint="")
+                                hint=""), None
         if got is None:
             return self._failed(tried, "Your function returned None.", details,
-                                "Did you forget the return?")
+                                "Did you forget the return?"), None
         changed = [name for name, before, after in zip(names, case.args, args) if not _same(before, after)]
         if changed:
             return self._failed(tried, f"Your function changed its input {changed[0]}.", details,
-                                "The caller still needs it: work on a copy, or compute something new.")
-        problem, comparable = compare(got, expected, self.tolerance)
+                                "The caller still needs it: work on a copy, or compute something new."), None
+        problem, comparable = self._compare(got, expected, case.args)
         if problem is None:
-            return None
+            return None, got
         hint = self._find_hint(got, expected, case.args, comparable)
-        return self._failed(tried, problem, details + [
-            ("You gave", show(got)), ("Expected", show(expected))], hint)
+        mine, theirs = show_apart(got, expected)
+        return self._failed(tried, problem, details + [("You gave", mine), ("Expected", theirs)], hint), None
+
+    def _compare(self, got, expected, args):
+        """As `diagnosis.compare`; `args` are those of the case, for answers that are judged by them."""
+        return compare(got, expected, self.tolerance, self.dtype)
 
     def _find_hint(self, got, expected, args, comparable):
+        seen = as_expected(got, expected) if comparable else got
         for hint in self.hints:
             if not comparable and not hint.anything:
                 continue
             try:
-                if hint.when(got, expected, *copy.deepcopy(args)):
+                if hint.when(copy.deepcopy(seen), expected, *copy.deepcopy(args)):
                     return hint.text
             except Exception:  # a hint that does not apply must not hide what went wrong
                 continue
         return self.hint if comparable else ""
+
+
+def _call(function, args):
+    """What the function returns within the time limit, with NumPy as it is when the kernel starts."""
+    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"), time_limit():
+        return function(*args)
+
+
+def _is_unwritten(function):
+    """Whether a function has no statement but its docstring, `pass` or `...`."""
+    code = getattr(function, "__code__", None)
+    return code is not None and all(
+        step.opname in ("RESUME", "NOP", "RETURN_VALUE") or step.argval is None for step in dis.get_instructions(code)
+    )
 
 
 def _same(before: Any, after: Any):

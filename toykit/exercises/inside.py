@@ -39,6 +39,7 @@ def _random_file(rng):
 
 read_float16 = Exercise(
     name="read_float16",
+    dtype="float16",
     task="Given the bytes of a weight.bin and the place of a record, return the float16 array that it describes. In the "
          "record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little end first: the bytes of data, and "
          "where in the file they start.",

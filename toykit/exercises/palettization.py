@@ -97,6 +97,7 @@ def _by_key(values, centroids, key, middle=np.mean):
 
 pack_indices = Exercise(
     name="pack_indices",
+    dtype="uint8",
     task="Return the indices as a uint8 array of whole bytes: bits bits each, the lowest bit first, each byte filled "
          "from its lowest bit, and what is left of the last byte zero.",
     reference=lambda indices, bits: packing.pack(indices, bits),

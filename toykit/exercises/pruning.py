@@ -19,6 +19,7 @@ def _random_mask_case(rng):
 
 pruning_mask = Exercise(
     name="pruning_mask",
+    dtype="bool",
     task="Return a boolean array that is False for the share sparsity of the weights that are nearest to "
          "zero, and for those tied with them.",
     reference=_pruning_mask,
@@ -115,6 +116,7 @@ def _random_n_m_case(rng):
 
 n_m_mask = Exercise(
     name="n_m_mask",
+    dtype="bool",
     task="Return a boolean array that is False for the n weights nearest to zero in each group of m "
          "neighbours in a row. m divides the length of a row.",
     reference=_n_m_mask,

@@ -65,6 +65,7 @@ def _affine_like(step, clip=True):
 
 quantize_affine = Exercise(
     name="quantize_affine",
+    dtype="int8",
     task="Return int8 codes: how many steps of size scale each weight is, rounded, shifted by zero_point, "
          "and kept between -128 and 127.",
     reference=_quantize_affine,
@@ -105,6 +106,7 @@ quantize_affine = Exercise(
 
 pack_int4 = Exercise(
     name="pack_int4",
+    dtype="uint8",
     task="Return a uint8 array with two codes from -8 to 7 in each byte, the first in the low four bits. A "
          "last code without a partner has zeros above it.",
     reference=lambda codes: packing.pack(codes, 4, signed=True),
