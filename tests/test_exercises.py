@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check, limits
+from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check, limits, training_time
 
 EXERCISES = check.all()
 
@@ -101,6 +101,56 @@ def _passed_over(*args):
 
 def _forgetful(*args):
     len(args)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_right_answer_passes_in_every_form_that_its_task_leaves_open(name):
+    exercise = EXERCISES[name]
+    torch = pytest.importorskip("torch")
+    forms = [lambda x: x]
+    if not exercise.dtype:
+        forms += [np.ndarray.tolist, lambda x: tuple(x.tolist()), torch.from_numpy]
+        if exercise.tolerance:
+            forms.append(lambda x: x.astype(np.float32))
+
+    def other(answer, form):
+        if isinstance(answer, np.ndarray):
+            return form(answer)
+        if isinstance(answer, tuple):
+            return np.array(answer)
+        if isinstance(answer, dict):
+            return answer
+        return {int: np.int32, float: np.float64}.get(type(answer), type(answer))(answer)
+
+    for form in forms:
+        report = exercise(lambda *args, form=form: other(exercise.reference(*args), form))
+        assert report, report
+
+
+def test_a_pruning_configuration_is_what_coremltools_makes_of_it():
+    exercise, args = EXERCISES["pruning_config"], (0.75, 0, 120, 10, ("conv1",))
+    plain = exercise.reference(*args)
+
+    def spelled_out(*args):
+        config = exercise.reference(*args)
+        shared, scheduler = config["global_config"], config["global_config"]["scheduler"]
+        scheduler |= {"update_steps": np.arange(args[1], args[2] + 1, args[3]), "power": 3}
+        shared |= {"initial_sparsity": 0.0, "granularity": "per_scalar", "block_size": 1, "n_m_ratio": None, "dim": 1}
+        return config | {"module_type_configs": {}}
+
+    def other(*args):
+        config = exercise.reference(*args)
+        config["global_config"]["granularity"] = "per_channel"
+        return config
+
+    assert exercise(spelled_out) and not exercise(other)
+    pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
+    from coremltools.optimize.torch.pruning import MagnitudePrunerConfig
+
+    assert MagnitudePrunerConfig.from_dict(spelled_out(*args)) == MagnitudePrunerConfig.from_dict(plain)
+    filled = MagnitudePrunerConfig.from_dict(plain).global_config
+    assert {name: getattr(filled, name) for name in training_time.DEFAULTS} == training_time.DEFAULTS | {"target_sparsity": 0.75}
+    assert filled.scheduler.power == training_time.POWER
 
 
 def broken(a, b):

@@ -12,10 +12,10 @@ def _runs(sure, confidence, strict=False):
     return runs
 
 
-def _dropping(times, confidence, sides=2, more=0):
+def _dropping(times, confidence, sides=2, more=0, first=0):
     runs, dropped = len(times), 0
     while 2 * (dropped + 1) < runs and 1 - sides * sum(
-            math.comb(runs, k) for k in range(dropped + 2)) / 2**runs >= confidence:
+            math.comb(runs, k) for k in range(first, dropped + 2)) / 2**runs >= confidence:
         dropped += 1
     return dropped + more
 
@@ -54,6 +54,7 @@ WRONG = {
         (lambda times, confidence: (times.min(), times.max()), "you can drop some"),
         (lambda times, confidence: _ranked(times, _dropping(times, confidence, sides=1)), "either end: count"),
         (_standard_errors, "assume a bell"),
+        (lambda times, confidence: _ranked(times, _dropping(times, confidence, first=1)), "begins at C(n, 0)"),
         (lambda times, confidence: tuple(np.quantile(times, [(1 - confidence) / 2, (1 + confidence) / 2])),
          "where single runs lie"),
         (lambda times, confidence: _ranked(times, _dropping(times, confidence, more=1)), "one too many"),

@@ -13,6 +13,12 @@ def step_once(values, centroids, middle=np.mean, key=np.abs, empty=None):
     ])
 
 
+def between_neighbours(values, centroids):
+    """Borders half-way between neighbours: right for sorted centroids only."""
+    place = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)
+    return np.array([values[place == j].mean() if (place == j).any() else c for j, c in enumerate(centroids)])
+
+
 def spelled(indices, bits):
     return np.unpackbits(indices.reshape(-1, 1), axis=1, bitorder="little", count=bits)
 
@@ -39,7 +45,8 @@ WRONG = {
         (lambda w, b: np.linspace(w.min(), w.max(), 2**b)[:-1], "largest weight itself"),
         (lambda w, b: np.linspace(-np.abs(w).max(), np.abs(w).max(), 2**b), "symmetric around zero"),
         (lambda w, b: np.quantile(w, np.linspace(0, 1, 2**b)), "equally many weights"),
-        (lambda w, b: np.linspace(w.max(), w.min(), 2**b), "np.linspace"),
+        (lambda w, b: np.linspace(w.max(), w.min(), 2**b), "first entry is the smallest"),
+        (lambda w, b: np.linspace(0, w.max() - w.min(), 2**b), "How wide is the gap"),
     ],
     "lloyd_step": [
         (lambda v, c: step_once(v, c, empty=np.nan), "0 divided by 0"),
@@ -50,7 +57,9 @@ WRONG = {
         (lambda v, c: c.copy(), "did not move"),
         (lambda v, c: step_once(v, c, middle=np.median), "The mean makes"),
         (lambda v, c: step_once(v, c, middle=lambda x: (x.min() + x.max()) / 2), "The mean makes"),
-        (lambda v, c: step_once(v, c)[::-1], "table of all distances"),
+        (lambda v, c: step_once(v, c)[::-1] if len(c) > 1 else step_once(v, c) + 1, "table of all distances"),
+        (between_neighbours, "any order"),
+        (lambda v, c: np.sort(step_once(v, c)), "any order"),
     ],
     "pack_indices": [
         (lambda i, b: i.ravel(), "One byte for each index"),

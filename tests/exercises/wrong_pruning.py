@@ -23,16 +23,21 @@ def by_place(w, sparsity):
 
 
 def sorted_once(w, n, m):
-    return (np.argsort(np.abs(w).reshape(-1, m), axis=1) >= n).reshape(w.shape)
+    return (np.argsort(np.abs(w).reshape(-1, m), axis=1, kind="stable") >= n).reshape(w.shape)
 
 
 def best(w, n, m, key=np.abs, axis_swap=False):
     rows = np.ascontiguousarray(w.T) if axis_swap else w
     groups = key(rows).reshape(-1, m)
     kept = np.ones(groups.shape, bool)
-    np.put_along_axis(kept, groups.argsort(axis=1)[:, :n], False, axis=1)
+    np.put_along_axis(kept, groups.argsort(axis=1, kind="stable")[:, :n], False, axis=1)
     kept = kept.reshape(rows.shape)
     return kept.T if axis_swap else kept
+
+
+def above_the_nth(w, n, m):
+    groups = np.abs(w).reshape(-1, m)
+    return (groups > np.sort(groups, axis=1)[:, n - 1 : n]).reshape(w.shape)
 
 
 WRONG = {
@@ -42,6 +47,7 @@ WRONG = {
         (lambda w, s: np.where(forgot_zero(w, s), w, 0), "weights themselves"),
         (lambda w, s: forgot_zero(w, s).astype(int), "holds True and False"),
         (forgot_zero, "sparsity 0"),
+        (lambda w, s: np.abs(w) >= np.quantile(np.abs(w), s), "> and >= differ"),
         (by_place, "share their fate"),
         (lambda w, s: np.abs(w) > np.quantile(np.abs(w), 1 - s), "goes, not the share that stays"),
         (lambda w, s: np.abs(w) > s * np.abs(w).max(), "not a size"),
@@ -67,5 +73,7 @@ WRONG = {
         (lambda w, n, m: best(w, n, m, axis_swap=True), "in a row"),
         (sorted_once, "Sort twice"),
         (lambda w, n, m: best(w, n, m).astype(float), "holds True and False"),
+        (above_the_nth, "all equal weights go together"),
+        (lambda w, n, m: best(w[:, ::-1], n, m)[:, ::-1], "of equal ones the first"),
     ],
 }

@@ -47,6 +47,7 @@ WRONG = {
         (lambda w, s, z: np.clip(w / s + z, -128, 127).astype(np.int8), "cuts off"),
         (lambda w, s, z: np.clip(np.floor(w / s + z), -128, 127).astype(np.int8), "not down"),
         (lambda w, s, z: np.clip(np.floor(w / s + 0.5) + z, -128, 127).astype(np.int8), "even neighbour"),
+        (lambda w, s, z: np.clip(np.rint(w / s + z), -128, 127).astype(np.int8), "Round before you shift"),
         (lambda w, s, z: np.clip(np.rint(w / s) + z, -127, 127).astype(np.int8), "leave -128 out"),
         (lambda w, s, z: np.clip(np.rint(w / s) + z, 0, 127).astype(np.int8), "leave -128 out"),
     ],

@@ -19,6 +19,11 @@ def overflowing(w, c, t):
         return mean(raised / raised.sum(axis=1, keepdims=True), w)
 
 
+def fudged(w, c, t, small):
+    raised = np.exp(-np.square(w[:, None] - c) / t)
+    return mean(raised / (raised.sum(axis=1, keepdims=True) + small), w)
+
+
 def to_nearest(w, c, t):
     labels = np.abs(w[:, None] - c).argmin(axis=1)
     return np.array([w[labels == j].mean() if (labels == j).any() else c[j] for j in range(len(c))])
@@ -76,6 +81,8 @@ WRONG = {
     "dkm_step": [
         (to_nearest, "That is k-means"),
         (overflowing, "0/0 is not a number"),
+        (lambda w, c, t: fudged(w, c, t, 1e-12), "the weight is lost"),
+        (lambda w, c, t: fudged(w, c, t, 1e-300), "the weight is lost"),
         (lambda w, c, t: mean(attention(w, c, t, axis=0), w), "attention 1 to give"),
         (lambda w, c, t: mean(attention(w, c, t, sign=1), w), "Near means much"),
         (lambda w, c, t: mean(attention(w, c, t, power=1), w), "squared before"),
@@ -84,6 +91,7 @@ WRONG = {
     ],
     "gptq_column": [
         (only_first, "have not moved"),
+        (lambda row, c, s: np.r_[np.round(row[0] / s), moved(row, c, s)[1:]], "code of the first weight"),
         (lambda row, c, s: np.round(row / s) * s, "others come later"),
         (lambda row, c, s: moved(row, c, s, sign=1), "wrong way"),
         (lambda row, c, s: moved(row, c, s, divide=False), "Divide by the diagonal"),

@@ -69,7 +69,7 @@ def target(techniques, bits, granularity, activation, joint=True, fine=True, ord
 
 WRONG = {
     "pruning_config": [
-        (lambda s, b, e, n, skip: config(s, range(b, e, n), skip), "one helping too early"),
+        (lambda s, b, e, n, skip: config(s, range(b, e, n), skip), "one entry too early"),
         (lambda s, b, e, n, skip: config(100 * s, range(b, e + 1, n), skip), "between 0 and 1"),
         (lambda s, b, e, n, skip: config(s, range(0, e + 1, n), skip), "first entry"),
         (lambda s, b, e, n, skip: config(s, range(b, e + 1), skip), "as many steps as every"),
@@ -78,7 +78,7 @@ WRONG = {
             "target_sparsity": s, "update_steps": list(range(b, e + 1, n))},
             "module_name_configs": dict.fromkeys(skip)}, "belong to a scheduler"),
         (lambda s, b, e, n, skip: {"target_sparsity": s, "module_name_configs": dict.fromkeys(skip)}, ""),
-        (lambda s, b, e, n, skip: config(s, range(b, e + 1, n), skip, module_type_configs={}), ""),
+        (lambda s, b, e, n, skip: config(s, range(b, e + 1, n), skip, module_type_configs={"conv": None}), ""),
     ],
     "held_sparsity": [
         (over_time, "stays as it is"),

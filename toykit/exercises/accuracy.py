@@ -269,6 +269,18 @@ pick_bits = ScoredExercise(
         Case(
             np.array([[10, 20], [10, 20]]), np.array([[8.0, 1.0], [2.0, 1.0]]), 1000, about="more than enough"
         ),
+        Case(
+            np.array([[60, 10, 20], [20, 60, 10]]),
+            np.array([[1.0, 8.0, 2.0], [3.0, 1.0, 4.0]]),
+            40,
+            about="the options are in no order",
+        ),
+        Case(
+            np.array([[10, 20, 30], [10, 20, 30]]),
+            np.array([[3.0, 5.0, 1.0], [2.0, 4.0, 3.0]]),
+            40,
+            about="an option that costs more and damages more",
+        ),
     ],
     random=_random_budget_case,
     hints=[

@@ -88,6 +88,8 @@ def compare(got, expected, tolerance, dtype=""):
         return None, True
     if expected is None:
         return (None, True) if got is None else (f"There is {_kind(got)} instead of None.", False)
+    if isinstance(expected, str):
+        return (None, True) if got == expected else (f"There is {show(got)} instead of {expected!r}.", True)
     return _compare_numbers(got, expected, tolerance)
 
 

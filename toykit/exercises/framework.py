@@ -9,6 +9,7 @@ The learner's function gets copies of a case, never the case itself: whatever it
 next case and the next check find what was written down.
 """
 
+import contextlib
 import copy
 import dis
 import html
@@ -118,6 +119,10 @@ class Exercise:
         Where the task asks for an array of one type, because that is what is stored or used: a NumPy
         type such as "uint8", or "integer". Otherwise a list, a tuple or an array of any type will do
         that holds the right values.
+    normal : callable, optional
+        From an answer to the form in which it is compared, where several say the same: a dictionary
+        with its defaults filled in. May raise TypeError, ValueError or KeyError for an answer that
+        has no such form; it is then compared as it is.
     trials : int
         How many random cases to run.
     """
@@ -131,6 +136,7 @@ class Exercise:
     hint: str = ""
     tolerance: float = 0.0
     dtype: str = ""
+    normal: Callable | None = None
     trials: int = 20
 
     def __call__(self, function):
@@ -215,6 +221,9 @@ class Exercise:
 
     def _compare(self, got, expected, args):
         """As `diagnosis.compare`; `args` are those of the case, for answers that are judged by them."""
+        if self.normal is not None:
+            with contextlib.suppress(TypeError, ValueError, KeyError):
+                got, expected = self.normal(copy.deepcopy(got)), self.normal(expected)
         return compare(got, expected, self.tolerance, self.dtype)
 
     def _find_hint(self, got, expected, args, comparable):

@@ -7,8 +7,8 @@ import numpy as np
 from .framework import Case, Exercise, Hint
 
 
-def _sure(runs, dropped):
-    return 1 - 2 * sum(math.comb(runs, k) for k in range(dropped + 1)) / 2**runs
+def _sure(runs, dropped, first=0):
+    return 1 - 2 * sum(math.comb(runs, k) for k in range(first, dropped + 1)) / 2**runs
 
 
 def _enough_runs(confidence):
@@ -30,6 +30,7 @@ enough_runs = Exercise(
         Case(0.95),
         Case(0.0, about="one run says something about nothing"),
         Case(0.999),
+        Case(0.999999, about="one in a million"),
     ],
     random=lambda rng: (float(rng.integers(1, 999)) / 1000,),
     hints=[
@@ -45,9 +46,9 @@ enough_runs = Exercise(
 )
 
 
-def _dropped(runs, confidence, sides=2):
+def _dropped(runs, confidence, sides=2, first=0):
     dropped = 0
-    while 2 * (dropped + 1) < runs and 1 - sides * (1 - _sure(runs, dropped + 1)) / 2 >= confidence:
+    while 2 * (dropped + 1) < runs and 1 - sides * (1 - _sure(runs, dropped + 1, first)) / 2 >= confidence:
         dropped += 1
     return dropped
 
@@ -85,6 +86,11 @@ median_bounds = Exercise(
         Case(_TIMES, 0.99, about="nine runs, more confidence: none may go"),
         Case(_TIMES, 0.8, about="nine runs, less confidence: two may go"),
         Case(np.arange(25, 0, -1) / 2.0, 0.95, about="25 runs, from slow to fast"),
+        Case(np.arange(25, 0, -1) / 2.0, 0.9, about="25 runs, less confidence"),
+        Case(np.array([6.0, 1.0, 5.0, 2.0, 4.0, 3.0]), 0.8, about="six runs: with one dropped the confidence is 0.78"),
+        Case(np.array([4.0, 1.0, 3.0, 2.0, 5.0]), 0.0, about="no confidence asked for: low and high are the middle one"),
+        Case(np.array([4.0, 1.0, 3.0, 2.0]), 0.0, about="four runs have two in the middle"),
+        Case(np.array([7.0]), 0.0, about="a single run"),
     ],
     random=lambda rng: (
         1 + rng.lognormal(0, 1, int(rng.integers(6, 60))), float(rng.choice([0.5, 0.8, 0.9, 0.95]))),
@@ -95,6 +101,8 @@ median_bounds = Exercise(
         Hint("The smallest and the largest hold the median more often than asked for. With more runs you can drop "
              "some.",
              _gives(lambda times, confidence: (times.min(), times.max()))),
+        Hint("All runs can lie on one side, too: the sum begins at C(n, 0).",
+             _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, first=1)))),
         Hint("The median can lie outside at either end: count the missed cases of both.",
              _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, sides=1)))),
         Hint("A mean and its standard error assume a bell. Times have a long tail, which pulls the mean and widens "
@@ -183,7 +191,7 @@ def _random_plan(rng):
 bound_unit = Exercise(
     name="bound_unit",
     task="Return the unit that has most of the estimated work: 0 (CPU), 1 (GPU) or 2 (Neural Engine). -1 stands for an "
-         "operation without a unit, such as a constant.",
+         "operation without a unit, such as a constant. Of units with equal shares take the smaller number.",
     reference=_bound_unit,
     cases=[
         Case(np.array([-1, 2, 2, 0]), np.array([0.0, 0.6, 0.3, 0.1]),
@@ -193,17 +201,17 @@ bound_unit = Exercise(
              about="three small operations on the CPU, one large one"),
         Case(np.array([2, 1, 1, 1]), np.array([0.4, 0.2, 0.2, 0.2]),
              about="the largest operation is not on the busiest unit"),
-        Case(np.array([0, 1]), np.array([0.5, 0.5]), about="equal shares: take the smaller number"),
+        Case(np.array([1, 0]), np.array([0.5, 0.5]), about="equal shares: take the smaller number"),
     ],
     random=_random_plan,
     hints=[
+        Hint("Of units with equal shares take the smaller number.",
+             lambda got, want, units, shares: math.isclose(shares[units == got].sum(), shares[units == want].sum())),
         Hint("-1 is no unit: leave those operations out.", lambda got, want, units, shares: got == -1),
         Hint("Operations differ in size: add up their shares of the work and do not count them.",
              lambda got, want, units, shares: got == _counted(units, shares)),
         Hint("The largest operation alone does not decide: add up the shares of each unit.",
              lambda got, want, units, shares: got == units[np.argmax(shares)]),
-        Hint("Of units with equal shares take the smaller number.",
-             lambda got, want, units, shares: math.isclose(shares[units == got].sum(), shares[units == want].sum())),
     ],
     hint="Three sums: the shares where the unit is 0, 1 and 2. Which is the largest?",
 )

@@ -31,6 +31,7 @@ in_flight = Exercise(
         Case(np.array([0.0, 0.0]), np.array([1.0, 2.0]), about="two at once, and one is done earlier"),
         Case(np.array([0.0, 5.0]), np.array([1.0, 6.0]), about="nobody is there most of the time"),
         Case(np.array([3.0, 4.0, 4.0]), np.array([9.0, 6.0, 8.0]), about="the clock does not begin at 0, and the first ends last"),
+        Case(np.array([5.0, 2.0, 4.0]), np.array([6.0, 9.0, 7.0]), about="not in the order in which they arrived"),
     ],
     random=_random_requests,
     hints=[
@@ -103,6 +104,8 @@ largest_batch = Exercise(
         Case(5, 1, 1, 5, about="the fixed time alone is the whole deadline"),
         Case(0, 2, 2, 9, about="nothing fixed: a single one takes 2, two take 2 + 4"),
         Case(1, 4, 1, 100),
+        Case(20, 1, 1, 10, about="the fixed time alone is twice the deadline: not even one"),
+        Case(0, 1, 0, 100_000, about="a deadline far away"),
     ],
     random=lambda rng: (*map(int, rng.integers(0, 10, 1)), *map(int, rng.integers(1, 6, 2)), int(rng.integers(1, 60))),
     hints=[

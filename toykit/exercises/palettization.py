@@ -31,10 +31,11 @@ uniform_table = Exercise(
              lambda got, want, w, b: np.size(got) < np.size(want), anything=True),
         Hint("This table is symmetric around zero. A table need not be: begin at the smallest weight.",
              lambda got, want, w, b: np.allclose(got, -np.asarray(got)[::-1])),
+        Hint("The first entry is the smallest weight.", lambda got, want, w, b: np.allclose(got[::-1], want)),
         Hint("The entries are evenly spaced in value, not such that each has equally many weights.",
              lambda got, want, w, b: np.allclose(got, np.quantile(w, np.linspace(0, 1, 2**b)))),
     ],
-    hint="Look at np.linspace.",
+    hint="How wide is the gap between neighbours, when 2**bits values reach from the smallest weight to the largest?",
     tolerance=1e-9,
 )
 
@@ -47,14 +48,14 @@ def _lloyd_step(values, centroids):
 
 def _random_lloyd_case(rng):
     values = rng.integers(-64, 64, int(rng.integers(4, 30))) / 8
-    centroids = np.sort(rng.choice(np.arange(-64, 64), int(rng.integers(1, 5)), replace=False)) / 8 + 1 / 32
+    centroids = rng.choice(np.arange(-64, 64), int(rng.integers(1, 5)), replace=False) / 8 + 1 / 32
     return values, centroids
 
 
 lloyd_step = Exercise(
     name="lloyd_step",
     task="Give each value to its nearest centroid, and return each centroid moved to the mean of the values it was "
-         "given. A centroid that is given nothing stays.",
+         "given, in the order of the centroids. A centroid that is given nothing stays.",
     reference=_lloyd_step,
     cases=[
         Case(np.array([0.0, 1.0, 9.0, 11.0]), np.array([0.0, 10.0]), about="two and two"),
@@ -62,6 +63,8 @@ lloyd_step = Exercise(
         Case(np.array([1.0, 2.0, 6.0]), np.array([5.0]), about="one centroid"),
         Case(np.array([-3.0, -2.0, 2.0, 3.0, 4.0]), np.array([-1.0, 1.0]), about="negative values"),
         Case(np.array([0.0, 1.0, 2.0]), np.array([1.0, 50.0]), about="a centroid that is nearest to nothing"),
+        Case(np.array([0.0, 1.0, 9.0, 11.0]), np.array([10.0, 0.0]), about="the centroids are not sorted"),
+        Case(np.array([9.0, 0.0, 11.0, 1.0]), np.array([30.0, 0.0, 10.0]), about="nothing is sorted, and one gets nothing"),
     ],
     random=_random_lloyd_case,
     hints=[
@@ -75,6 +78,9 @@ lloyd_step = Exercise(
         Hint("Nearest means the smallest distance, and a distance has no sign: np.abs.",
              lambda got, want, v, c: np.allclose(got, _by_key(v, c, lambda d: -d))
              or np.allclose(got, _by_key(v, c, lambda d: d))),
+        Hint("The centroids may come in any order, and their means belong in the same one: borders between neighbours "
+             "need sorted centroids.",
+             lambda got, want, v, c: not np.array_equal(c, np.sort(c)) and _sorted_only(got, want, v, c)),
         Hint("The centroids did not move. Each goes to the mean of its values.",
              lambda got, want, v, c: np.allclose(got, c)),
         Hint("The mean makes the squared error least. The middle value and the middle of the range do not.",
@@ -84,6 +90,13 @@ lloyd_step = Exercise(
     hint="values[:, None] - centroids is a table of all distances: argmin finds the nearest in each row.",
     tolerance=1e-9,
 )
+
+
+def _sorted_only(got, want, values, centroids):
+    """Whether these are the right means in another order, or come from borders between unsorted neighbours."""
+    borders = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)
+    moved = [values[borders == j].mean() if (borders == j).any() else c for j, c in enumerate(centroids)]
+    return np.allclose(np.sort(got), np.sort(want)) or np.allclose(got, moved)
 
 
 def _unused(values, centroids):
@@ -108,6 +121,7 @@ pack_indices = Exercise(
         Case(np.array([15, 1, 8], np.uint8), 4, about="half a byte is left over"),
         Case(np.array([[1, 2], [3, 4]], np.uint8), 6, about="a matrix of 6-bit indices, row by row"),
         Case(np.array([200, 7], np.uint8), 8, about="8 bits are a byte"),
+        Case(np.array([], np.uint8), 3, about="no indices, no bytes"),
     ],
     random=lambda rng: (lambda bits: (rng.integers(0, 2**bits, int(rng.integers(1, 20))).astype(np.uint8), bits))(
         int(rng.choice([1, 2, 3, 4, 6, 8]))),
@@ -165,6 +179,7 @@ best_border = Exercise(
         Case(np.array([0.0, 2.0, 10.0]), about="the border is between 2 and 10"),
         Case(np.array([10.0, 0.0, 2.0]), about="the same values, not sorted"),
         Case(np.array([1.0, 5.0]), about="two values: nothing is lost"),
+        Case(np.array([3.0, 3.0, 3.0]), about="all values are equal"),
         Case(np.array([0.0, 0.0, 0.0, 4.0, 5.0, 6.0, 7.0]), about="the largest gap is the border here"),
         Case(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 8.0]), about="and here it is not"),
     ],

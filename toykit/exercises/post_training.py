@@ -140,6 +140,7 @@ grouped_bytes = Exercise(
         Case(2, 5, 3, 1, about="30 bits of indices need 4 bytes"),
         Case(1000, 2048, 4, 16, about="ResNet-50's classifier: 1000 is no multiple of 16"),
         Case(1000, 2048, 4, 8, about="a multiple of 8 it is"),
+        Case(4, 8, 4, 16, about="fewer outputs than a group has"),
     ],
     random=lambda rng: (int(rng.integers(1, 9)) * 4, int(rng.integers(1, 50)), int(rng.choice([1, 2, 3, 4, 6, 8])),
                         int(rng.choice([1, 2, 4, 8, 16]))),

@@ -31,6 +31,7 @@ pruning_mask = Exercise(
         Case(np.array([0.0, 1.0, -2.0, 4.0]), 0.5, about="one weight is zero already"),
         Case(np.array([3.0, -1.0, 2.0]), 0.0, about="nothing to prune: every weight stays"),
         Case(np.array([3.0, -1.0, 2.0]), 1.0, about="everything goes"),
+        Case(np.array([2.0, -2.0, 2.0]), 0.5, about="all of one size: they go together"),
     ],
     random=_random_mask_case,
     hints=[
@@ -38,6 +39,8 @@ pruning_mask = Exercise(
              lambda got, want, w, s: s == 0),
         Hint("Compare magnitudes: -3 is a large weight. What does np.abs do?",
              lambda got, want, w, s: (w < 0).any() and _is_quantile(got, w, s)),
+        Hint("A weight exactly at the threshold is tied with it, and goes too: > and >= differ there.",
+             lambda got, want, w, s: got.dtype == bool and np.array_equal(got, np.abs(w) >= np.quantile(np.abs(w), s))),
         Hint("It is the other way round: True is for the weights that stay.",
              lambda got, want, w, s: got.dtype == bool and np.array_equal(got, ~want)),
         Hint("The mask says which weights stay, True or False; the weights themselves are not asked for.",
@@ -78,6 +81,7 @@ sparse_bytes = Exercise(
         Case(np.array([1.0, 0, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]),
              about="sixteen weights, three of them left"),
         Case(np.zeros(16), about="nothing is left but the mask"),
+        Case(np.array([]), about="no weights, no bytes"),
         Case(np.repeat([0, 0.5, 0, -1.0], [9, 1, 5, 2]), about="seventeen bits begin a third byte"),
         Case(np.array([[1, -2, 3, 0, 0, 0], [0, 4, 0, 5, 0, 6], [0, 7, 0, 8, 0, 9.0]]),
              about="two dimensions"),
@@ -107,6 +111,17 @@ def _n_m_mask(weights, n, m):
     return (place >= n).reshape(weights.shape)
 
 
+def _above(weights, n, m):
+    """The mask by a threshold for each group, its n-th smallest magnitude."""
+    groups = np.abs(weights).reshape(-1, m)
+    return (groups > np.sort(groups, axis=1)[:, n - 1 : n]).reshape(weights.shape)
+
+
+def _kept(mask, weights, m):
+    """Magnitudes that a mask keeps, a row for each group, 0 for those that go."""
+    return np.where(mask, np.abs(weights), 0).reshape(-1, m)
+
+
 def _random_n_m_case(rng):
     m = int(rng.choice([2, 4, 8]))
     sizes = 1 + np.arange(6 * 2 * m)
@@ -118,19 +133,26 @@ n_m_mask = Exercise(
     name="n_m_mask",
     dtype="bool",
     task="Return a boolean array that is False for the n weights nearest to zero in each group of m "
-         "neighbours in a row. m divides the length of a row.",
+         "neighbours in a row; of equal ones the first goes. m divides the length of a row.",
     reference=_n_m_mask,
     cases=[
         Case(np.array([[1.0, 2.0, 4.0, 3.0]]), 1, 2, about="two pairs"),
         Case(np.array([[9.0, 8.0, 7.0, 6.0, 1.0, 2.0, 3.0, 4.0]]), 2, 4,
              about="the right half is smaller, but each group of four loses two"),
         Case(np.array([[1.0, -5.0, 2.0, 3.0]]), 2, 4, about="signs do not count"),
+        Case(np.array([[1.0, -1.0, 2.0, 3.0]]), 1, 4, about="two of one size, and one goes: the first"),
+        Case(np.array([[4.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0]]), 3, 4, about="zeros are of one size too"),
         Case(np.array([[1.0, 2.0, 3.0, 4.0], [8.0, 7.0, 6.0, 5.0]]), 3, 4, about="one of four stays"),
     ],
     random=_random_n_m_case,
     hints=[
         Hint("A mask holds True and False. A comparison gives an array of them.",
              lambda got, want, w, n, m: got.dtype != bool),
+        Hint("With a threshold for each group all equal weights go together. Exactly n of each m go: count places.",
+             lambda got, want, w, n, m: np.array_equal(got, _above(w, n, m))),
+        Hint("Exactly n go, and of equal ones the first: look at what your sorting does with them.",
+             lambda got, want, w, n, m: got.dtype == bool and np.array_equal(
+                 np.sort(_kept(got, w, m), axis=1), np.sort(_kept(want, w, m), axis=1))),
         Hint("Every group loses its own n smallest weights, whatever the other groups look like.",
              lambda got, want, w, n, m: np.array_equal(got, np.abs(w) > np.quantile(np.abs(w), n / m))),
         Hint("It is the other way round: True is for the weights that stay.",

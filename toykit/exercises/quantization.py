@@ -66,8 +66,8 @@ def _affine_like(step, clip=True):
 quantize_affine = Exercise(
     name="quantize_affine",
     dtype="int8",
-    task="Return int8 codes: how many steps of size scale each weight is, rounded, shifted by zero_point, "
-         "and kept between -128 and 127.",
+    task="Return int8 codes: how many steps of size scale each weight is, rounded (halves to the even neighbour), "
+         "then shifted by zero_point, and kept between -128 and 127.",
     reference=_quantize_affine,
     cases=[
         Case(np.array([0.0, 1.0, -2.0]), 1.0, 0, about="one step is worth 1"),
@@ -76,6 +76,7 @@ quantize_affine = Exercise(
         Case(np.array([100.0, 200.0, -300.0]), 1.0, 0, about="200 does not fit into a signed byte"),
         Case(np.array([100.0, -100.0]), 1.0, 50, about="fits before the shift, and not after it"),
         Case(np.array([[0.5, 1.5], [2.5, -0.5]]), 1.0, 0, about="halves go to the even neighbour"),
+        Case(np.array([0.5, 1.5, -0.5]), 1.0, 1, about="halves, and an odd zero point: rounded first, then shifted"),
     ],
     random=_random_affine_case,
     hints=[
@@ -84,7 +85,10 @@ quantize_affine = Exercise(
         Hint("The code of 0.0 is zero_point itself, so the shift is added.",
              _affine_like(lambda w, s, z: np.rint(w / s) - z)),
         Hint("zero_point is in steps, not in the weights' units: divide by scale first, then shift.",
-             _affine_like(lambda w, s, z: np.rint((w + z) / s))),
+             lambda got, want, w, s, z: s != 1 and _affine_like(
+                 lambda w, s, z: np.rint((w + z) / s))(got, want, w, s, z)),
+        Hint("Round before you shift: with an odd zero_point, halves would go to the other neighbour.",
+             _affine_like(lambda w, s, z: np.rint(w / s + z))),
         Hint("Divide by the scale: a weight of three steps gets the code 3.",
              lambda got, want, w, s, z: s != 1 and _affine_like(
                  lambda w, s, z: np.rint(w * s) + z)(got, want, w, s, z)),

@@ -24,6 +24,7 @@ signal_to_noise = Exercise(
         Case(np.array([3.0, 4.0]), np.array([0.0, 0.0]), about="all is lost: as much noise as signal"),
         Case(np.array([1.0, -2.0]), np.array([1.0, -1.5]), about="one weight is exact"),
         Case(np.array([[10.0, 0.0]]), np.array([[10.0, 1.0]]), about="a weight that was zero"),
+        Case(np.array([1.0, -1.0]), np.array([11.0, 9.0]), about="more noise than signal: below zero"),
     ],
     random=_noisy,
     hints=[
@@ -91,6 +92,7 @@ cheapest = Exercise(
         Case(np.array([8.0, 4.0]), np.array([40.0, 20.0]), 20.0, about="exactly enough is enough"),
         Case(np.array([4.0, 4.5, 3.0]), np.array([19.0, 21.0, 10.0]), 25.0, about="nothing is good enough"),
         Case(np.array([5.0, 4.0]), np.array([30.0, 31.0]), 1.0, about="the smaller one is better, too"),
+        Case(np.array([1.0, 2.0, 3.0]), np.array([-9.0, -3.0, -1.0]), -5.0, about="decibels below zero"),
     ],
     random=lambda rng: (rng.permutation(8) + 1.0, rng.uniform(0, 40, 8).round(1), float(rng.integers(5, 45))),
     hints=[

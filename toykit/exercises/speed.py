@@ -71,6 +71,7 @@ break_even_batch = Exercise(
         Case(105, 10, 0, about="between 10 and 11: at 10 just in time is still faster"),
         Case(100, 10, 40, about="unpacking takes longer than reading ever did"),
         Case(10, 100, 0, about="a fast memory: never faster"),
+        Case(3_000_000, 2, 0, about="a slow memory: a batch of more than a million"),
         Case(200_000_000_000, 20_000_000_000, 3, about="200 billion operations and 20 GB a second"),
     ],
     random=lambda rng: (int(rng.integers(1, 10**6)), int(rng.integers(1, 10**4)), int(rng.integers(0, 40))),

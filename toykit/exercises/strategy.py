@@ -21,8 +21,9 @@ def _first(good):
 
 def _random_candidates(rng):
     count = int(rng.integers(3, 9))
-    return (rng.permutation(np.arange(1, 20))[:count], rng.integers(50, 100, count) / 100, rng.integers(0, 8, count) / 100,
-            int(rng.integers(5, 20)), float(rng.integers(60, 90)) / 100)
+    # Multiples of 1/64, which floats hold exactly: whether a candidate is at the limit is no question of rounding.
+    return (rng.permutation(np.arange(1, 20))[:count], rng.integers(32, 64, count) / 64, rng.integers(0, 6, count) / 64,
+            int(rng.integers(5, 20)), float(rng.integers(38, 58)) / 64)
 
 
 smallest_good = Exercise(

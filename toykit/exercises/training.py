@@ -95,7 +95,7 @@ pruning_schedule = Exercise(
              lambda got, want, step, b, e, s: step < b),
         Hint("After end the sparsity stays at the target: do not let t grow past 1.",
              lambda got, want, step, b, e, s: step > e),
-        Hint("That is a straight line. Zhu and Gupta remove many early: target * (1 - (1 - t)**3).",
+        Hint("That is a straight line. Many weights go early, few late: what is missing falls with the third power.",
              lambda got, want, step, b, e, s: np.isclose(got, s * (step - b) / (e - b))),
         Hint("That schedule starts slowly and ends in a rush. Early is when weights can be spared.",
              lambda got, want, step, b, e, s: np.isclose(got, s * ((step - b) / (e - b)) ** 3)),
@@ -107,7 +107,7 @@ pruning_schedule = Exercise(
              lambda got, want, step, b, e, s: any(
                  np.isclose(got, s * (1 - (1 - (step - b) / (e - b)) ** n)) for n in (2, 4, 0.5, 1 / 3))),
     ],
-    hint="Let t go from 0 at begin to 1 at end; the part of the target that is still missing is (1 - t)**3.",
+    hint="Let t go from 0 at begin to 1 at end. What part of the target is still missing at t, and which power of it?",
 )
 
 
@@ -163,6 +163,9 @@ dkm_step = Exercise(
              "of each weight "
              "first: the shares stay the same.",
              lambda got, want, w, c, t: not np.isfinite(got).all(), anything=False),
+        Hint("Where all shares vanish, a small number under the fraction makes them 0 and not 0/0: the weight is lost. "
+             "Subtract the largest exponent of each weight first; the shares stay the same.",
+             lambda got, want, w, c, t: not np.exp(-np.square(w[:, None] - c) / t).any(axis=1).all()),
         Hint("Each weight has attention 1 to give. Let the shares of a weight sum to 1, not those of a "
              "centroid.",
              lambda got, want, w, c, t: _gives(got, w, -np.square(w[:, None] - c) / t, axis=0)),
@@ -198,7 +201,8 @@ def _moved_by(row, direction, scale):
 def _random_gptq_case(rng):
     factors = rng.normal(size=(5, 5)).round(1)
     inverse_hessian = (factors @ factors.T + np.eye(5)).round(3)
-    return rng.normal(size=5).round(2), inverse_hessian, float(rng.choice([0.25, 0.5]))
+    # Never half-way between two multiples: which way a half goes is not asked.
+    return rng.normal(size=5).round(2) + 0.003, inverse_hessian, float(rng.choice([0.25, 0.5]))
 
 
 gptq_column = Exercise(
@@ -223,8 +227,10 @@ gptq_column = Exercise(
     random=_random_gptq_case,
     tolerance=1e-9,
     hints=[
+        Hint("That is the code of the first weight. What stands in the row is the weight that the code means: code x scale.",
+             lambda got, want, w, c, s: s != 1 and np.isclose(got[0] * s, want[0]) and np.allclose(got[1:], want[1:])),
         Hint("The first weight is rounded, but the others have not moved: they can make up for the error.",
-             lambda got, want, w, c, s: np.array_equal(got[1:], w[1:])),
+             lambda got, want, w, c, s: np.array_equal(got[1:], w[1:]) and not np.array_equal(want[1:], w[1:])),
         Hint("Every weight was rounded. Round the first alone; the others come later, one at a time.",
              lambda got, want, w, c, s: np.allclose(got, np.round(w / s) * s)),
         Hint("The others moved the wrong way, and doubled the error. Which sign has (weight - rounded)?",
@@ -237,5 +243,6 @@ gptq_column = Exercise(
              lambda got, want, w, c, s:
              np.allclose(got[1:], _moved_by(w, np.linalg.inv(c)[0] / np.linalg.inv(c)[0, 0], s))),
     ],
-    hint="row - (row[0] - rounded) / C[0, 0] * C[0], and the first entry is the rounded one.",
+    hint="Three numbers: the rounded weight, the error that rounding made, and how far each other weight moves for one "
+         "unit of it.",
 )

@@ -14,6 +14,23 @@ def _config(target, steps, skip):
             "module_name_configs": dict.fromkeys(skip)}
 
 
+# What MagnitudePrunerConfig of coremltools 9 fills in where nothing is said.
+DEFAULTS = {"target_sparsity": 0.5, "initial_sparsity": 0.0, "granularity": "per_scalar", "block_size": 1,
+            "n_m_ratio": None, "dim": 1, "param_name": "weight"}
+POWER = 3
+
+
+def _filled_in(config):
+    """The configuration with its defaults, and its steps as whole numbers whatever holds them."""
+    scheduler = config["global_config"]["scheduler"]
+    steps = np.asarray(scheduler["update_steps"])
+    if steps.ndim != 1 or (steps != steps.astype(int)).any():
+        raise ValueError("update_steps are whole numbers")
+    filled = {"power": POWER} | scheduler | {"update_steps": steps.astype(int).tolist()}
+    return ({"module_type_configs": {}, "module_name_configs": {}} | config
+            | {"global_config": DEFAULTS | config["global_config"] | {"scheduler": filled}})
+
+
 def _random_config_case(rng):
     begin, every = int(rng.integers(0, 50)), int(rng.integers(1, 20))
     layers = ("stem", "head", "classifier", "conv1")
@@ -28,14 +45,15 @@ def _steps(config):
 pruning_config = Exercise(
     name="pruning_config",
     task="Return the dictionary for MagnitudePrunerConfig.from_dict: sparsity target, masks moved every so "
-         "many steps from begin to end, and None for each layer in skip.",
+         "many steps from begin to end, both included, and None for each layer in skip.",
     reference=_pruning_config,
     cases=[
         Case(0.75, 0, 120, 10, ("conv1",), about="the chapter's own: steps 0, 10, ..., 120"),
         Case(0.9, 100, 500, 50, ("stem", "head"), about="starts late, and leaves two layers alone"),
-        Case(0.5, 20, 21, 1, ("stem",), about="two helpings"),
+        Case(0.5, 20, 21, 1, ("stem",), about="two entries"),
     ],
     random=_random_config_case,
+    normal=_filled_in,
     hints=[
         Hint("The layers to leave alone come by name: \"module_name_configs\", with None for each.",
              lambda got, want, target, begin, end, every, skip:
@@ -47,7 +65,7 @@ pruning_config = Exercise(
              lambda got, want, target, begin, end, every, skip:
              "update_steps" not in got["global_config"].get("scheduler", {}), anything=True),
         Hint("The sparsity reaches its target at the last entry of update_steps, and range leaves its end "
-             "out: the schedule is over one helping too early.",
+             "out: the schedule is over one entry too early.",
              lambda got, want, target, begin, end, every, skip:
              _steps(got) == list(range(begin, end, every)), anything=True),
         Hint("The first entry is the step at which pruning begins.",
@@ -64,7 +82,7 @@ def _held_sparsity(step, update_steps, initial, target):
     done = sum(listed <= step for listed in update_steps)
     if done == 0:
         return 0.0
-    t = (done - 1) / (len(update_steps) - 1)
+    t = (done - 1) / (len(update_steps) - 1) if len(update_steps) > 1 else 1.0
     return target + (initial - target) * (1 - t) ** 3
 
 
@@ -77,7 +95,8 @@ def _random_held_case(rng):
 held_sparsity = Exercise(
     name="held_sparsity",
     task="Return the sparsity after a step: 0 before the first listed step, the cubic climb from initial to "
-         "target over the entries of the list, and between two entries what the earlier one left.",
+         "target over the entries of the list, and between two entries what the earlier one left. A list of one entry "
+         "goes to target at once.",
     reference=_held_sparsity,
     cases=[
         Case(10, [0, 10, 20], 0.0, 0.8, about="at the middle entry of three"),
@@ -86,6 +105,7 @@ held_sparsity = Exercise(
         Case(0, [0, 10, 20], 0.2, 0.8, about="at the first entry, which starts from 0.2"),
         Case(3, [5, 10], 0.2, 0.8, about="before the first entry"),
         Case(99, [5, 10], 0.2, 0.8, about="after the last"),
+        Case(5, [5], 0.2, 0.8, about="a single entry"),
     ],
     random=_random_held_case,
     tolerance=1e-9,
@@ -186,13 +206,14 @@ def _minimum_target(techniques, bits, granularity, activation_bits):
 def _random_target_case(rng):
     techniques = _TECHNIQUES[rng.integers(len(_TECHNIQUES))]
     kind = techniques[-1]
-    return (techniques, int(rng.choice(_BITS[kind])), str(rng.choice(_GRANULARITIES[kind])),
+    return (tuple(map(str, rng.permutation(techniques))), int(rng.choice(_BITS[kind])), str(rng.choice(_GRANULARITIES[kind])),
             int(rng.choice([8, 16])))
 
 
 minimum_target = Exercise(
     name="minimum_target",
-    task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed.",
+    task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed. The techniques "
+         "may be named in any order.",
     reference=_minimum_target,
     cases=[
         Case(("sparse",), 16, "per_tensor", 16, about="a mask and float16 values"),
@@ -204,6 +225,8 @@ minimum_target = Exercise(
         Case(("palette",), 4, "per_grouped_channel", 16, about="a table for each group"),
         Case(("linear",), 8, "per_block", 16, about="a scale for each block"),
         Case(("sparse", "palette"), 4, "per_tensor", 16, about="two at once"),
+        Case(("palette", "sparse"), 4, "per_tensor", 16, about="two at once, named the other way round"),
+        Case(("linear", "sparse"), 8, "per_channel", 16, about="pruned and int8"),
         Case(("linear",), 4, "per_channel", 8, about="W4A8: two conditions, and the later system decides"),
         Case(("palette",), 2, "per_tensor", 8, about="a palette, and activations of 8 bits"),
     ],
