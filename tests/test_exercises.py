@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -331,6 +332,19 @@ def test_numpy_numbers_count_as_numbers():
 def test_a_hint_that_fails_does_not_hide_the_problem():
     exercise = adder(hints=[Hint("never", lambda got, want, a, b: 1 / 0)], hint="Add them.")
     assert exercise(lambda a, b: a * b - 7).hint == "Add them."
+
+
+def test_the_text_of_each_exercise_holds_its_task_which_an_untouched_stub_shows():
+    found = {}
+    for path in sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        for above, stub, asked in zip(cells, cells[1:], cells[2:]):
+            if "exercise" in stub["metadata"].get("tags", ()):
+                name = re.search(r"check\.(\w+)\(", "".join(asked["source"])).group(1)
+                found[name] = " ".join("".join(above["source"]).replace("\n> ", " ").split())
+    assert set(found) == set(EXERCISES)
+    for name, text in found.items():
+        assert text.endswith(f"**Task.** {EXERCISES[name].task}"), name
 
 
 def test_an_unknown_exercise_names_the_others():

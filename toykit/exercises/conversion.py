@@ -43,8 +43,9 @@ def _wrong_axis(got, want, weight, bias, gamma, beta, mean, variance, epsilon):
 
 fold_batch_norm = Exercise(
     name="fold_batch_norm",
-    task="The layer y = weight @ x + bias is followed by gamma * (y - mean) / sqrt(variance + epsilon) + beta. Return "
-         "one array of shape (outputs, inputs + 1): the weights of a layer that does both, and its bias as last column.",
+    task="The layer `y = weight @ x + bias` is followed by `gamma * (y - mean) / sqrt(variance + epsilon) + "
+         "beta`. Return one array of shape `(outputs, inputs + 1)`: the weights of a layer that does both, "
+         "and its bias as last column.",
     reference=_fold_batch_norm,
     cases=[
         Case(np.array([[2.0]]), np.array([0.0]), np.array([3.0]), np.array([0.0]), np.array([0.0]), np.array([4.0]), 0.0,
@@ -86,8 +87,9 @@ def _image_scale_bias(mean, std):
 
 image_scale_bias = Exercise(
     name="image_scale_bias",
-    task="The network was trained on (pixel / 255 - mean) / std, with a mean for each of red, green and blue and one "
-         "std. Core ML computes scale * pixel + bias. Return the array [scale, bias of red, of green, of blue].",
+    task="The network was trained on `(pixel / 255 - mean) / std`, with a mean for each of red, green and "
+         "blue and one std. Core ML computes `scale * pixel + bias`. Return the array [scale, bias of red, "
+         "of green, of blue].",
     reference=_image_scale_bias,
     cases=[
         Case(np.array([0.0, 0.0, 0.0]), 1.0, about="pixels from 0 to 1, and nothing else"),
@@ -130,8 +132,8 @@ def _float32(*values):
 
 float16_damage = Exercise(
     name="float16_damage",
-    task="Return an array of three counts of float32 weights: how many change when they are rounded to float16, how "
-         "many that were not zero become zero, and how many become infinite.",
+    task="Return an array of three counts of float32 weights: how many change when they are rounded to "
+         "float16, how many that were not zero become zero, and how many become infinite.",
     reference=_float16_damage,
     cases=[
         Case(_float32(1.0, 0.5, -2.0), about="float16 holds these exactly"),

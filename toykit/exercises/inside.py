@@ -40,9 +40,9 @@ def _random_file(rng):
 read_float16 = Exercise(
     name="read_float16",
     dtype="float16",
-    task="Given the bytes of a weight.bin and the place of a record, return the float16 array that it describes. In the "
-         "record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little end first: the bytes of data, and "
-         "where in the file they start.",
+    task="Given the bytes of a `weight.bin` and the place of a record, return the float16 array that it "
+         "describes. In the record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little "
+         "end first: the bytes of data, and where in the file they start.",
     reference=_read_float16,
     cases=[
         _file_case([1.0, 2.0, 3.0], about="one array of three"),
@@ -80,8 +80,8 @@ def _table(rng):
 
 from_table = Exercise(
     name="from_table",
-    task="Return `count` weights of a palette of 2 bits: four indices lie in each byte, the first in the lowest two bits, "
-         "and each index is a place in the table.",
+    task="Return `count` weights of a palette of 2 bits: four indices lie in each byte, the first in the "
+         "lowest two bits, and each index is a place in the table.",
     reference=_from_table,
     cases=[
         Case(np.array([0b11100100], np.uint8), np.array([-1.0, 0.0, 0.5, 2.0]), 4, about="the indices 0, 1, 2, 3"),
@@ -119,9 +119,9 @@ def _blocks(rng):
 
 shift_scale = Exercise(
     name="shift_scale",
-    task="Do what constexpr_blockwise_shift_scale does along the second axis: return scale * (codes - offset), where each "
-         "scale and offset belongs to a block of neighbouring codes. codes has shape (rows, columns), the other two "
-         "(rows, blocks).",
+    task="Do what `constexpr_blockwise_shift_scale` does along the second axis: return `scale * (codes - "
+         "offset)`, where each scale and offset belongs to a block of neighbouring codes. `codes` has shape "
+         "`(rows, columns)`, the other two `(rows, blocks)`.",
     reference=_shift_scale,
     cases=[
         Case(np.array([[1, 2]], np.int8), np.array([[0.5]]), np.array([[0]], np.int8), about="one block"),

@@ -20,8 +20,8 @@ def _enough_runs(confidence):
 
 enough_runs = Exercise(
     name="enough_runs",
-    task="Return the fewest runs whose smallest and largest time have the true median between them with at least this "
-         "confidence: each run is above or below the median like a coin toss.",
+    task="Return the fewest runs whose smallest and largest time have the true median between them with at "
+         "least this confidence: each run is above or below the median like a coin toss.",
     reference=_enough_runs,
     cases=[
         Case(0.5, about="two runs: one above, one below, in half of the cases"),
@@ -77,8 +77,8 @@ _TIMES = np.array([4.0, 3.0, 9.0, 3.5, 5.0, 3.25, 4.5, 3.75, 6.0])
 
 median_bounds = Exercise(
     name="median_bounds",
-    task="Return (low, high): sort the times, and drop as many at either end as you can while the true median stays "
-         "between the two with at least this confidence.",
+    task="Return (low, high): sort the times, and drop as many at either end as you can while the true "
+         "median stays between the two with at least this confidence.",
     reference=_median_bounds,
     cases=[
         Case(np.array([3.0, 1.0, 2.0]), 0.7, about="three runs: without dropping any the confidence is 0.75"),
@@ -140,8 +140,8 @@ def _random_pairs(rng):
 
 paired_speed_up = Exercise(
     name="paired_speed_up",
-    task="Return (low, median, high) of how many times faster `after` is: a ratio for each round, sorted, with `dropped` "
-         "of them left out at either end for low and high.",
+    task="Return (low, median, high) of how many times faster `after` is: a ratio for each round, sorted, "
+         "with `dropped` of them left out at either end for low and high.",
     reference=_paired_speed_up,
     cases=[
         Case(np.array([4.0, 8.0, 4.0]), np.array([2.0, 4.0, 2.0]), 0,
@@ -190,8 +190,9 @@ def _random_plan(rng):
 
 bound_unit = Exercise(
     name="bound_unit",
-    task="Return the unit that has most of the estimated work: 0 (CPU), 1 (GPU) or 2 (Neural Engine). -1 stands for an "
-         "operation without a unit, such as a constant. Of units with equal shares take the smaller number.",
+    task="Return the unit that has most of the estimated work: 0 (CPU), 1 (GPU) or 2 (Neural Engine). -1 "
+         "stands for an operation without a unit, such as a constant. Of units with equal shares take the "
+         "smaller number.",
     reference=_bound_unit,
     cases=[
         Case(np.array([-1, 2, 2, 0]), np.array([0.0, 0.6, 0.3, 0.1]),

@@ -23,8 +23,8 @@ def _random_requests(rng):
 
 in_flight = Exercise(
     name="in_flight",
-    task="Return how many requests were there on average, between the first arrival and the last end: each is there from "
-         "its arrival to its end.",
+    task="Return how many requests were there on average, between the first arrival and the last end: each "
+         "is there from its arrival to its end.",
     reference=_in_flight,
     cases=[
         Case(np.array([0.0, 2.0, 4.0]), np.array([2.0, 4.0, 6.0]), about="one after the other: always one"),
@@ -56,8 +56,9 @@ def _pipeline_seconds(stages, requests):
 
 pipeline_seconds = Exercise(
     name="pipeline_seconds",
-    task="Return when the last of several requests is done. All are there at 0 and go through the stages in order; each stage "
-         "works on one request at a time, and different stages on different requests at the same time.",
+    task="Return when the last of several requests is done. All are there at 0 and go through the stages in "
+         "order; each stage works on one request at a time, and different stages on different requests at "
+         "the same time.",
     reference=_pipeline_seconds,
     cases=[
         Case((2, 4, 1), 1, about="a single request: nothing to overlap with"),
@@ -94,8 +95,9 @@ def _largest_batch(fixed, each, gap, deadline):
 
 largest_batch = Exercise(
     name="largest_batch",
-    task="Return the largest batch whose first input is answered within the deadline. Inputs arrive `gap` apart; the batch starts "
-         "when its last one is there, and takes fixed + batch * each. 0 if even one is too many.",
+    task="Return the largest batch whose first input is answered within the deadline. Inputs arrive `gap` "
+         "apart; the batch starts when its last one is there, and takes `fixed + batch * each`. 0 if even "
+         "one is too many.",
     reference=_largest_batch,
     cases=[
         Case(2, 1, 0, 10, about="all inputs are there already"),

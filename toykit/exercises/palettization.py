@@ -12,8 +12,8 @@ def _uniform_table(weights, bits):
 
 uniform_table = Exercise(
     name="uniform_table",
-    task="Return a table of 2**bits evenly spaced values, of which the first is the smallest weight and the last "
-         "the largest.",
+    task="Return a table of `2**bits` evenly spaced values, of which the first is the smallest weight and "
+         "the last the largest.",
     reference=_uniform_table,
     cases=[
         Case(np.array([0.0, 1.0, 3.0, 2.0]), 2, about="four values: 0, 1, 2 and 3"),
@@ -54,8 +54,8 @@ def _random_lloyd_case(rng):
 
 lloyd_step = Exercise(
     name="lloyd_step",
-    task="Give each value to its nearest centroid, and return each centroid moved to the mean of the values it was "
-         "given, in the order of the centroids. A centroid that is given nothing stays.",
+    task="Give each value to its nearest centroid, and return each centroid moved to the mean of the values "
+         "it was given, in the order of the centroids. A centroid that is given nothing stays.",
     reference=_lloyd_step,
     cases=[
         Case(np.array([0.0, 1.0, 9.0, 11.0]), np.array([0.0, 10.0]), about="two and two"),
@@ -111,8 +111,8 @@ def _by_key(values, centroids, key, middle=np.mean):
 pack_indices = Exercise(
     name="pack_indices",
     dtype="uint8",
-    task="Return the indices as a uint8 array of whole bytes: bits bits each, the lowest bit first, each byte filled "
-         "from its lowest bit, and what is left of the last byte zero.",
+    task="Return the indices as a uint8 array of whole bytes: `bits` bits each, the lowest bit first, each "
+         "byte filled from its lowest bit, and what is left of the last byte zero.",
     reference=lambda indices, bits: packing.pack(indices, bits),
     cases=[
         Case(np.array([1, 0, 1, 1, 0, 0, 0, 1], np.uint8), 1, about="eight bits, one byte"),
@@ -172,8 +172,8 @@ def _best_border(values):
 
 best_border = Exercise(
     name="best_border",
-    task="Return the least squared error that two clusters can reach: try every border between neighbours in the "
-         "sorted values, and replace both sides by their means.",
+    task="Return the least squared error that two clusters can reach: try every border between neighbours in "
+         "the sorted values, and replace both sides by their means.",
     reference=_best_border,
     cases=[
         Case(np.array([0.0, 2.0, 10.0]), about="the border is between 2 and 10"),

@@ -20,7 +20,7 @@ def _random_mask_case(rng):
 pruning_mask = Exercise(
     name="pruning_mask",
     dtype="bool",
-    task="Return a boolean array that is False for the share sparsity of the weights that are nearest to "
+    task="Return a boolean array that is `False` for the share `sparsity` of the weights that are nearest to "
          "zero, and for those tied with them.",
     reference=_pruning_mask,
     cases=[
@@ -132,8 +132,8 @@ def _random_n_m_case(rng):
 n_m_mask = Exercise(
     name="n_m_mask",
     dtype="bool",
-    task="Return a boolean array that is False for the n weights nearest to zero in each group of m "
-         "neighbours in a row; of equal ones the first goes. m divides the length of a row.",
+    task="Return a boolean array that is `False` for the `n` weights nearest to zero in each group of `m` "
+         "neighbours in a row; of equal ones the first goes. `m` divides the length of a row.",
     reference=_n_m_mask,
     cases=[
         Case(np.array([[1.0, 2.0, 4.0, 3.0]]), 1, 2, about="two pairs"),

@@ -66,8 +66,8 @@ def _affine_like(step, clip=True):
 quantize_affine = Exercise(
     name="quantize_affine",
     dtype="int8",
-    task="Return int8 codes: how many steps of size scale each weight is, rounded (halves to the even neighbour), "
-         "then shifted by zero_point, and kept between -128 and 127.",
+    task="Return int8 codes: how many steps of size `scale` each weight is, rounded (halves to the even "
+         "neighbour), then shifted by `zero_point`, and kept between -128 and 127.",
     reference=_quantize_affine,
     cases=[
         Case(np.array([0.0, 1.0, -2.0]), 1.0, 0, about="one step is worth 1"),

@@ -16,8 +16,8 @@ def _noisy(rng):
 
 signal_to_noise = Exercise(
     name="signal_to_noise",
-    task="Return ten times the decimal logarithm of the weights' energy over the errors' energy. The energy of an "
-         "array is the sum of its squares.",
+    task="Return ten times the decimal logarithm of the weights' energy over the errors' energy. The energy "
+         "of an array is the sum of its squares.",
     reference=_signal_to_noise,
     cases=[
         Case(np.array([1.0, 1.0]), np.array([0.9, 1.1]), about="errors of a tenth: a hundredth of the energy"),
@@ -49,8 +49,9 @@ def _joint_bits(sparsity, bits):
 
 joint_bits = Exercise(
     name="joint_bits",
-    task="Return the bits a weight of a tensor that is pruned and then palettized or quantized: one bit of mask for "
-         "every weight, and a code of that many bits for each weight that stays. Scales and tables are left out.",
+    task="Return the bits a weight of a tensor that is pruned and then palettized or quantized: one bit of "
+         "mask for every weight, and a code of that many bits for each weight that stays. Scales and tables "
+         "are left out.",
     reference=_joint_bits,
     cases=[
         Case(0.5, 16, about="the survivors stay in float16"),
@@ -83,8 +84,8 @@ def _cheapest(bits, snr, enough):
 
 cheapest = Exercise(
     name="cheapest",
-    task="Return the index of the setting with the fewest bits among those whose signal to noise is at least enough; "
-         "-1 if there is none.",
+    task="Return the index of the setting with the fewest bits among those whose signal to noise is at least "
+         "`enough`; -1 if there is none.",
     reference=_cheapest,
     cases=[
         Case(np.array([8.0, 4.0, 2.0]), np.array([40.0, 20.0, 8.0]), 15.0, about="the middle one is enough"),

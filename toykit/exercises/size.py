@@ -11,8 +11,8 @@ def _conv_parameters(in_channels, out_channels, kernel_size, bias):
 
 conv_parameters = Exercise(
     name="conv_parameters",
-    task="Return how many parameters a convolution with a square kernel has, its biases included if bias is "
-         "True.",
+    task="Return how many parameters a convolution with a square kernel has, its biases included if `bias` "
+         "is True.",
     reference=_conv_parameters,
     cases=[
         Case(2, 3, 1, False, about="one weight for each pair of channels"),
@@ -51,7 +51,7 @@ def _over(got, want, ratio):
 
 model_size = Exercise(
     name="model_size",
-    task="Return the size of a model's parameters in MB (10**6 bytes) and in MiB (2**20 bytes), as two "
+    task="Return the size of a model's parameters in MB (`10**6` bytes) and in MiB (`2**20` bytes), as two "
          "numbers.",
     reference=_model_size,
     cases=[
@@ -92,8 +92,8 @@ def _weight_file_bytes(sizes):
 
 weight_file_bytes = Exercise(
     name="weight_file_bytes",
-    task="Return the bytes of a weight.bin that holds arrays of these sizes: a header of 64, then for each "
-         "array a record of 64 and its data; record and data each start at a multiple of 64.",
+    task="Return the bytes of a `weight.bin` that holds arrays of these `sizes`: a header of 64, then for "
+         "each array a record of 64 and its data; record and data each start at a multiple of 64.",
     reference=_weight_file_bytes,
     cases=[
         Case([64, 64], about="two arrays that fill their places"),

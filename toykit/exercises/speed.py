@@ -18,8 +18,8 @@ def _is(got, outputs, inputs, batch, weight_bytes, activation_bytes, operations=
 
 arithmetic_intensity = Exercise(
     name="arithmetic_intensity",
-    task="Return operations per byte of a linear layer: a multiplication and an addition are two operations; the "
-         "weights are read once for the whole batch, and inputs and outputs are float16.",
+    task="Return operations per byte of a linear layer: a multiplication and an addition are two operations; "
+         "the weights are read once for the whole batch, and inputs and outputs are float16.",
     reference=_arithmetic_intensity,
     cases=[
         Case(4, 4, 1, 16, about="a tiny layer: 32 operations, 32 bytes of weights, 16 of inputs and outputs"),
@@ -62,8 +62,9 @@ def _break_even_batch(operations, bandwidth, unpacking):
 
 break_even_batch = Exercise(
     name="break_even_batch",
-    task="Return the smallest batch for which just in time is not faster than ahead of time: reading a float16 weight "
-         "takes 2 / bandwidth, and just in time each weight costs `unpacking` operations before its 2 * batch.",
+    task="Return the smallest batch for which just in time is not faster than ahead of time: reading a "
+         "float16 weight takes `2 / bandwidth`, and just in time each weight costs `unpacking` operations "
+         "before its `2 * batch`.",
     reference=_break_even_batch,
     cases=[
         Case(100, 10, 0, about="ten operations a byte, and unpacking costs nothing"),
@@ -122,8 +123,8 @@ def _random_choice(rng):
 
 choose_format = Exercise(
     name="choose_format",
-    task="Return the number of the fastest format for a layer on a chip, by the roofline plus the cost of its tables. "
-         "Of equally fast ones take the one with the most bits.",
+    task="Return the number of the fastest format for a layer on a chip, by the roofline plus the cost of "
+         "its tables. Of equally fast ones take the one with the most bits.",
     reference=_choose_format,
     cases=[
         Case(2_000_000, 2_000_000, [(16, 0), (8, 0), (4, 0)], (1e12, 1e10, 0.0), about="reading is the bottleneck"),

@@ -28,8 +28,8 @@ def _random_candidates(rng):
 
 smallest_good = Exercise(
     name="smallest_good",
-    task="Return the number of the smallest candidate, counted from 0, that is at most max_bytes large and whose accuracy, "
-         "less its interval, still reaches what is needed; -1 if there is none.",
+    task="Return the number of the smallest candidate, counted from 0, that is at most `max_bytes` large and "
+         "whose accuracy, less its interval, still reaches what is `needed`; -1 if there is none.",
     reference=_smallest_good,
     cases=[
         Case(np.array([40, 20, 10]), np.array([0.9, 0.9, 0.5]), np.array([0.0, 0.0, 0.0]), 30, 0.8,
@@ -75,8 +75,9 @@ _NEVER = float("nan")
 
 next_step = Exercise(
     name="next_step",
-    task="Return what comes next: 0 ship it, 1 calibrate, 2 train, 3 change the limits. Accuracies that were not measured "
-         "are NaN; samples and training say whether you have what calibrating and training need. Cheap steps first.",
+    task="Return what comes next: 0 ship it, 1 calibrate, 2 train, 3 change the limits. Accuracies that were "
+         "not measured are NaN; `samples` and `training` say whether you have what calibrating and training "
+         "need. Cheap steps first.",
     reference=_next_step,
     cases=[
         Case(0.8, 0.9, _NEVER, _NEVER, True, True, about="good enough without any data"),
@@ -123,8 +124,8 @@ def _settled_pairs(times):
 
 settled_pairs = Exercise(
     name="settled_pairs",
-    task="Return of how many pairs of candidates (columns) every chip (rows) says the same: that the one is faster than the "
-         "other. Equally fast on some chip is not settled.",
+    task="Return of how many pairs of candidates (columns) every chip (rows) says the same: that the one is "
+         "faster than the other. Equally fast on some chip is not settled.",
     reference=_settled_pairs,
     cases=[
         Case(np.array([[1.0, 2.0], [3.0, 4.0]]), about="two chips agree"),

@@ -19,9 +19,9 @@ def _random_ste_case(rng):
 
 ste_backward = Exercise(
     name="ste_backward",
-    task="Return the gradient with respect to x, given the gradient with respect to clip(round(x / scale), "
-         "low, high) * "
-         "scale: it passes unchanged where the code is inside low to high, and is 0 where it was clipped.",
+    task="Return the gradient with respect to `x`, given the gradient with respect to `clip(round(x / "
+         "scale), low, high) * scale`: it passes unchanged where the code is inside `low` to `high`, and is "
+         "0 where it was clipped.",
     reference=_ste_backward,
     cases=[
         Case(np.array([0.2, 0.6, -13.0]), 1.0, -8, 7, np.array([1.0, 2.0, -3.0]), about="the last one is "
@@ -76,9 +76,8 @@ def _random_schedule_case(rng):
 
 pruning_schedule = Exercise(
     name="pruning_schedule",
-    task="Return the sparsity after a step: 0 until begin, target from end on, and between them the cubic "
-         "schedule that "
-         "prunes much at first and little at last.",
+    task="Return the sparsity after a step: 0 until `begin`, `target` from `end` on, and between them the "
+         "cubic schedule that prunes much at first and little at last.",
     reference=_pruning_schedule,
     cases=[
         Case(10, 10, 20, 0.8, about="the first step of the schedule"),
@@ -140,10 +139,8 @@ def _gives(got, w, closeness, axis=1):
 dkm_step = Exercise(
     name="dkm_step",
     task="Return the centroids after one step of differentiable k-means: every weight shares its attention "
-         "among the "
-         "centroids (softmax of minus the squared distance over the temperature), and each centroid moves "
-         "to the mean of "
-         "the weights, weighted with their attention.",
+         "among the centroids (softmax of minus the squared distance over the temperature), and each "
+         "centroid moves to the mean of the weights, weighted with their attention.",
     reference=_dkm_step,
     cases=[
         Case(np.array([0.0, 1.0, 2.0, 5.0]), np.array([0.5, 3.0]), 4.0, about="a high temperature: the "
@@ -207,11 +204,9 @@ def _random_gptq_case(rng):
 
 gptq_column = Exercise(
     name="gptq_column",
-    task="Quantize the first weight of a row to the nearest multiple of scale, and return the row in which "
-         "the other "
-         "weights have moved to make up for it: by the error, over the first diagonal entry of the inverse "
-         "Hessian, times "
-         "the inverse Hessian's first row.",
+    task="Quantize the first weight of a row to the nearest multiple of `scale`, and return the row in which "
+         "the other weights have moved to make up for it: by the error, over the first diagonal entry of the "
+         "inverse Hessian, times the inverse Hessian's first row.",
     reference=_gptq_column,
     cases=[
         Case(np.array([0.7, 0.6, 0.3]), np.array([[4.0, 2.0, -1.0], [2.0, 3.0, 0.0], [-1.0, 0.0, 2.0]]), 1.0,

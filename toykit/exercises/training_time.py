@@ -44,8 +44,8 @@ def _steps(config):
 
 pruning_config = Exercise(
     name="pruning_config",
-    task="Return the dictionary for MagnitudePrunerConfig.from_dict: sparsity target, masks moved every so "
-         "many steps from begin to end, both included, and None for each layer in skip.",
+    task="Return the dictionary for `MagnitudePrunerConfig.from_dict`: sparsity `target`, masks moved "
+         "`every` so many steps from `begin` to `end`, both included, and `None` for each layer in `skip`.",
     reference=_pruning_config,
     cases=[
         Case(0.75, 0, 120, 10, ("conv1",), about="the chapter's own: steps 0, 10, ..., 120"),
@@ -94,9 +94,9 @@ def _random_held_case(rng):
 
 held_sparsity = Exercise(
     name="held_sparsity",
-    task="Return the sparsity after a step: 0 before the first listed step, the cubic climb from initial to "
-         "target over the entries of the list, and between two entries what the earlier one left. A list of one entry "
-         "goes to target at once.",
+    task="Return the sparsity after a step: 0 before the first listed step, the cubic climb from `initial` "
+         "to `target` over the entries of the list, and between two entries what the earlier one left. A "
+         "list of one entry goes to `target` at once.",
     reference=_held_sparsity,
     cases=[
         Case(10, [0, 10, 20], 0.0, 0.8, about="at the middle entry of three"),
@@ -157,8 +157,8 @@ def _random_range_case(rng):
 
 range_to_codes = Exercise(
     name="range_to_codes",
-    task="Return the scale and the zero point with which the codes 0 to 255 cover what was seen, from low to "
-         "high, widened so that zero is inside.",
+    task="Return the scale and the zero point with which the codes 0 to 255 cover what was seen, from `low` "
+         "to `high`, widened so that zero is inside.",
     reference=_range_to_codes,
     cases=[
         Case(0.0, 2.55, about="nothing negative: zero is the first code"),
@@ -212,8 +212,8 @@ def _random_target_case(rng):
 
 minimum_target = Exercise(
     name="minimum_target",
-    task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed. The techniques "
-         "may be named in any order.",
+    task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed. The "
+         "techniques may be named in any order.",
     reference=_minimum_target,
     cases=[
         Case(("sparse",), 16, "per_tensor", 16, about="a mask and float16 values"),
