@@ -40,6 +40,17 @@ def moved(row, c, scale, sign=-1, divide=True):
     return out
 
 
+def by_columns(row, hessian, scale, order, whole=None, sign=-1):
+    row, free = row.astype(float), list(order)
+    while free:
+        c = np.linalg.inv(hessian[np.ix_(free, free)]) if whole is None else whole[np.ix_(free, free)]
+        nearest = np.round(row[free[0]] / scale) * scale
+        row[free] += sign * (row[free[0]] - nearest) / c[0, 0] * c[0]
+        row[free[0]] = nearest
+        free = free[1:]
+    return row
+
+
 def only_first(row, c, scale):
     out = row.copy()
     out[0] = rounded(row, scale)
@@ -97,5 +108,24 @@ WRONG = {
         (lambda row, c, s: moved(row, c, s, divide=False), "Divide by the diagonal"),
         (lambda row, c, s: np.r_[row[0], moved(row, c, s)[1:]], "exactly"),
         (lambda row, c, s: moved(row, np.linalg.inv(c), s), "not those of the Hessian"),
+    ],
+    "gptq_row": [
+        (lambda row, h, s, order: np.round(row / s) * s, "The later ones have to move first"),
+        (lambda row, h, s, order: by_columns(row, h, s, np.arange(len(row))), "which column is fixed first"),
+        (lambda row, h, s, order: by_columns(row, h, s, order)[order], "stays in its own order"),
+        (lambda row, h, s, order: by_columns(row, h, s, order, whole=np.linalg.inv(h)), "each time anew"),
+        (lambda row, h, s, order: by_columns(row, h, s, order, whole=h), "inverse of the Hessian"),
+        (lambda row, h, s, order: by_columns(row, h, s, order[:-1]), "rounded when its turn comes"),
+        (lambda row, h, s, order: by_columns(row, h, s, order, sign=1), "wrong way"),
+        (lambda row, h, s, order: np.zeros(len(row)), "A loop over order"),
+    ],
+    "damped_hessian": [
+        (lambda x, d: x @ x.T + d * np.diagonal(x @ x.T).mean() * np.eye(len(x)), "samples are summed up"),
+        (lambda x, d: x.T @ x, "without damping"),
+        (lambda x, d: x.T @ x + d * np.diagonal(x.T @ x).mean(), "Only the diagonal"),
+        (lambda x, d: x.T @ x + d * np.eye(x.shape[1]), "is a share"),
+        (lambda x, d: x.T @ x + d * (x.T @ x).mean() * np.eye(x.shape[1]), "not of the whole matrix"),
+        (lambda x, d: x.T @ x + d * np.diag(np.diagonal(x.T @ x)), "not a share of its own"),
+        (lambda x, d: (x.T @ x + d * np.diagonal(x.T @ x).mean() * np.eye(x.shape[1])) / len(x), "not the mean"),
     ],
 }

@@ -241,3 +241,101 @@ gptq_column = Exercise(
     hint="Three numbers: the rounded weight, the error that rounding made, and how far each other weight moves for one "
          "unit of it.",
 )
+
+
+def _gptq_row(row, hessian, scale, order):
+    return _fixed(row, hessian, scale, order)
+
+
+def _fixed(row, hessian, scale, order, anew=True, inverted=True, sign=-1):
+    """GPTQ over a row; the switches spoil a step, to recognise a mistake."""
+    row, free = row.astype(float), list(order)
+    whole = np.linalg.inv(hessian) if inverted else hessian
+    while free:
+        part = np.ix_(free, free)
+        inverse = whole[part] if not anew or not inverted else np.linalg.inv(hessian[part])
+        rounded = np.round(row[free[0]] / scale) * scale
+        row[free] += sign * (row[free[0]] - rounded) / inverse[0, 0] * inverse[0]
+        row[free[0]] = rounded
+        free = free[1:]
+    return row
+
+
+def _random_row_case(rng):
+    factors = rng.normal(size=(6, 4)).round(1)
+    hessian = (factors.T @ factors + np.eye(4)).round(2)
+    return rng.normal(size=4).round(2) + 0.003, hessian, float(rng.choice([0.25, 0.5])), rng.permutation(4)
+
+
+_HESSIAN = np.array([[3.0, 2, 1, 1, 0], [2, 4, 2, 0, 1], [1, 2, 5, 2, 2], [1, 0, 2, 3, 1], [0, 1, 2, 1, 2]])
+
+gptq_row = Exercise(
+    name="gptq_row",
+    task="Return a row quantized by GPTQ to multiples of `scale`. Its columns are fixed one after the other, in "
+    "`order`: each is rounded to the nearest, and those that come after it in `order` move as in exercise 1, with "
+    "the inverse of the part of `hessian` that belongs to this column and the ones after it.",
+    reference=_gptq_row,
+    cases=[
+        Case(np.array([0.5, -1.6, -0.4, 1.1, -0.6]), _HESSIAN, 0.25, np.arange(5), about="from left to right"),
+        Case(np.array([-1.1, 0.9, -0.4, -0.5, -1.3]), _HESSIAN, 0.25, np.array([2, 1, 0, 3, 4]),
+             about="the largest diagonal entry first"),
+        Case(np.array([0.4, 1.6]), np.eye(2), 1.0, np.array([1, 0]), about="inputs that have nothing to do with each other"),
+        Case(np.array([0.3]), np.array([[2.0]]), 0.5, np.array([0]), about="a single column"),
+    ],
+    random=_random_row_case,
+    tolerance=1e-9,
+    hints=[
+        Hint("`order` says which column is fixed first, second and so on.",
+             lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, range(len(row))))),
+        Hint("The row stays in its own order: column 0 is still the first entry of what you return.",
+             lambda got, want, row, h, s, order: np.allclose(got, want[order])),
+        Hint("When a column is fixed it drops out: invert the part of the Hessian that is left, each time anew.",
+             lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, anew=False))),
+        Hint("The rule wants the inverse of the Hessian.",
+             lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, inverted=False))),
+        Hint("The later ones moved the wrong way, and doubled the error. Which sign has (weight - rounded)?",
+             lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, sign=1))),
+        Hint("Every weight went to its own nearest multiple. The later ones have to move first.",
+             lambda got, want, row, h, s, order: np.allclose(got, np.round(row / s) * s)),
+        Hint("At the end every entry is a multiple of scale: each column is rounded when its turn comes.",
+             lambda got, want, row, h, s, order: not np.allclose(np.round(got / s), got / s)),
+    ],
+    hint="A loop over order: invert hessian[np.ix_(free, free)], round the first of the free columns, move all of them, "
+         "and take the first one out.",
+)
+
+
+def _damped_hessian(inputs, damping):
+    hessian = inputs.T @ inputs
+    return hessian + damping * np.diagonal(hessian).mean() * np.eye(len(hessian))
+
+
+damped_hessian = Exercise(
+    name="damped_hessian",
+    task="Return the Hessian of a layer's `inputs`, which have a row for each sample: their transpose times themselves. "
+    "Add to each entry of its diagonal the mean of the diagonal times `damping`.",
+    reference=_damped_hessian,
+    cases=[
+        Case(np.array([[1.0, 2.0]]), 0.0, about="one sample, no damping: no inverse either"),
+        Case(np.array([[1.0, 2.0]]), 0.1, about="one sample"),
+        Case(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.5, about="three samples, two columns"),
+        Case(np.array([[3.0, 0.0], [4.0, 0.0]]), 0.01, about="a column whose inputs are all zero"),
+    ],
+    random=lambda rng: (rng.normal(size=rng.integers(1, 7, 2)).round(1), float(rng.choice([0.01, 0.1, 1.0]))),
+    tolerance=1e-9,
+    hints=[
+        Hint("One row and one column for each input of the layer: the samples are summed up.",
+             lambda got, want, x, d: np.shape(got) == (len(x), len(x)) != want.shape, anything=True),
+        Hint("That is the Hessian without damping.", lambda got, want, x, d: np.allclose(got, x.T @ x)),
+        Hint("Only the diagonal is damped: the entries beside it stay.",
+             lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.diagonal(x.T @ x).mean())),
+        Hint("damping is a share, of the mean of the diagonal.",
+             lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.eye(x.shape[1]))),
+        Hint("The mean of the diagonal, not of the whole matrix.",
+             lambda got, want, x, d: np.allclose(got, x.T @ x + d * (x.T @ x).mean() * np.eye(x.shape[1]))),
+        Hint("Each entry of the diagonal gets the same: the mean times damping, not a share of its own.",
+             lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.diag(np.diagonal(x.T @ x)))),
+        Hint("The sum over the samples, not the mean.", lambda got, want, x, d: np.allclose(got * len(x), want)),
+    ],
+    hint="inputs.T @ inputs first; then np.diagonal, its mean, and np.eye.",
+)
