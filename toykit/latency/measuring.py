@@ -60,8 +60,8 @@ def measure(functions, rounds=9, at_least=0.005, threads=1, memory=0, progress=F
 
     Parameters
     ----------
-    functions : dict of str to callable
-        Each is called without arguments.
+    functions : dict of callable
+        By names, which may be numbers. Each is called without arguments.
     rounds : int
         How often all take their turn.
     at_least : float
@@ -78,7 +78,8 @@ def measure(functions, rounds=9, at_least=0.005, threads=1, memory=0, progress=F
 
     Returns
     -------
-    dict of str to Measurement
+    dict of Measurement
+        By the same names.
 
     Examples
     --------
@@ -91,7 +92,6 @@ def measure(functions, rounds=9, at_least=0.005, threads=1, memory=0, progress=F
     if not functions:
         raise ValueError("functions must hold at least one function by its name")
     for name, function in functions.items():
-        check_type("a name in functions", name, str, "a text")
         check_type(f"functions[{name!r}]", function, Callable, "a function")
     at_least = check_number("at_least", at_least, 0, 3600)
     memory, progress = check_int("memory", memory, range(2**63)), check_flag("progress", progress)
