@@ -25,7 +25,10 @@ def immediate(array):
 
 
 def boolean(value):
-    return {"type": forms.tensor_type("bool", ()), "immediateValue": {"tensor": {"bools": {"values": [value]}}}}
+    return {
+        "type": forms.tensor_type("bool", ()),
+        "immediateValue": {"tensor": {"bools": {"values": [value]}}},
+    }
 
 
 def operation(op, name, given, kind):
@@ -47,7 +50,9 @@ class File:
         """The "Value" message of an array."""
         self.content += bytes(-len(self.content) % 64)
         offset, data = len(self.content), np.ascontiguousarray(array).tobytes()
-        record = struct.pack("<IIQQQ", weightbin.SENTINEL, _CODES[array.dtype.name], len(data), offset + 64, 0)
+        record = struct.pack(
+            "<IIQQQ", weightbin.SENTINEL, _CODES[array.dtype.name], len(data), offset + 64, 0
+        )
         self.content += record.ljust(64, b"\0") + data
         self.count += 1
         struct.pack_into("<II", self.content, 0, self.count, 2)
@@ -61,12 +66,24 @@ def layer(number, kind, weight):
     outputs, inputs = weight.shape[0], weight.shape[1] if weight.ndim > 1 else 1
     typed = lambda *shape: forms.tensor_type(dtype, shape)  # noqa: E731
     if kind == "linear":
-        return [operation("linear", f"y{number}", {"x": x, "weight": name}, typed(ROWS, outputs))], (ROWS, inputs), dtype
+        return (
+            [operation("linear", f"y{number}", {"x": x, "weight": name}, typed(ROWS, outputs))],
+            (ROWS, inputs),
+            dtype,
+        )
     if kind == "tied":  # as it is and transposed
-        there = operation("matmul", f"z{number}", {"x": x, "y": name, "transpose_x": boolean(False),
-                                                   "transpose_y": boolean(True)}, typed(ROWS, outputs))
-        back = operation("matmul", f"y{number}", {"x": f"z{number}", "y": name, "transpose_x": boolean(False),
-                                                  "transpose_y": boolean(False)}, typed(ROWS, inputs))
+        there = operation(
+            "matmul",
+            f"z{number}",
+            {"x": x, "y": name, "transpose_x": boolean(False), "transpose_y": boolean(True)},
+            typed(ROWS, outputs),
+        )
+        back = operation(
+            "matmul",
+            f"y{number}",
+            {"x": f"z{number}", "y": name, "transpose_x": boolean(False), "transpose_y": boolean(False)},
+            typed(ROWS, inputs),
+        )
         return [there, back], (ROWS, inputs), dtype
     if kind == "matmul":
         given = {"x": x, "y": name, "transpose_x": boolean(False), "transpose_y": boolean(False)}
@@ -75,11 +92,22 @@ def layer(number, kind, weight):
         given = {"x": name, "indices": x, "axis": immediate(np.int32(0))}
         return [operation("gather", f"y{number}", given, typed(ROWS, *weight.shape[1:]))], (ROWS,), "int32"
     if kind == "add":
-        return [operation("add", f"y{number}", {"x": x, "y": name}, typed(*weight.shape))], weight.shape, dtype
+        return (
+            [operation("add", f"y{number}", {"x": x, "y": name}, typed(*weight.shape))],
+            weight.shape,
+            dtype,
+        )
     spatial = weight.ndim - 2
     ones = immediate(np.ones(spatial, np.int32))
-    given = {"x": x, "weight": name, "strides": ones, "pad_type": forms.text("valid"),
-             "pad": immediate(np.zeros(2 * spatial, np.int32)), "dilations": ones, "groups": immediate(np.int32(1))}
+    given = {
+        "x": x,
+        "weight": name,
+        "strides": ones,
+        "pad_type": forms.text("valid"),
+        "pad": immediate(np.zeros(2 * spatial, np.int32)),
+        "dilations": ones,
+        "groups": immediate(np.int32(1)),
+    }
     channels, made = (inputs, outputs) if kind == "conv" else (outputs, inputs)
     size = [n if kind == "conv" else 1 for n in weight.shape[2:]]
     result = [1 if kind == "conv" else n for n in weight.shape[2:]]
@@ -122,7 +150,10 @@ def write(path, layers, version=9):
         "specificationVersion": version,
         "description": {
             "input": features,
-            "output": [{"name": name, "type": {"multiArrayType": {"dataType": _FEATURES["float32"]}}} for name in outputs],
+            "output": [
+                {"name": name, "type": {"multiArrayType": {"dataType": _FEATURES["float32"]}}}
+                for name in outputs
+            ],
             "metadata": {"author": "someone"},
         },
         "mlProgram": protobuf.encode({"version": 1, "functions": {"main": function}}, "Program"),
@@ -131,7 +162,12 @@ def write(path, layers, version=9):
     weights.mkdir(parents=True)
     (path / MODEL).write_bytes(protobuf.encode(model, "Model"))
     (weights / "weight.bin").write_bytes(file.content)
-    entry = {"author": "com.apple.CoreML", "description": "a network", "name": "model.mlmodel", "path": "com.apple.CoreML/model.mlmodel"}
+    entry = {
+        "author": "com.apple.CoreML",
+        "description": "a network",
+        "name": "model.mlmodel",
+        "path": "com.apple.CoreML/model.mlmodel",
+    }
     entries = {"A": entry, "B": entry | {"name": "weights", "path": "com.apple.CoreML/weights"}}
     manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": "A"}
     (path / "Manifest.json").write_text(json.dumps(manifest))

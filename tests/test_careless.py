@@ -31,8 +31,11 @@ def calls(draw):
     """A function, and the odd value of each of its arguments that gets one."""
     name = draw(st.sampled_from(sorted(careless.functions())))
     arguments = list(careless.parameters(careless.functions()[name]()))
-    odd = draw(st.lists(st.sampled_from(arguments), min_size=1, max_size=draw(st.sampled_from([1, 1, 1, 2])),
-                        unique=True))  # fmt: skip
+    odd = draw(
+        st.lists(
+            st.sampled_from(arguments), min_size=1, max_size=draw(st.sampled_from([1, 1, 1, 2])), unique=True
+        )
+    )
     return name, {argument: draw(st.sampled_from(list(careless.ODD))) for argument in odd}
 
 
@@ -75,6 +78,7 @@ def snapshot(value):
 @contextlib.contextmanager
 def no_longer_than(seconds):
     """A guard against calls that never end; nothing here is meant to take a second."""
+
     def stop(signum, frame):
         raise KeyboardInterrupt(f"still running after {seconds} s")
 
@@ -93,7 +97,13 @@ def outcome(name, odd):
     made = arguments_of(name, function, odd)
     before = {argument: snapshot(value) for argument, value in made.items()}
     try:
-        with warnings.catch_warnings(), no_longer_than(30), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), np.errstate(all="ignore"):
+        with (
+            warnings.catch_warnings(),
+            no_longer_than(30),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            np.errstate(all="ignore"),
+        ):
             warnings.simplefilter("ignore")
             function(**made)
         ended = "answer"
@@ -104,7 +114,9 @@ def outcome(name, odd):
         frame = traceback.extract_tb(error.__traceback__)[-1]
         text = str(error)
         if not any(re.search(rf"\b{re.escape(argument)}\b", text) for argument in names):
-            ended = f"WRONG: names no argument: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
+            ended = (
+                f"WRONG: names no argument: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
+            )
         elif not frame.filename.startswith(PACKAGE) and frame.filename != __file__:
             ended = f"WRONG: not ours: {type(error).__name__}: {text} ({frame.filename}:{frame.lineno})"
         else:

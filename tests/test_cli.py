@@ -32,7 +32,9 @@ test = ["pytest>=8"]
 def book(tmp_path):
     """A folder with a list of packages, as a clone of the book has."""
     (tmp_path / "pyproject.toml").write_text(PROJECT)
-    (tmp_path / "constraints.txt").write_text("# pins\ncoremltools==9.0\nnumpy==2.4.6\ntorch==2.13.0\nzipp==4.1.2\n")
+    (tmp_path / "constraints.txt").write_text(
+        "# pins\ncoremltools==9.0\nnumpy==2.4.6\ntorch==2.13.0\nzipp==4.1.2\n"
+    )
     return tmp_path
 
 
@@ -60,13 +62,13 @@ def test_a_complete_machine_has_nothing_to_fix(book, installed):
 
 def test_a_missing_package_is_to_be_fixed(book, installed):
     del installed["torch"]
-    missing = [finding for finding in doctor.packages(book) if finding.name == "torch"][0]
+    missing = next(finding for finding in doctor.packages(book) if finding.name == "torch")
     assert (missing.status, missing.found, missing.advice) == ("problem", "not installed", "Run: make setup")
 
 
 def test_another_version_is_worth_a_note(book, installed):
     installed["numpy"] = "2.1.0"
-    other = [finding for finding in doctor.packages(book) if finding.name == "numpy"][0]
+    other = next(finding for finding in doctor.packages(book) if finding.name == "numpy")
     assert other.status == "note"
     assert "the book was made with 2.4.6" in other.found
     assert "pip install 'numpy==2.4.6'" in other.advice
@@ -85,19 +87,32 @@ def test_a_toykit_without_its_book_says_so(tmp_path):
     assert finding.status == "note" and "folder of the book" in finding.advice
 
 
-@pytest.mark.parametrize("version, expected", [
-    ((3, 9, 6), "problem"), ((3, 10, 1), "problem"), ((3, 11, 0), "ok"), ((3, 13, 9), "ok"), ((3, 14, 0), "problem"),
-])
+@pytest.mark.parametrize(
+    "version, expected",
+    [
+        ((3, 9, 6), "problem"),
+        ((3, 10, 1), "problem"),
+        ((3, 11, 0), "ok"),
+        ((3, 13, 9), "ok"),
+        ((3, 14, 0), "problem"),
+    ],
+)
 def test_pythons(version, expected):
     finding = doctor.python(version)
     assert finding.status == expected
     assert bool(finding.advice) == (expected == "problem")
 
 
-@pytest.mark.parametrize("name, machine, expected", [
-    ("Darwin", "arm64", "ok"), ("Darwin", "x86_64", "ok"), ("Linux", "x86_64", "ok"),
-    ("Linux", "aarch64", "note"), ("Windows", "AMD64", "note"),
-])
+@pytest.mark.parametrize(
+    "name, machine, expected",
+    [
+        ("Darwin", "arm64", "ok"),
+        ("Darwin", "x86_64", "ok"),
+        ("Linux", "x86_64", "ok"),
+        ("Linux", "aarch64", "note"),
+        ("Windows", "AMD64", "note"),
+    ],
+)
 def test_systems(name, machine, expected):
     assert doctor.system(name, machine).status == expected
 
@@ -141,10 +156,13 @@ def test_the_status_tells_scripts_what_the_text_tells_people(monkeypatch, capsys
 
 
 def test_the_command_runs_here():
-    result = subprocess.run([sys.executable, "-m", "toykit.cli", "doctor", "--json"], capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "toykit.cli", "doctor", "--json"], capture_output=True, text=True
+    )
     assert result.returncode in (0, 1)
     assert {"Python", "System", "numpy", "Memory", "Disk", "Browser"} <= {
-        finding["name"] for finding in json.loads(result.stdout)["findings"]}
+        finding["name"] for finding in json.loads(result.stdout)["findings"]
+    }
 
 
 @pytest.mark.parametrize("arguments", [[], ["heal"], ["doctor", "--loud"]])
@@ -292,7 +310,10 @@ def test_a_package_equals_itself(package, capsys):
         (["compress", "{}", "new.mlpackage", "--palettize", "4", "--group-size", "0"], "group_size"),
         (["compress", "{}", "new.mlpackage", "--quantize", "5"], "bits"),
         (["compress", "{}", "new.mlpackage", "--prune", "1.5"], "sparsity"),
-        (["compress", "{}", "new.mlpackage", "--quantize", "8", "--group-size", "8"], "goes with --palettize"),
+        (
+            ["compress", "{}", "new.mlpackage", "--quantize", "8", "--group-size", "8"],
+            "goes with --palettize",
+        ),
         (["compress", "{}", "new.mlpackage", "--prune", "0.5", "--block-size", "32"], "goes with --quantize"),
         (["compress", "{}", "new.txt", "--prune", "0.5"], ".mlpackage"),
         (["compare", "{}", "{}", "--samples", "0"], "samples"),
@@ -326,7 +347,9 @@ def test_a_package_that_appears_meanwhile_is_left_as_it_is(package, tmp_path, mo
 @nightly
 def test_of_two_compressions_to_one_name_exactly_one_writes(package, tmp_path):
     command = [sys.executable, "-m", "toykit.cli", "compress", str(package), str(tmp_path / "out.mlpackage")]
-    both = [subprocess.Popen([*command, "--palettize", bits], stderr=subprocess.PIPE, text=True) for bits in "24"]
+    both = [
+        subprocess.Popen([*command, "--palettize", bits], stderr=subprocess.PIPE, text=True) for bits in "24"
+    ]
     said = [one.communicate()[1] for one in both]
     assert sorted(one.returncode for one in both) == [0, 2] and not any("Traceback" in text for text in said)
     assert [file.name for file in tmp_path.iterdir()] == ["out.mlpackage"]
@@ -361,10 +384,14 @@ def things(tmp_path_factory):
         ("in.mlpackage/Data", "in.mlpackage itself"),
     ],
 )
-@pytest.mark.parametrize("command", [["size"], ["compare", "{0}"], ["compress", "{1}/out.mlpackage", "--prune", "0.5"]])
+@pytest.mark.parametrize(
+    "command", [["size"], ["compare", "{0}"], ["compress", "{1}/out.mlpackage", "--prune", "0.5"]]
+)
 def test_what_is_no_package_is_told_with_what_to_do(things, capsys, command, name, words):
     command, *rest = command
-    assert cli.main([command, str(things / name), *(word.format(things / name, things) for word in rest)]) == 2
+    assert (
+        cli.main([command, str(things / name), *(word.format(things / name, things) for word in rest)]) == 2
+    )
     said = capsys.readouterr()
     assert said.out == "" and words in said.err and said.err.count("\n") == 1
     assert not list(things.rglob("out.mlpackage"))

@@ -16,8 +16,45 @@ from toykit import cli, coreml
 torch = pytest.importorskip("torch")
 ct = pytest.importorskip("coremltools")
 
-WHOLE = ["-1", "0", "1", "2", "3", "4", "6", "8", "16", "100", "4.5", "nan", "", " 4", "1_0", "٣", "0x8", "9" * 30, "9" * 5000]
-REAL = ["-1", "0", "-0.0", "0.5", "1", "1.5", "30", "50", "nan", "inf", "-inf", "1e400", "5e-324", "", "half", "٠.٥"]
+WHOLE = [
+    "-1",
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "6",
+    "8",
+    "16",
+    "100",
+    "4.5",
+    "nan",
+    "",
+    " 4",
+    "1_0",
+    "٣",
+    "0x8",
+    "9" * 30,
+    "9" * 5000,
+]
+REAL = [
+    "-1",
+    "0",
+    "-0.0",
+    "0.5",
+    "1",
+    "1.5",
+    "30",
+    "50",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "5e-324",
+    "",
+    "half",
+    "٠.٥",
+]
 WORDS = ["", "main", "\x1b[2J", "\0", "\ud800", "a" * 300, "ß|<b>", "--", "-", "../..", "x\ny"]
 
 
@@ -30,7 +67,9 @@ def folder(tmp_path_factory):
     for name, target in (("a", "iOS18"), ("b", "iOS16")):
         net[0].bias.data += 0.01
         inputs = [ct.TensorType(name="x", shape=(1, 64))]
-        coreml.save(coreml.convert(net, torch.zeros(1, 64), target, inputs=inputs), folder / f"{name}.mlpackage")
+        coreml.save(
+            coreml.convert(net, torch.zeros(1, 64), target, inputs=inputs), folder / f"{name}.mlpackage"
+        )
     np.savez(folder / "in.npz", x=np.ones((2, 1, 64)))
     np.save(folder / "in.npy", np.ones((3, 1, 64)))
     np.savez(folder / "wrong.npz", y=np.ones(3))
@@ -41,12 +80,26 @@ def folder(tmp_path_factory):
 
 
 def contents(folder):
-    return {file.relative_to(folder): file.read_bytes() if file.is_file() else None for file in folder.rglob("*")}
+    return {
+        file.relative_to(folder): file.read_bytes() if file.is_file() else None for file in folder.rglob("*")
+    }
 
 
-names = st.sampled_from(["a.mlpackage"] * 16 + ["b.mlpackage"] * 6 + ["none.mlpackage", "empty", "file.mlpackage", "in.npz"])
-outputs = st.sampled_from(["out.mlpackage"] * 24 + [
-    "a.mlpackage", "a.mlpackage/out.mlpackage", "no/out.mlpackage", "out", "out.mlmodel", "file.mlpackage", "empty"])
+names = st.sampled_from(
+    ["a.mlpackage"] * 16 + ["b.mlpackage"] * 6 + ["none.mlpackage", "empty", "file.mlpackage", "in.npz"]
+)
+outputs = st.sampled_from(
+    ["out.mlpackage"] * 24
+    + [
+        "a.mlpackage",
+        "a.mlpackage/out.mlpackage",
+        "no/out.mlpackage",
+        "out",
+        "out.mlmodel",
+        "file.mlpackage",
+        "empty",
+    ]
+)
 odd = st.sampled_from(WORDS)
 files = st.sampled_from(["in.npz", "in.npy", "wrong.npz", "text.npz", "none.npz", "empty", "a.mlpackage"])
 
@@ -80,9 +133,15 @@ OPTIONS = {
 @st.composite
 def command_lines(draw):
     """A command with its options in any number and order; names of files are marked with a slash in front."""
-    command = draw(st.sampled_from(["size", "compress", "compress", "compress", "compare", "compare", "compare"]))
+    command = draw(
+        st.sampled_from(["size", "compress", "compress", "compress", "compare", "compare", "compare"])
+    )
     path = lambda name: name.map("/{}".format)  # noqa: E731
-    places = {"size": [path(names)], "compress": [path(names), path(outputs)], "compare": [path(names), path(names)]}
+    places = {
+        "size": [path(names)],
+        "compress": [path(names), path(outputs)],
+        "compare": [path(names), path(names)],
+    }
     arguments = [[draw(one if draw(st.integers(0, 39)) else odd)] for one in places[command]]
     known = OPTIONS[command]
     for option in draw(st.lists(st.sampled_from(sorted(known)), max_size=3, unique=True)) if known else []:

@@ -9,12 +9,23 @@ import pytest
 from hypothesis import given
 
 import toykit as tk
+from tests.strategies import weights
 from toykit import _optional
 from toykit.compressed import (
-    Compressed, check_array, check_choice, check_each, check_flag, check_fraction, check_int, check_names,
-    check_number, check_path, check_shape, check_weights, shown,
-)  # fmt: skip
-from tests.strategies import weights
+    Compressed,
+    check_array,
+    check_choice,
+    check_each,
+    check_flag,
+    check_fraction,
+    check_int,
+    check_names,
+    check_number,
+    check_path,
+    check_shape,
+    check_weights,
+    shown,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -203,7 +214,11 @@ def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, mon
         (lambda: check_flag("x", "no"), TypeError, "x must be True or False; got 'no'"),
         (lambda: check_array("x", [1.0, np.inf]), ValueError, r"x must be finite, got inf at \(1,\)"),
         (lambda: check_array("x", ["a"]), TypeError, "x must be an array of real numbers, got <U1"),
-        (lambda: check_array("x", [1.5], "iu"), TypeError, "x must be an array of whole numbers, got float64"),
+        (
+            lambda: check_array("x", [1.5], "iu"),
+            TypeError,
+            "x must be an array of whole numbers, got float64",
+        ),
         (lambda: check_array("x", [[1], [2]], shape=("n", 3)), ValueError, r"shape \(n, 3\), got \(2, 1\)"),
         (lambda: check_array("x", []), ValueError, "x must hold at least one number"),
         (lambda: check_array("x", [1e300], dtype=np.float32), ValueError, "x must fit into float32"),
@@ -215,7 +230,11 @@ def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, mon
         (lambda: check_names("x", ["a", 1]), TypeError, "x must be a sequence of texts; it holds 1"),
         (lambda: check_path("x", 3), TypeError, "x must be a path; got 3"),
         (lambda: check_shape("x", (2, -1)), ValueError, "a length in x must be a whole number from 1"),
-        (lambda: check_int("x", 10**5000, range(9)), ValueError, "x must be .* from 0 to 8; got a value of type int"),
+        (
+            lambda: check_int("x", 10**5000, range(9)),
+            ValueError,
+            "x must be .* from 0 to 8; got a value of type int",
+        ),
     ],
 )
 def test_checks_say_the_name_the_value_and_what_is_allowed(check, kind, message):
@@ -225,7 +244,9 @@ def test_checks_say_the_name_the_value_and_what_is_allowed(check, kind, message)
 
 def test_checks_take_what_numpy_and_torch_have_for_a_number():
     torch = pytest.importorskip("torch")
-    assert check_number("x", np.float16(0.5)) == check_number("x", torch.tensor(0.5, requires_grad=True)) == 0.5
+    assert (
+        check_number("x", np.float16(0.5)) == check_number("x", torch.tensor(0.5, requires_grad=True)) == 0.5
+    )
     assert check_int("x", torch.tensor(3), range(9)) == check_int("x", np.uint8(3), range(9)) == 3
     assert check_flag("x", np.bool_(True)) is True
     assert check_array("x", torch.ones(2, requires_grad=True), dtype=np.float64).tolist() == [1.0, 1.0]

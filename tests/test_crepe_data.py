@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "notebooks" / "data"
 sys.path.insert(0, str(ROOT / "book" / "_tools"))
 
-import data_crepe  # noqa: E402
+import data_crepe
+
 NEAR = 0.01  # cents
 ANSWERS = 1e-6  # relative, of the numbers that do not count tones
 

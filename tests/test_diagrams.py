@@ -6,17 +6,17 @@ import pytest
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from toykit import plots  # noqa: E402
-from toykit.coreml.graph import read_graph  # noqa: E402
-from toykit.diagrams import composing, drawing  # noqa: E402
+import toykit as tk
+from toykit import plots
+from toykit.coreml.graph import read_graph
+from toykit.diagrams import composing, drawing
 
-from .parity import inside  # noqa: E402
+from .parity import inside
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,16 @@ def test_boxes_and_labels_do_not_overlap_and_lie_in_the_picture(name):
 def test_lines_pass_beside_the_boxes_and_the_labels(name):
     picture = composing.compose(inside.package(name))
     for line in picture.lines:
-        ends = [card.box for card in picture.cards
-                if line[0] == (card.middle, card.box[3]) or line[-1] == (card.middle, card.top)]
+        ends = [
+            card.box
+            for card in picture.cards
+            if line[0] == (card.middle, card.box[3]) or line[-1] == (card.middle, card.top)
+        ]
         assert len(ends) == 2
         for x, y in composing.samples(line, 90)[1:-1]:
-            for left, top, right, bottom in [card.box for card in picture.cards] + [box for _, *box in picture.labels]:
+            for left, top, right, bottom in [card.box for card in picture.cards] + [
+                box for _, *box in picture.labels
+            ]:
                 assert not (left < x < right and top + 1e-6 < y < bottom - 1e-6)
 
 
@@ -61,7 +66,10 @@ def test_text_stays_inside_its_box(name):
     boxes = [card.box for card in picture.cards]
     for text, box in zip(ax.texts, drawn):
         if text.get_text() in words:
-            assert any(left < box.x0 and box.x1 < right and top < min(box.y0, box.y1) for left, top, right, _ in boxes)
+            assert any(
+                left < box.x0 and box.x1 < right and top < min(box.y0, box.y1)
+                for left, top, right, _ in boxes
+            )
     for a, b in itertools.combinations(drawn, 2):
         one, other = ((c.x0, min(c.y0, c.y1), c.x1, max(c.y0, c.y1)) for c in (a, b))
         assert not composing.overlap(one, other)
@@ -74,8 +82,12 @@ def test_every_operation_and_every_byte_of_the_weight_file_is_shown(name):
     assert shown == sorted(step.op for step in steps)
     tabs = sorted(size for card in picture.cards for _, size, sign in card.tabs if sign != "written")
     assert tabs == sorted(f"{c.blob.nbytes:,} B" for step in steps for c in step.constants)
-    assert sum(card.kind == "decompresses" for card in picture.cards) == sum(step.decompresses for step in steps)
-    assert set(picture.signs) - {"decompresses", "written"} == {c.technique for step in steps for c in step.constants}
+    assert sum(card.kind == "decompresses" for card in picture.cards) == sum(
+        step.decompresses for step in steps
+    )
+    assert set(picture.signs) - {"decompresses", "written"} == {
+        c.technique for step in steps for c in step.constants
+    }
 
 
 def test_weights_that_lie_in_the_program_are_white_tabs_and_settings_are_none():

@@ -25,8 +25,11 @@ def load_wrong_answers():
 
 
 WRONG = load_wrong_answers()
-PAIRS = [pytest.param(name, answer, hint, id=f"{name}-{i}")
-         for name, answers in WRONG.items() for i, (answer, hint) in enumerate(answers)]
+PAIRS = [
+    pytest.param(name, answer, hint, id=f"{name}-{i}")
+    for name, answers in WRONG.items()
+    for i, (answer, hint) in enumerate(answers)
+]
 
 
 def test_every_exercise_has_at_least_four_wrong_answers_and_three_of_them_get_a_hint():
@@ -136,7 +139,13 @@ def test_a_pruning_configuration_is_what_coremltools_makes_of_it():
         config = exercise.reference(*args)
         shared, scheduler = config["global_config"], config["global_config"]["scheduler"]
         scheduler |= {"update_steps": np.arange(args[1], args[2] + 1, args[3]), "power": 3}
-        shared |= {"initial_sparsity": 0.0, "granularity": "per_scalar", "block_size": 1, "n_m_ratio": None, "dim": 1}
+        shared |= {
+            "initial_sparsity": 0.0,
+            "granularity": "per_scalar",
+            "block_size": 1,
+            "n_m_ratio": None,
+            "dim": 1,
+        }
         return config | {"module_type_configs": {}}
 
     def other(*args):
@@ -150,7 +159,9 @@ def test_a_pruning_configuration_is_what_coremltools_makes_of_it():
 
     assert MagnitudePrunerConfig.from_dict(spelled_out(*args)) == MagnitudePrunerConfig.from_dict(plain)
     filled = MagnitudePrunerConfig.from_dict(plain).global_config
-    assert {name: getattr(filled, name) for name in training_time.DEFAULTS} == training_time.DEFAULTS | {"target_sparsity": 0.75}
+    assert {name: getattr(filled, name) for name in training_time.DEFAULTS} == training_time.DEFAULTS | {
+        "target_sparsity": 0.75
+    }
     assert filled.scheduler.power == training_time.POWER
 
 
@@ -160,8 +171,13 @@ def broken(a, b):
 
 
 def adder(**options):
-    return Exercise(name="add", task="Return a + b.", reference=lambda a, b: a + b,
-                    cases=[Case(1, 2), Case(-1, 1, about="they cancel")], **options)
+    return Exercise(
+        name="add",
+        task="Return a + b.",
+        reference=lambda a, b: a + b,
+        cases=[Case(1, 2), Case(-1, 1, about="they cancel")],
+        **options,
+    )
 
 
 def test_an_error_shows_the_learners_line():
@@ -181,29 +197,42 @@ def test_changed_input_is_reported():
 
 
 def doubler(**options):
-    return Exercise("twice", "Double.", lambda x: 2 * x, [Case(np.array([0.5, 1.0]))], tolerance=1e-9, **options)
+    return Exercise(
+        "twice", "Double.", lambda x: 2 * x, [Case(np.array([0.5, 1.0]))], tolerance=1e-9, **options
+    )
 
 
-@pytest.mark.parametrize("result, words", [
-    ({1, 2}, "a set instead of a NumPy array"),
-    ([[1], [2, 3]], "a list instead of a NumPy array"),
-    (["a", "b"], "a list instead of a NumPy array"),
-    (np.ones((2, 1)), "shape is (2, 1) instead of (2,)"),
-    ([1.0], "shape is (1,) instead of (2,)"),
-    (np.array([True, True]), "booleans (bool) instead of float64"),
-    (np.array(["a", "b"]), "holds <U1 values"),
-    (np.array([1.0, np.nan]), "first is [1]: nan instead of 2"),
-    (np.array([1.0, 2.0 + 1e-3]), "1 of 2 values are wrong"),
-])
+@pytest.mark.parametrize(
+    "result, words",
+    [
+        ({1, 2}, "a set instead of a NumPy array"),
+        ([[1], [2, 3]], "a list instead of a NumPy array"),
+        (["a", "b"], "a list instead of a NumPy array"),
+        (np.ones((2, 1)), "shape is (2, 1) instead of (2,)"),
+        ([1.0], "shape is (1,) instead of (2,)"),
+        (np.array([True, True]), "booleans (bool) instead of float64"),
+        (np.array(["a", "b"]), "holds <U1 values"),
+        (np.array([1.0, np.nan]), "first is [1]: nan instead of 2"),
+        (np.array([1.0, 2.0 + 1e-3]), "1 of 2 values are wrong"),
+    ],
+)
 def test_what_is_said_about_a_wrong_array(result, words):
     report = doubler()(lambda x: result)
     assert words in report.problem
 
 
-@pytest.mark.parametrize("result", [
-    [1, 2], (1.0, 2.0), range(1, 3), np.array([1, 2], np.uint8), np.array([1, 2], np.float32),
-    np.array([1.0, 2.0 + 1e-10]), [np.float64(1), np.int32(2)],
-])
+@pytest.mark.parametrize(
+    "result",
+    [
+        [1, 2],
+        (1.0, 2.0),
+        range(1, 3),
+        np.array([1, 2], np.uint8),
+        np.array([1, 2], np.float32),
+        np.array([1.0, 2.0 + 1e-10]),
+        [np.float64(1), np.int32(2)],
+    ],
+)
 def test_right_values_in_another_form_are_right(result):
     assert doubler()(lambda x: result)
 
@@ -215,13 +244,16 @@ def test_a_tensor_of_right_values_is_right():
     assert "a Tensor instead" in doubler()(lambda x: 2 * torch.tensor(x, requires_grad=True)).problem
 
 
-@pytest.mark.parametrize("dtype, result, words", [
-    ("int8", [1, 2], "a list instead of a NumPy array"),
-    ("int8", np.array([1, 2]), "The array is int64 instead of int8"),
-    ("int8", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of int8"),
-    ("integer", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of integer"),
-    ("bool", np.array([1, 1]), "signed integers (int64) instead of bool"),
-])
+@pytest.mark.parametrize(
+    "dtype, result, words",
+    [
+        ("int8", [1, 2], "a list instead of a NumPy array"),
+        ("int8", np.array([1, 2]), "The array is int64 instead of int8"),
+        ("int8", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of int8"),
+        ("integer", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of integer"),
+        ("bool", np.array([1, 1]), "signed integers (int64) instead of bool"),
+    ],
+)
 def test_where_the_task_asks_for_an_array_of_a_type(dtype, result, words):
     right = np.array([1, 2], "int64" if dtype == "integer" else dtype)
     exercise = Exercise("codes", "Code.", lambda: right, [Case()], dtype=dtype)
@@ -241,8 +273,12 @@ def test_numbers_are_printed_until_they_differ():
     exercise = Exercise("third", "Divide.", lambda x: x / 3, [Case(0.1)], tolerance=1e-12)
     details = dict(exercise(lambda x: x / 3 + 1e-10).details)
     assert details["You gave"] != details["Expected"]
-    assert "0.0333333334 instead" in Exercise(
-        "thirds", "Divide.", lambda x: x / 3, [Case(np.array([0.1]))])(lambda x: x / 3 + 1e-10).problem
+    assert (
+        "0.0333333334 instead"
+        in Exercise("thirds", "Divide.", lambda x: x / 3, [Case(np.array([0.1]))])(
+            lambda x: x / 3 + 1e-10
+        ).problem
+    )
 
 
 @pytest.mark.parametrize("result", [10**400, -(10**400), float("inf"), complex(1, 1), np.float16(7)])
@@ -252,8 +288,13 @@ def test_numbers_out_of_all_proportion_are_wrong_and_no_crash(result):
 
 
 def test_a_session_in_which_numpy_raises():
-    exercise = Exercise("ratio", "Divide.", lambda x: float(np.float64(1) / x), [Case(np.float64(1e300)), Case(np.float64(0))],
-                        hints=[Hint("Over.", lambda got, want, x: x * x > got)])
+    exercise = Exercise(
+        "ratio",
+        "Divide.",
+        lambda x: float(np.float64(1) / x),
+        [Case(np.float64(1e300)), Case(np.float64(0))],
+        hints=[Hint("Over.", lambda got, want, x: x * x > got)],
+    )
     with np.errstate(all="raise"):
         assert exercise(lambda x: 1 / x if x else np.float64("inf"))
         assert exercise(lambda x: x).hint == "Over."
@@ -282,9 +323,7 @@ def test_whatever_a_function_does_to_its_arguments_the_next_check_finds_the_case
     def spoil(value):
         if isinstance(value, np.ndarray):
             value[...] = value.dtype.type(1)
-        elif isinstance(value, list):
-            value.clear()
-        elif isinstance(value, dict):
+        elif isinstance(value, (list, dict)):
             value.clear()
 
     def vandal(*args):
@@ -293,31 +332,41 @@ def test_whatever_a_function_does_to_its_arguments_the_next_check_finds_the_case
             spoil(value)
         return answer
 
-    mutable = any(isinstance(value, (np.ndarray, list, dict)) and np.size(value) for case in exercise.cases for value in case.args)
+    mutable = any(
+        isinstance(value, (np.ndarray, list, dict)) and np.size(value)
+        for case in exercise.cases
+        for value in case.args
+    )
     report = exercise(vandal)
     assert not mutable or "changed its input" in report.problem
     assert exercise(exercise.reference)
 
 
-@pytest.mark.parametrize("result, words", [
-    (True, "a bool instead of a number"),
-    ("3", "a str instead of a number"),
-    (np.ones(2), "an array of shape (2,) instead of a number"),
-    (4, "The result is wrong"),
-    (float("nan"), "The result is wrong"),
-])
+@pytest.mark.parametrize(
+    "result, words",
+    [
+        (True, "a bool instead of a number"),
+        ("3", "a str instead of a number"),
+        (np.ones(2), "an array of shape (2,) instead of a number"),
+        (4, "The result is wrong"),
+        (float("nan"), "The result is wrong"),
+    ],
+)
 def test_what_is_said_about_a_wrong_number(result, words):
     assert words in adder()(lambda a, b: result).problem
 
 
-@pytest.mark.parametrize("result, words", [
-    ([], "a list instead of a dictionary"),
-    ({"steps": [1, 2]}, "The key 'skip' is missing"),
-    ({"steps": [1, 2], "skip": {"a": None}, "more": 1}, "The key 'more' does not belong there"),
-    ({"steps": [1, 2], "skip": {"a": {}}}, "Under 'skip': under 'a': there is a dict instead of None"),
-    ({"steps": [1, 3], "skip": {"a": None}}, "Under 'steps': value 2 of 2: the result is wrong"),
-    ({"steps": [1], "skip": {"a": None}}, "Under 'steps': your function returned 1 values instead of 2"),
-])
+@pytest.mark.parametrize(
+    "result, words",
+    [
+        ([], "a list instead of a dictionary"),
+        ({"steps": [1, 2]}, "The key 'skip' is missing"),
+        ({"steps": [1, 2], "skip": {"a": None}, "more": 1}, "The key 'more' does not belong there"),
+        ({"steps": [1, 2], "skip": {"a": {}}}, "Under 'skip': under 'a': there is a dict instead of None"),
+        ({"steps": [1, 3], "skip": {"a": None}}, "Under 'steps': value 2 of 2: the result is wrong"),
+        ({"steps": [1], "skip": {"a": None}}, "Under 'steps': your function returned 1 values instead of 2"),
+    ],
+)
 def test_what_is_said_about_a_wrong_dictionary(result, words):
     exercise = Exercise("config", "Configure.", lambda x: {"steps": [1, 2], "skip": {"a": None}}, [Case(1)])
     assert words in exercise(lambda x: result).problem
@@ -349,7 +398,7 @@ def test_the_text_of_each_exercise_holds_its_task_which_an_untouched_stub_shows(
 
 def test_an_unknown_exercise_names_the_others():
     with pytest.raises(AttributeError, match="no exercise is called 'pruning_task'; .*pruning_mask"):
-        check.pruning_task
+        _ = check.pruning_task
     assert "pruning_mask" in dir(check) and "pruning_mask" in repr(check)
 
 

@@ -11,14 +11,42 @@ import pytest
 import toykit
 
 PACKAGE = Path(toykit.__file__).parent
-HEAVY = ("torch", "coremltools", "numba", "matplotlib", "ipywidgets", "anywidget", "sklearn", "scipy", "IPython", "pandas")
+HEAVY = (
+    "torch",
+    "coremltools",
+    "numba",
+    "matplotlib",
+    "ipywidgets",
+    "anywidget",
+    "sklearn",
+    "scipy",
+    "IPython",
+    "pandas",
+)
 
 # Each layer may import itself, what stands before it, and the packages it names. Modules that begin with
 # an underscore are shared by all.
 LAYERS = [
-    ("bits and the common form", {"bits", "compressed", "kmeans", "kmeans_layers", "kmeans_search", "kmeans_vectors"}, {"numpy", "numba"}),
-    ("techniques", {"options", "parts", "stored", "stored_arrays", "tables", "pruning", "quantization", "palettization", "joint"},
-     {"numpy"}),
+    (
+        "bits and the common form",
+        {"bits", "compressed", "kmeans", "kmeans_layers", "kmeans_search", "kmeans_vectors"},
+        {"numpy", "numba"},
+    ),
+    (
+        "techniques",
+        {
+            "options",
+            "parts",
+            "stored",
+            "stored_arrays",
+            "tables",
+            "pruning",
+            "quantization",
+            "palettization",
+            "joint",
+        },
+        {"numpy"},
+    ),
     ("models as data", {"ledger_view", "size", "sweep"}, {"numpy"}),
     ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),
     ("torch", {"training", "models", "data"}, None),
@@ -34,7 +62,10 @@ def run(code):
 
 
 def test_importing_toykit_brings_numpy_and_nothing_heavy():
-    loaded = run("import json, sys, toykit\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))")
+    loaded = run(
+        "import json, sys, toykit\nprint(json.dumps(sorted({name.partition('.')[0] for name in "
+        "sys.modules})))"
+    )
     assert not set(loaded) & set(HEAVY)
 
 
@@ -102,15 +133,21 @@ def imports(path, everywhere=True):
     With `everywhere` false only what it imports when it is imported itself, not inside functions.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {node for function in ast.walk(tree) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-              for node in ast.walk(function)}
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    }
     for node in ast.walk(tree):
         if not everywhere and node in inside:
             continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 parts = alias.name.split(".")
-                yield (parts[1] if len(parts) > 1 else None, None) if parts[0] == "toykit" else (None, parts[0])
+                yield (
+                    (parts[1] if len(parts) > 1 else None, None) if parts[0] == "toykit" else (None, parts[0])
+                )
         elif isinstance(node, ast.ImportFrom) and not node.level:
             parts = node.module.split(".")
             if parts[0] == "toykit":
@@ -132,16 +169,23 @@ def test_layers_lean_only_on_those_below():
     level = {name: number for number, (_, names, _) in enumerate(LAYERS) for name in names}
     # The torch layer's sweeps and Core ML's packages come in through adapters that are looked up when
     # they are needed, so only what is imported at the top of a file counts.
-    wrong = [f"{path.relative_to(PACKAGE)} ({LAYERS[level[top]][0]}) imports {own} ({LAYERS[level[own]][0]})"
-             for path, top in modules() if top in level
-             for own, _ in imports(path, everywhere=False) if own in level and level[own] > level[top]]
+    wrong = [
+        f"{path.relative_to(PACKAGE)} ({LAYERS[level[top]][0]}) imports {own} ({LAYERS[level[own]][0]})"
+        for path, top in modules()
+        if top in level
+        for own, _ in imports(path, everywhere=False)
+        if own in level and level[own] > level[top]
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_lower_layers_name_the_packages_they_may_use():
     allowed = {name: packages for _, names, packages in LAYERS for name in names}
-    wrong = [f"{path.relative_to(PACKAGE)} imports {foreign} when it is imported"
-             for path, top in modules() if allowed.get(top) is not None
-             for _, foreign in imports(path, everywhere=False)
-             if foreign and foreign not in allowed[top] and foreign not in sys.stdlib_module_names]
+    wrong = [
+        f"{path.relative_to(PACKAGE)} imports {foreign} when it is imported"
+        for path, top in modules()
+        if allowed.get(top) is not None
+        for _, foreign in imports(path, everywhere=False)
+        if foreign and foreign not in allowed[top] and foreign not in sys.stdlib_module_names
+    ]
     assert not wrong, "\n".join(wrong)

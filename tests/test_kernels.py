@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import toykit as tk
 
 pytest.importorskip("numba")
-from toykit.kernels import formats, instructions, loops  # noqa: E402
+from toykit.kernels import formats, instructions, loops
 
 # One by one, less than a register, not a multiple of a byte, of a register, of four rows.
 SHAPES = ((1, 1), (2, 3), (5, 7), (3, 8), (4, 32), (9, 33), (64, 64), (33, 130), (6, 1000))
@@ -74,8 +74,10 @@ def test_any_shape_and_batch(m, n, batch, name, seed):
 
 
 def test_batch_in_several_tiles(monkeypatch):
-    monkeypatch.setattr(tk.kernels, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3))  # three rows at a time, then the rest
-    for name, compress in FORMATS.items():
+    monkeypatch.setattr(
+        tk.kernels, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3)
+    )  # three rows at a time, then the rest
+    for compress in FORMATS.values():
         compressed = compress(sample((11, 50)))
         x = sample((50, 5), 3, np.float32)
         assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
@@ -112,7 +114,23 @@ def test_processors_with_shorter_registers():
     """The eight-lane path, compiled for a processor of 2013, in a process of its own."""
     if not instructions._has("avx2"):
         pytest.skip("this is not an x86 processor with AVX2, so that code cannot run here")
-    features = "avx2 fma f16c bmi bmi2 popcnt avx sse sse2 sse3 ssse3 sse4.1 sse4.2 movbe lzcnt".split()
+    features = [
+        "avx2",
+        "fma",
+        "f16c",
+        "bmi",
+        "bmi2",
+        "popcnt",
+        "avx",
+        "sse",
+        "sse2",
+        "sse3",
+        "ssse3",
+        "sse4.1",
+        "sse4.2",
+        "movbe",
+        "lzcnt",
+    ]
     env = os.environ | {
         "NUMBA_CPU_NAME": "haswell",
         "NUMBA_CPU_FEATURES": ",".join("+" + feature for feature in features),
@@ -190,7 +208,9 @@ def test_bad_input():
         tk.kernels.Int8Int8(tk.quantize(sample((4, 6)), bits=8))(np.ones((6, 2)))
 
 
-@pytest.mark.parametrize("kind", ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse"))
+@pytest.mark.parametrize(
+    "kind", ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
+)
 def test_random_weights_are_what_they_say(kind):
     compressed = tk.kernels.random_weights(kind, (40, 64), seed=3)
     x = sample(64, 1, np.float32)
@@ -206,6 +226,7 @@ SHAPE = (64, 64)
 
 def made_by_hand():
     """Forms whose parts do not fit together: each would send a loop beyond an array."""
+
     def zeros(n, dtype=np.uint8):
         return np.zeros(n, dtype)
 
@@ -236,5 +257,7 @@ def made_by_hand():
 def test_parts_that_do_not_fit_together_are_refused(place):
     made = list(made_by_hand())[place]
     for use in (tk.kernels.JustInTime, tk.kernels.AheadOfTime, type(made).dense):
-        with pytest.raises((TypeError, ValueError), match="values|mask|shape|lut|indices|axis|scale|codes|zero_point"):
+        with pytest.raises(
+            (TypeError, ValueError), match="values|mask|shape|lut|indices|axis|scale|codes|zero_point"
+        ):
             use(made)

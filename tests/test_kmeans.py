@@ -72,7 +72,9 @@ def test_exact_is_optimal_on_a_lattice_full_of_ties(numbers, spacing):
 @given(st.lists(st.floats(-60000, 60000, width=16), min_size=1, max_size=12), st.data())
 def test_exact_is_optimal_for_any_float16_and_weights(numbers, data):
     values = np.float16(numbers)
-    weights = data.draw(st.lists(st.sampled_from((0, 1, 0.25, 3, 1000)), min_size=values.size, max_size=values.size))
+    weights = data.draw(
+        st.lists(st.sampled_from((0, 1, 0.25, 3, 1000)), min_size=values.size, max_size=values.size)
+    )
     if any(weights):
         assert_optimal(values, np.array(weights))
 
@@ -227,9 +229,12 @@ def test_lloyd_gives_an_empty_centroid_the_costliest_value():
 def test_vectors_cost_no_more_than_scikit_learn(k, clouds, dims):
     KMeans = pytest.importorskip("sklearn.cluster").KMeans
     random = np.random.default_rng(k + dims)
-    points = np.concatenate([
-        random.normal(centre, 0.2, (1500 // clouds, dims)) for centre in random.uniform(-2, 2, (clouds, dims))
-    ])
+    points = np.concatenate(
+        [
+            random.normal(centre, 0.2, (1500 // clouds, dims))
+            for centre in random.uniform(-2, 2, (clouds, dims))
+        ]
+    )
     ours, theirs = [], []
     for seed in range(10):
         ours.append(cluster_vectors(points, k, seed=seed, steps=100).cost)

@@ -175,9 +175,11 @@ def test_kinds_of_layer():
     torch = pytest.importorskip("torch")
     nn = torch.nn
     net = nn.Sequential(
-        nn.Conv1d(4, 8, 3, groups=2, padding=1), nn.ConvTranspose1d(8, 6, 2, stride=2), nn.Flatten(),
+        nn.Conv1d(4, 8, 3, groups=2, padding=1),
+        nn.ConvTranspose1d(8, 6, 2, stride=2),
+        nn.Flatten(),
         nn.Linear(60, 5),
-    )  # fmt: skip
+    )
     conv, up, fc = latency.layers(net, (1, 4, 5))
     assert (conv.shape, conv.macs, conv.inputs, conv.outputs) == ((8, 2, 3), 8 * 2 * 3 * 5, 20, 40)
     assert (up.shape, up.macs, up.outputs) == ((6, 8, 2), 6 * 8 * 2 * 5, 60)
@@ -191,9 +193,11 @@ def test_layers_of_a_package(tmp_path):
 
     nn = torch.nn
     net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), nn.ConvTranspose2d(8, 8, 2, stride=2, groups=2), nn.Flatten(),
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.ConvTranspose2d(8, 8, 2, stride=2, groups=2),
+        nn.Flatten(),
         nn.Linear(8 * 144, 30),
-    ).eval()  # fmt: skip
+    ).eval()
     path = tmp_path / "net.mlpackage"
     coreml.save(coreml.convert(net, torch.zeros(1, 3, 6, 6)), path)
     of_module = latency.layers(net, (1, 3, 6, 6))

@@ -69,7 +69,10 @@ def test_speed_up_pairs_the_rounds():
 @pytest.mark.parametrize(
     "call, message",
     (
-        (lambda: latency.median_interval([1.0] * 5), "5 runs are too few for a confidence of 95 %: at least 6"),
+        (
+            lambda: latency.median_interval([1.0] * 5),
+            "5 runs are too few for a confidence of 95 %: at least 6",
+        ),
         (lambda: latency.median_interval([]), "0 runs"),
         (lambda: latency.median_interval([1.0, np.nan] * 5), "finite"),
         (lambda: latency.median_interval([1.0] * 9, 95), "confidence"),

@@ -73,11 +73,24 @@ def test_crossings_of_a_matching_are_its_inversions(order):
     assert layered.crossings(untangled, links) == 0
 
 
-@pytest.mark.parametrize("edges", [
-    [(0, 1), (1, 2), (2, 3), (0, 3), (3, 4), (4, 5), (5, 6), (3, 6)],  # two shortcuts in a row
-    [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (1, 5), (0, 6), (2, 4)],  # a U-Net: shortcuts inside each other
-    [(0, 1), (0, 2), (0, 3), (1, 4), (2, 5), (3, 6), (4, 7), (5, 7), (6, 7)],  # branches
-])
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [(0, 1), (1, 2), (2, 3), (0, 3), (3, 4), (4, 5), (5, 6), (3, 6)],  # two shortcuts in a row
+        [
+            (0, 1),
+            (1, 2),
+            (2, 3),
+            (3, 4),
+            (4, 5),
+            (5, 6),
+            (1, 5),
+            (0, 6),
+            (2, 4),
+        ],  # a U-Net: shortcuts inside each other
+        [(0, 1), (0, 2), (0, 3), (1, 4), (2, 5), (3, 6), (4, 7), (5, 7), (6, 7)],  # branches
+    ],
+)
 def test_shortcuts_cross_nothing_and_the_main_line_is_straight(edges):
     places = layered.place([1.0] * (max(map(max, edges)) + 1), edges, gap=GAP)
     links = [pair for chain in places.chains.values() for pair in itertools.pairwise(chain)]
@@ -87,7 +100,10 @@ def test_shortcuts_cross_nothing_and_the_main_line_is_straight(edges):
         assert np.ptp([places.x[node] for node in passing] or [0]) < 0.35
 
 
-@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(0.1, 2), st.floats(0.1, 2)), min_size=1, max_size=6), st.randoms())
+@given(
+    st.lists(st.tuples(st.floats(-3, 3), st.floats(0.1, 2), st.floats(0.1, 2)), min_size=1, max_size=6),
+    st.randoms(),
+)
 def test_no_allowed_place_is_nearer_to_what_was_wanted(nodes, random):
     wanted, weight, widths = map(np.array, zip(*nodes))
     layer = list(range(len(nodes)))

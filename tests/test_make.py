@@ -15,28 +15,46 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
-import book_site  # noqa: E402
-import build  # noqa: E402
-import check_python  # noqa: E402
-import common  # noqa: E402
-import constraints  # noqa: E402
-import execute  # noqa: E402
-import install  # noqa: E402
-import vendor  # noqa: E402
+import book_site
+import build
+import check_python
+import common
+import constraints
+import execute
+import install
+import vendor
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_help_lists_every_target_that_a_reader_calls():
-    listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     named = set(re.findall(r"^  make (\S+)", listed.stdout, re.MULTILINE))
-    assert {"book", "serve", "lab", "test", "notebooks", "workshop", "constraints", "bench", "clean", "setup"} <= named
+    assert {
+        "book",
+        "serve",
+        "lab",
+        "test",
+        "notebooks",
+        "workshop",
+        "constraints",
+        "bench",
+        "clean",
+        "setup",
+    } <= named
     phony = set(re.search(r"\.PHONY:((?:.*\\\n)*.*)", MAKEFILE)[1].replace("\\", " ").split())
     assert named <= phony
 
 
 def test_help_is_what_make_says_by_itself():
-    assert subprocess.run(["make", "-n"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.count("awk") == 1
+    assert (
+        subprocess.run(["make", "-n"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.count(
+            "awk"
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("script", sorted(set(re.findall(r"\$\(TOOLS\)/(\w+\.py)", MAKEFILE))))
@@ -44,7 +62,9 @@ def test_every_script_that_make_calls_exists(script):
     assert (TOOLS / script).is_file()
 
 
-@pytest.mark.parametrize("version, fits", [((3, 9, 6), False), ((3, 11, 0), True), ((3, 13, 5), True), ((3, 14, 0), False)])
+@pytest.mark.parametrize(
+    "version, fits", [((3, 9, 6), False), ((3, 11, 0), True), ((3, 13, 5), True), ((3, 14, 0), False)]
+)
 def test_a_python_that_does_not_fit_is_refused_with_a_sentence(version, fits):
     said = check_python.complaint(version, "/usr/bin/python3")
     assert (said is None) == fits
@@ -77,8 +97,9 @@ def test_only_the_wanted_files_are_unpacked(tmp_path):
         tar.add(package, "package")
     (tmp_path / "out").mkdir()
     vendor.unpack(tmp_path / "p.tgz", {"dist/a.js": "lib/a.js", "dist/*.woff2": "."}, tmp_path / "out")
-    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
-        "b.woff2", "c.woff2", "lib/a.js"]
+    assert sorted(
+        p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()
+    ) == ["b.woff2", "c.woff2", "lib/a.js"]
     with pytest.raises(SystemExit):
         vendor.unpack(tmp_path / "p.tgz", {"dist/z.js": "z.js"}, tmp_path / "out")
 
@@ -102,11 +123,14 @@ def test_solutions_are_folded_and_other_cells_are_not():
     assert exercise == {"tags": ["exercise"]} and plain == {"tags": []}
 
 
-@pytest.mark.parametrize("text, expected", [
-    ("The median of |w| and |x| is", r"The median of \|w\| and \|x\| is"),
-    ("`a | b` stays, |w| does not", r"`a | b` stays, \|w\| does not"),
-    (">>> a |b| c", ">>> a |b| c"),
-])
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("The median of |w| and |x| is", r"The median of \|w\| and \|x\| is"),
+        ("`a | b` stays, |w| does not", r"`a | b` stays, \|w\| does not"),
+        (">>> a |b| c", ">>> a |b| c"),
+    ],
+)
 def test_bars_in_docstrings_are_magnitudes(text, expected):
     lines = [text]
     book_site.keep_plain_text(None, "function", "f", None, None, lines)
@@ -123,7 +147,13 @@ def test_pins_keep_their_comment_and_leave_out_what_a_machine_adds():
     frozen = "torch==2.13.0+cpu\nnumpy==2.5.0\npip==30.0\nnvidia-nccl-cu12==2.2\ntriton==3.0\nBabel==2.18.0\n"
     frozen += "setuptools==84.0\ntoykit==0.1\nappnope==0.1.4"
     assert constraints.pinned(frozen, "# why\nnumpy==2.4.6\ngone==1.0\n").splitlines() == [
-        "# why", "appnope==0.1.4", "Babel==2.18.0", "numpy==2.5.0", "setuptools==84.0", "torch==2.13.0"]
+        "# why",
+        "appnope==0.1.4",
+        "Babel==2.18.0",
+        "numpy==2.5.0",
+        "setuptools==84.0",
+        "torch==2.13.0",
+    ]
 
 
 def test_every_package_that_any_reader_installs_is_pinned():
@@ -133,9 +163,21 @@ def test_every_package_that_any_reader_installs_is_pinned():
 
 def test_what_another_system_or_python_needs_is_looked_up(monkeypatch):
     """A requirement counts by its marker and its extra, and what it brings counts, too."""
-    known = {"toykit": ["a[fast]", "numpy>=2"], "numpy": [], "a": [
-        "for-mac>=2; platform_system == 'Darwin'", "for-13; python_version >= '3.13'", "never; python_version < '3.11'",
-        "speed; extra == 'fast'", "slow; extra == 'slow'", "windows; os_name == 'nt'", "nvidia-x", "pip"], "speed": []}
+    known = {
+        "toykit": ["a[fast]", "numpy>=2"],
+        "numpy": [],
+        "a": [
+            "for-mac>=2; platform_system == 'Darwin'",
+            "for-13; python_version >= '3.13'",
+            "never; python_version < '3.11'",
+            "speed; extra == 'fast'",
+            "slow; extra == 'slow'",
+            "windows; os_name == 'nt'",
+            "nvidia-x",
+            "pip",
+        ],
+        "speed": [],
+    }
     assert constraints.needed(known).keys() == {"a", "numpy", "for-mac", "for-13", "speed"}
     asked = []
 
@@ -157,11 +199,22 @@ def test_every_public_module_is_in_the_reference():
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("api_*.md"))
     listed = set(re.findall(r"automodule:: toykit\.(\w+)", pages))
     # Read by the modules that are listed, or on the command line only.
-    inner = {"cli", "diagrams", "kmeans_layers", "kmeans_search", "kmeans_vectors", "ledger_view", "options", "parts", "stored",
-             "stored_arrays",
-             "tables"}
+    inner = {
+        "cli",
+        "diagrams",
+        "kmeans_layers",
+        "kmeans_search",
+        "kmeans_vectors",
+        "ledger_view",
+        "options",
+        "parts",
+        "stored",
+        "stored_arrays",
+        "tables",
+    }
     present = {path.stem for path in (ROOT / "toykit").glob("[a-z]*.py")} | {
-        path.parent.name for path in (ROOT / "toykit").glob("[a-z]*/__init__.py")}
+        path.parent.name for path in (ROOT / "toykit").glob("[a-z]*/__init__.py")
+    }
     assert present - inner == listed
 
 
@@ -172,15 +225,24 @@ def test_every_chapter_is_in_the_table_of_contents():
 def test_the_built_notebooks_name_their_widgets_by_order():
     # Names by chance would change the file at every run.
     for path in common.chapters():
-        state = json.loads(path.read_text())["metadata"].get("widgets", {}).get(execute.WIDGET_STATE, {}).get("state", {})
-        assert set(state) <= {execute.hashlib.sha256(f"widget {n}".encode()).hexdigest()[:32] for n in range(500)}
+        state = (
+            json.loads(path.read_text())["metadata"]
+            .get("widgets", {})
+            .get(execute.WIDGET_STATE, {})
+            .get("state", {})
+        )
+        assert set(state) <= {
+            execute.hashlib.sha256(f"widget {n}".encode()).hexdigest()[:32] for n in range(500)
+        }
 
 
 def test_of_two_that_install_at_once_one_waits_and_finds_it_done(tmp_path, monkeypatch, capsys):
     lists, ready = (tmp_path / "pyproject.toml", tmp_path / "constraints.txt"), tmp_path / ".ready"
     [path.write_text("") for path in lists]
     slow = "import sys, time; time.sleep(0.3); open(sys.argv[1], 'a').write('once ')"
-    monkeypatch.setattr(install, "steps", lambda: [("try it", [sys.executable, "-S", "-c", slow, tmp_path / "log"])])
+    monkeypatch.setattr(
+        install, "steps", lambda: [("try it", [sys.executable, "-S", "-c", slow, tmp_path / "log"])]
+    )
     monkeypatch.setattr(install, "LISTS", lists)
     monkeypatch.setattr(install, "READY", ready)
     monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
@@ -194,7 +256,9 @@ def test_of_two_that_install_at_once_one_waits_and_finds_it_done(tmp_path, monke
 
 
 def test_an_installation_that_fails_is_not_ready(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(install, "steps", lambda: [("install the packages", ["false"]), ("never", ["touch", tmp_path / "x"])])
+    monkeypatch.setattr(
+        install, "steps", lambda: [("install the packages", ["false"]), ("never", ["touch", tmp_path / "x"])]
+    )
     monkeypatch.setattr(install, "READY", tmp_path / ".ready")
     monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
     with pytest.raises(SystemExit):
@@ -204,18 +268,26 @@ def test_an_installation_that_fails_is_not_ready(tmp_path, monkeypatch, capsys):
 
 
 def test_a_lock_goes_with_its_process(tmp_path):
-    code = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import common, os, pathlib\n" \
-           f"with common.alone(pathlib.Path({str(tmp_path / 'lock')!r})): os.kill(os.getpid(), 9)"
+    code = (
+        f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import common, os, pathlib\n"
+        f"with common.alone(pathlib.Path({str(tmp_path / 'lock')!r})): os.kill(os.getpid(), 9)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode
     with common.alone(tmp_path / "lock"):
         pass
 
 
-@pytest.mark.parametrize("error, words", [
-    (OSError(errno.ENOSPC, "No space left on device", "_build/x"), "stopped. No space left on device: _build/x"),
-    (PermissionError(errno.EACCES, "Permission denied"), "stopped. Permission denied"),
-    (KeyboardInterrupt(), "was stopped."),
-])
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "_build/x"),
+            "stopped. No space left on device: _build/x",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied"), "stopped. Permission denied"),
+        (KeyboardInterrupt(), "was stopped."),
+    ],
+)
 def test_a_tool_that_cannot_go_on_ends_with_a_sentence(error, words, capsys):
     @common.program
     def main():
@@ -228,12 +300,17 @@ def test_a_tool_that_cannot_go_on_ends_with_a_sentence(error, words, capsys):
     assert said.endswith(f"{words}\n") and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("said, words", [
-    ("Traceback ...\nOSError: [Errno 28] No space left on device\n", "the disk is full"),
-    ("page.md:3: WARNING: no such label\n", "each warning above is an error"),
-])
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("Traceback ...\nOSError: [Errno 28] No space left on device\n", "the disk is full"),
+        ("page.md:3: WARNING: no such label\n", "each warning above is an error"),
+    ],
+)
 def test_a_book_that_is_not_built_says_why(said, words, monkeypatch, capsys):
-    monkeypatch.setattr(build.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stderr=said))
+    monkeypatch.setattr(
+        build.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stderr=said)
+    )
     with pytest.raises(SystemExit):
         build.build()
     shown = capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
+import toykit as tk
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ from PIL import Image
 
 TOOLS = Path(__file__).parents[1] / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
-import compare_images  # noqa: E402
-import execute  # noqa: E402
-import verify  # noqa: E402
+import compare_images
+import execute
+import verify
 
 pytest_plugins = ["pytester"]
 
@@ -89,7 +89,8 @@ def test_antialiasing_and_a_rounded_size_are_tolerated():
 
 def test_a_line_that_moved_is_a_difference():
     assert "pixels changed, between (0, 190) and (399, 200)" in compare_images.difference(
-        png(figure()), png(figure(level=190)))
+        png(figure()), png(figure(level=190))
+    )
 
 
 def test_another_label_is_a_difference():
@@ -99,7 +100,9 @@ def test_another_label_is_a_difference():
 
 
 def test_another_size_is_a_difference():
-    assert "was 400 x 300 pixels and is 500 x 300" in compare_images.difference(png(figure()), png(figure(width=500)))
+    assert "was 400 x 300 pixels and is 500 x 300" in compare_images.difference(
+        png(figure()), png(figure(width=500))
+    )
 
 
 def test_a_transparent_figure_is_seen_on_white():
@@ -117,7 +120,15 @@ def test_nbval_fails_on_a_figure_that_is_stale(pytester, monkeypatch):
     metadata = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
     nbformat.write(new_notebook(cells=[new_code_cell(code.format(9))], metadata=metadata), path)
     execute.execute(path)
-    arguments = ("-p", "compare_images", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env", str(path))
+    arguments = (
+        "-p",
+        "compare_images",
+        "-p",
+        "no:cacheprovider",
+        "--nbval",
+        "--nbval-current-env",
+        str(path),
+    )
     path.write_text(path.read_text().replace("[1, 4, 9]", "[1, 4, 8]"))
     result = pytester.runpytest_subprocess(*arguments)
     result.assert_outcomes(failed=1)

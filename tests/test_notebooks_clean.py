@@ -9,11 +9,13 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 TOOLS = Path(__file__).parents[1] / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
-import stored  # noqa: E402
-from common import chapters  # noqa: E402
+import stored
+from common import chapters
 
-KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-          "language_info": {"name": "python"}}
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
 
 
@@ -22,32 +24,62 @@ def test_a_chapter_is_complete_and_free_of_chance(path):
     assert stored.problems_in(path) == []
 
 
-def notebook(tmp_path, source, text=None, *, tags=(), data=None, count=1, name="stdout", metadata=None, extra=None):
+def notebook(
+    tmp_path, source, text=None, *, tags=(), data=None, count=1, name="stdout", metadata=None, extra=None
+):
     """Write a notebook of one cell, and return its path."""
     outputs = [new_output("stream", name=name, text=text)] if text is not None else []
     if data is not None:
         outputs.append(new_output("display_data", data=data))
-    cell = new_code_cell(source, execution_count=count, outputs=outputs, metadata={"tags": list(tags), **(metadata or {})})
+    cell = new_code_cell(
+        source, execution_count=count, outputs=outputs, metadata={"tags": list(tags), **(metadata or {})}
+    )
     made = new_notebook(cells=[cell], metadata={**KERNEL, **(extra or {})})
     path = tmp_path / "bad.ipynb"
     path.write_text(json.dumps(made))
     return path
 
 
-@pytest.mark.parametrize("source", [
-    "1 + 1", "x", "print('a')", "x = 3\nx", "import matplotlib.pyplot as plt\nplt.show()", "for i in range(3):\n    print(i)",
-    "with open(__file__) as f:\n    print(f.name)", "%matplotlib inline\nx", "display(x)", "tk.size.ledger(model)", "a.b[0]",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "1 + 1",
+        "x",
+        "print('a')",
+        "x = 3\nx",
+        "import matplotlib.pyplot as plt\nplt.show()",
+        "for i in range(3):\n    print(i)",
+        "with open(__file__) as f:\n    print(f.name)",
+        "%matplotlib inline\nx",
+        "display(x)",
+        "tk.size.ledger(model)",
+        "a.b[0]",
+    ],
+)
 def test_a_cell_that_shows_something_must_have_an_output(tmp_path, source):
     assert stored.shows_something(source)
     assert any("no stored output" in fault for fault in stored.broken(notebook(tmp_path, source)))
 
 
-@pytest.mark.parametrize("source", [
-    "x = 1", "x;", "def f():\n    print(1)", "import numpy as np", "...", "'a note'", "# only a comment", "tk.plots.use_style()",
-    "rng.seed(0)", "class A:\n    def show(self):\n        print(1)", "if missing:\n    print('install it')",
-    "print('x', file=log)", "f = lambda: print(1)", "assert x == 1",
-])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 1",
+        "x;",
+        "def f():\n    print(1)",
+        "import numpy as np",
+        "...",
+        "'a note'",
+        "# only a comment",
+        "tk.plots.use_style()",
+        "rng.seed(0)",
+        "class A:\n    def show(self):\n        print(1)",
+        "if missing:\n    print('install it')",
+        "print('x', file=log)",
+        "f = lambda: print(1)",
+        "assert x == 1",
+    ],
+)
 def test_a_cell_that_shows_nothing_needs_no_output(tmp_path, source):
     assert not stored.shows_something(source)
     assert stored.broken(notebook(tmp_path, source)) == []
@@ -97,15 +129,30 @@ CHANCE = {
 def test_what_differs_between_machines_is_found(tmp_path, text, what):
     finds = stored.chance(notebook(tmp_path, "print(text)", text))
     assert any(what in find for find in finds), finds
-    html = stored.chance(notebook(tmp_path, "report", data={"text/html": f"<p style='x'>{text}</p>", "text/plain": "r"}))
+    html = stored.chance(
+        notebook(tmp_path, "report", data={"text/html": f"<p style='x'>{text}</p>", "text/plain": "r"})
+    )
     assert any(what in find for find in html) or "<" in text
     assert stored.chance(notebook(tmp_path, "print(text)", text, tags=["measured"])) == []
 
 
-@pytest.mark.parametrize("text", [
-    "25,557,032 parameters, 51.1 MB", "0.1234567", "weights/layer1/conv", "int8/int4", "a ratio of 3:2", "16 steps", "3 sizes",
-    "version 9.0", "shape (64, 3, 7, 7)", "<Predict 0a1b2c3d>", "4 minibatches", "https://example.org/home/x",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "25,557,032 parameters, 51.1 MB",
+        "0.1234567",
+        "weights/layer1/conv",
+        "int8/int4",
+        "a ratio of 3:2",
+        "16 steps",
+        "3 sizes",
+        "version 9.0",
+        "shape (64, 3, 7, 7)",
+        "<Predict 0a1b2c3d>",
+        "4 minibatches",
+        "https://example.org/home/x",
+    ],
+)
 def test_ordinary_output_is_left_alone(tmp_path, text):
     assert stored.chance(notebook(tmp_path, "print(text)", text)) == []
 
@@ -116,7 +163,10 @@ def test_published_durations_may_be_compared(tmp_path):
 
 
 def test_a_warning_is_not_an_output(tmp_path):
-    assert "stored a warning" in stored.chance(notebook(tmp_path, "x = 1", "DeprecationWarning", name="stderr"))[0]
+    assert (
+        "stored a warning"
+        in stored.chance(notebook(tmp_path, "x = 1", "DeprecationWarning", name="stderr"))[0]
+    )
 
 
 def test_the_name_of_this_computer_is_found(tmp_path, monkeypatch):
@@ -131,11 +181,14 @@ def test_a_figure_needs_a_text(tmp_path):
     assert stored.untidy(notebook(tmp_path, source, data=PNG, metadata=described)) == []
 
 
-@pytest.mark.parametrize("extra, fault", [
-    ({"jupytext": {"formats": "ipynb,py"}}, "metadata holds jupytext"),
-    ({"kernelspec": {"display_name": "Ada's env", "name": "ada"}}, "the kernel is"),
-    ({"language_info": {"name": "python", "version": "3.11.7"}}, "version of one machine"),
-])
+@pytest.mark.parametrize(
+    "extra, fault",
+    [
+        ({"jupytext": {"formats": "ipynb,py"}}, "metadata holds jupytext"),
+        ({"kernelspec": {"display_name": "Ada's env", "name": "ada"}}, "the kernel is"),
+        ({"language_info": {"name": "python", "version": "3.11.7"}}, "version of one machine"),
+    ],
+)
 def test_metadata_of_one_machine_is_found(tmp_path, extra, fault):
     assert fault in stored.untidy(notebook(tmp_path, "x = 1", extra=extra))[0]
 

@@ -51,7 +51,9 @@ def test_a_path_that_cannot_be_is_refused_with_the_reason(tmp_path, name, words)
     (tmp_path / "link.mlpackage").symlink_to(source)
     (tmp_path / "dangling.mlpackage").symlink_to(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=words):
-        output.check_output(tmp_path / name, package(tmp_path / "bare") if name.startswith("bare") else source)
+        output.check_output(
+            tmp_path / name, package(tmp_path / "bare") if name.startswith("bare") else source
+        )
 
 
 def test_only_a_package_is_replaced_and_only_where_that_is_asked_for(tmp_path):
@@ -89,7 +91,9 @@ def test_of_many_that_take_one_name_exactly_one_gets_it(tmp_path):
     assert len(winners) == 1 and (path / "who").read_text() == str(winners[0])
 
 
-@pytest.mark.parametrize("make", [lambda path: path.write_text("a file"), lambda path: path.symlink_to("nowhere")])
+@pytest.mark.parametrize(
+    "make", [lambda path: path.write_text("a file"), lambda path: path.symlink_to("nowhere")]
+)
 def test_what_has_appeared_is_left_as_it_is(tmp_path, make):
     path = tmp_path / "out.mlpackage"
     make(path)

@@ -87,7 +87,9 @@ def test_error_of_kmeans_falls_with_bits(w, bits):
 
 def test_error_of_uniform_tables_need_not_fall():
     w = np.float32([0.0, *[1 / 3] * 50, *[2 / 3] * 50, 1.0])  # a table of 4 hits thirds, one of 8 sevenths
-    assert tk.error(w, tk.palettize(w, 3, "uniform")).mse > 1000 * tk.error(w, tk.palettize(w, 2, "uniform")).mse
+    assert (
+        tk.error(w, tk.palettize(w, 3, "uniform")).mse > 1000 * tk.error(w, tk.palettize(w, 2, "uniform")).mse
+    )
 
 
 @given(weights(elements=st.floats(-100, 100, width=16)), st.sampled_from(BITS))
@@ -259,7 +261,10 @@ BAD = [
     (dict(sensitivities=-np.ones((12, 300))), "sensitivities must not be negative, got -1"),
     (dict(sensitivities=np.full((12, 300), np.nan)), "sensitivities must be finite"),
     (dict(sensitivities=np.ones((12, 300)), mode="uniform"), "sensitivities need mode='kmeans'"),
-    (dict(lut=[1.0, 2.0, 3.0]), r"lut must hold 2, 4, 8, 16, 64 or 256 entries .* got an array of shape \(3,\)"),
+    (
+        dict(lut=[1.0, 2.0, 3.0]),
+        r"lut must hold 2, 4, 8, 16, 64 or 256 entries .* got an array of shape \(3,\)",
+    ),
     (dict(lut=[1.0, 2.0], bits=4), "bits follows from lut: 1 for 2 entries; got 4"),
     (dict(lut=[1.0, np.inf]), "lut must be finite"),
     (dict(lut=[1.0, 1e6]), "lut must fit into the weights' type, float16"),
@@ -267,7 +272,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("options, message", BAD, ids=[str(list(options.items())[:2])[:40] for options, _ in BAD])
+@pytest.mark.parametrize(
+    "options, message", BAD, ids=[str(list(options.items())[:2])[:40] for options, _ in BAD]
+)
 def test_bad_options_say_what_is_allowed(options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         tk.palettize(trained((12, 300)), **options)

@@ -9,7 +9,7 @@ from toykit import coreml
 from toykit.coreml import placement
 
 pytest.importorskip("coremltools")
-from coremltools.models import compute_device, compute_plan  # noqa: E402
+from coremltools.models import compute_device, compute_plan
 
 LEFT, RIGHT = "ios17.matmul", "ios16.cast"
 
@@ -68,9 +68,12 @@ def test_the_table_of_a_plan(plan):
     assert rows.column("output") == ["x16", "y", "z", "out"]
     assert rows.column("unit") == ["CPU", "GPU", "CPU", "Neural Engine"]
     assert rows[3] == {
-        "operator": "matmul", "output": "out", "unit": "Neural Engine", "supported": ("CPU", "Neural Engine"),
+        "operator": "matmul",
+        "output": "out",
+        "unit": "Neural Engine",
+        "supported": ("CPU", "Neural Engine"),
         "share": 0.75,
-    }  # fmt: skip
+    }
     assert rows[0]["share"] is None
 
 

@@ -11,7 +11,7 @@ from toykit._text import printable
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 
 @pytest.fixture(autouse=True)
@@ -22,14 +22,23 @@ def clean():
 
 
 def linear(color):
-    value = np.array([int(color[i:i + 2], 16) for i in (1, 3, 5)]) / 255
+    value = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 def lab(rgb):
     """CIE L*a*b* of linear sRGB, under daylight D65."""
-    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-                    [0.0193339, 0.1191920, 0.9503041]]) @ rgb / [0.95047, 1, 1.08883]
+    xyz = (
+        np.array(
+            [
+                [0.4124564, 0.3575761, 0.1804375],
+                [0.2126729, 0.7151522, 0.0721750],
+                [0.0193339, 0.1191920, 0.9503041],
+            ]
+        )
+        @ rgb
+        / [0.95047, 1, 1.08883]
+    )
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
@@ -38,12 +47,21 @@ def lab(rgb):
 # deficiency", 2009, at full severity.
 SEEN_BY = {
     "everyone": np.eye(3),
-    "protanopes": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                   [-0.003882, -0.048116, 1.051998]],
-    "deuteranopes": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                     [-0.011820, 0.042940, 0.968881]],
-    "tritanopes": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-                   [0.004733, 0.691367, 0.303900]],
+    "protanopes": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopes": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopes": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 TECHNIQUES = ("dense", "pruning", "quantization", "palettization", "joint")
 
@@ -124,7 +142,7 @@ def test_matrix_refuses_a_mask_of_another_shape():
 
 
 def test_matrix_draws_where_it_is_told():
-    figure, pair = plt.subplots(1, 2)
+    _figure, pair = plt.subplots(1, 2)
     assert plots.matrix(np.eye(2), ax=pair[1], title="Kept") is pair[1]
     assert pair[1].get_title(loc="left") == "Kept" or pair[1].get_title() == "Kept"
 
@@ -143,7 +161,9 @@ def test_names_in_tables_are_text_and_nothing_else():
     from toykit import size
 
     name = "a|b\n| c | <img src=x onerror=alert(1)> [go](http://x) \x1b[2J `$1$` \u202e"
-    ledger = size.ledger({name: np.ones((64, 64), np.float32), "layers.0.fc_1.weight": np.ones(4096, np.float32)})
+    ledger = size.ledger(
+        {name: np.ones((64, 64), np.float32), "layers.0.fc_1.weight": np.ones(4096, np.float32)}
+    )
     head, _, row, plain, total = ledger.to_markdown().split("\n")
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in (head, row, plain, total)] == [8] * 4
     for text in (ledger.to_markdown(), ledger._repr_html_()):

@@ -14,7 +14,7 @@ pytest.importorskip("coremltools")
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "book" / "_tools"))
 
-import data_post_training as data  # noqa: E402
+import data_post_training as data
 
 ROWS = data.read()
 # Quick ones, one or two a technique; k-means of all of CREPE is in the parity tests.
@@ -47,7 +47,8 @@ def test_the_file_holds_every_row_that_the_script_asks_for():
 def test_bytes_and_agreement_of_a_row(row):
     found, again = find(*row), data.measure(*row, listen=False)
     assert {name: value for name, value in found.items() if name != "within_10"} == {
-        name: value for name, value in again.items() if name != "within_10"}
+        name: value for name, value in again.items() if name != "within_10"
+    }
 
 
 def test_what_a_package_hears():

@@ -34,7 +34,7 @@ def kept_in_groups_by_loop(w, n, m, dim):
     for others in itertools.product(*rest):
         for start in range(0, w.shape[dim], m):
             places = range(start, min(start + m, w.shape[dim]))
-            index = [others[:dim] + (place,) + others[dim:] for place in places]
+            index = [(*others[:dim], place, *others[dim:]) for place in places]
             fill = m - len(index)
             order = sorted(index, key=lambda i: (abs(w[i]), i[dim]))
             nonzero = [i for i in order if w[i] != 0]

@@ -16,7 +16,7 @@ USUAL = st.floats(-60, 60, width=16).filter(lambda x: x == 0 or abs(x) > 2**-6)
 
 
 @st.composite
-def settings(draw, w, bits=st.integers(1, 8)):
+def settings(draw, w, bits=st.integers(1, 8)):  # noqa: B008 - a strategy is never changed
     mode = draw(st.sampled_from(("symmetric", "affine")))
     options = {"bits": draw(bits), "mode": mode, "signed": draw(st.booleans())}
     assume(mode == "affine" or options["bits"] > 1)

@@ -69,7 +69,9 @@ def test_missing_coremltools_says_what_to_install(monkeypatch):
 
 
 @settings(max_examples=cases(200))
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["begin", "end", "print", "fail"])), max_size=40))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["begin", "end", "print", "fail"])), max_size=40)
+)
 def test_fuzz_blocks_that_overlap_are_silent_inside_and_put_everything_back(events):
     """Each of four contexts, as threads and tasks have them, begins, ends and prints as it likes."""
     heard = io.StringIO()

@@ -115,7 +115,7 @@ def die(function):
 def system(function):
     """Whether a C function asks the system for something that can fail."""
     of_files = type(getattr(function, "__self__", None)).__module__ == "_io"
-    return of_files or function.__module__ in ("posix", "nt", "io", "_io") and function.__name__ != "fspath"
+    return of_files or (function.__module__ in ("posix", "nt", "io", "_io") and function.__name__ != "fspath")
 
 
 def in_a_child(work):
@@ -242,7 +242,9 @@ def test_a_full_disk(tmp_path):
     """A drive of 64 kB, where this may be made."""
     drive = tmp_path / "drive"
     drive.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(drive)], capture_output=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(drive)], capture_output=True
+    )
     if made.returncode:
         pytest.skip("only root may mount a drive")
     try:
@@ -309,7 +311,9 @@ def test_what_appears_meanwhile_and_is_no_package_stays(tmp_path, replace, there
 
 
 def test_only_what_dead_processes_left_is_removed(tmp_path):
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
     dead = int(done.stdout)
     names = {
         f"{saving._PREFIX}{dead}-abc": False,
@@ -367,7 +371,9 @@ def test_nightly_coremltools_writes_to_a_full_disk(tmp_path):
 
     drive = tmp_path / "drive"
     drive.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(drive)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(drive)], capture_output=True
+    ).returncode:
         pytest.skip("only root may mount a drive")
     try:
         model = tk.coreml.convert(torch.nn.Linear(256, 256).eval(), torch.zeros(1, 256))

@@ -87,8 +87,14 @@ def test_joint(network):
         ({"technique": "palettize", "group_size": -7}, "group_size must be a whole number"),
         ({"technique": "palettize", "group_size": math.nan}, "group_size must be a whole number"),
         ({"technique": "palettize", "group_size": 0}, "group_size must be a whole number"),
-        ({"technique": "quantize", "granularity": "per_block", "block_size": 0}, "block_size must be a whole number"),
-        ({"technique": "quantize", "granularity": "per_block", "block_size": (0.5, 16)}, "block_size must be"),
+        (
+            {"technique": "quantize", "granularity": "per_block", "block_size": 0},
+            "block_size must be a whole number",
+        ),
+        (
+            {"technique": "quantize", "granularity": "per_block", "block_size": (0.5, 16)},
+            "block_size must be",
+        ),
         ({"technique": "quantize", "signed": "no"}, "signed must be True or False; got 'no'"),
         ({"technique": "quantize", "bits": 1}, "at least 2 bits"),
         ({"technique": "prune", "sparcity": 0.5}, "prune has no option 'sparcity'; it has sparsity,"),

@@ -18,9 +18,9 @@ from toykit.widgets.base import Instrument, canonical, table
 from toykit.widgets.sizes import TECHNIQUES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_tools"))
-from common import chapters  # noqa: E402
-from stored import code_cells, read, syntax_tree  # noqa: E402
-from widgets import refresh, stale  # noqa: E402
+from common import chapters
+from stored import code_cells, read, syntax_tree
+from widgets import refresh, stale
 
 
 def ask(**options):
@@ -36,7 +36,9 @@ class TestBase:
     def test_one_module_with_everything_inside_and_nothing_from_elsewhere(self):
         for cls in Instrument.__subclasses__():
             assert len(re.findall(r"^export ", cls._esm, re.MULTILINE)) == 1
-            assert not re.search(r"^import |\bfetch\(|https?://(?!www\.w3\.org/2000/svg)", cls._esm, re.MULTILINE)
+            assert not re.search(
+                r"^import |\bfetch\(|https?://(?!www\.w3\.org/2000/svg)", cls._esm, re.MULTILINE
+            )
             assert "localStorage" not in cls._esm and "sessionStorage" not in cls._esm
             assert "@import" not in cls._css and "url(" not in cls._css
 
@@ -125,23 +127,29 @@ class TestPredict:
         widget.guess = 25.5
         assert widget.guess == 25.5
 
-    @pytest.mark.parametrize("options, error, words", [
-        ({"min": 30}, ValueError, "answer must lie between min and max, 30 and 51; got 28.78"),
-        ({"min": 60, "max": 51}, ValueError, "min must be less than max"),
-        ({"min": None}, TypeError, "min must be a number; got None"),
-        ({"max": float("inf")}, ValueError, "max must be a number"),
-        ({"step": 0}, ValueError, "step must be a number above 0"),
-        ({"min": 0, "log": True}, ValueError, "min must be more than 0 for a logarithmic slider"),
-    ])
+    @pytest.mark.parametrize(
+        "options, error, words",
+        [
+            ({"min": 30}, ValueError, "answer must lie between min and max, 30 and 51; got 28.78"),
+            ({"min": 60, "max": 51}, ValueError, "min must be less than max"),
+            ({"min": None}, TypeError, "min must be a number; got None"),
+            ({"max": float("inf")}, ValueError, "max must be a number"),
+            ({"step": 0}, ValueError, "step must be a number above 0"),
+            ({"min": 0, "log": True}, ValueError, "min must be more than 0 for a logarithmic slider"),
+        ],
+    )
     def test_bad_numbers(self, options, error, words):
         with pytest.raises(error, match=words):
             ask(**options)
 
-    @pytest.mark.parametrize("answer, options, words", [
-        ("c", ["a", "b"], "answer must be one of the options"),
-        ("a", ["a"], "two or more"),
-        ("a", ["a", "a"], "two or more different"),
-    ])
+    @pytest.mark.parametrize(
+        "answer, options, words",
+        [
+            ("c", ["a", "b"], "answer must be one of the options"),
+            ("a", ["a"], "two or more"),
+            ("a", ["a", "a"], "two or more different"),
+        ],
+    )
     def test_bad_choices(self, answer, options, words):
         with pytest.raises(ValueError, match=words):
             tk.widgets.predict("?", answer, options=options)
@@ -158,8 +166,10 @@ class TestPredict:
 class TestGrid:
     def test_settings_are_numbered_as_javascript_numbers_them(self):
         two = (grid.Axis.bits((1, 2, 4)), grid.Axis.choice("m", "M", x="X", y="Y"))
-        techniques = (grid.Technique("a", "A", "joint", two),
-                      grid.Technique("b", "B", "joint", (grid.Axis.share("s", "S", (0.5,)),)))
+        techniques = (
+            grid.Technique("a", "A", "joint", two),
+            grid.Technique("b", "B", "joint", (grid.Axis.share("s", "S", (0.5,)),)),
+        )
         settings = [(t.name, s) for t in techniques for s in t.settings()]
         for technique in grid.to_json(techniques):
             sizes = [len(axis["values"]) for axis in technique["axes"]]
@@ -173,9 +183,13 @@ class TestGrid:
 @pytest.fixture(scope="module")
 def small_ledger():
     rng = np.random.default_rng(0)
-    return tk.size.ledger({"conv": rng.normal(size=(64, 32, 3, 3)).astype(np.float16),
-                           "fc": rng.normal(size=(1000, 64)).astype(np.float16),
-                           "bias": np.zeros(1000, np.float16)})
+    return tk.size.ledger(
+        {
+            "conv": rng.normal(size=(64, 32, 3, 3)).astype(np.float16),
+            "fc": rng.normal(size=(1000, 64)).astype(np.float16),
+            "bias": np.zeros(1000, np.float16),
+        }
+    )
 
 
 class TestSizeExplorer:
@@ -218,8 +232,14 @@ class TestSizeExplorer:
 
     def test_only_what_the_system_of_a_package_can_hold_is_offered(self, small_ledger):
         def after(technique, options):
-            joined = technique == "joint" or options.get("group_size") or options.get("granularity") == "per_block"
-            if joined or options.get("bits") in (3, 4) and technique == "quantize" or options.get("bits") == 3:
+            joined = (
+                technique == "joint" or options.get("group_size") or options.get("granularity") == "per_block"
+            )
+            if (
+                joined
+                or (options.get("bits") in (3, 4) and technique == "quantize")
+                or options.get("bits") == 3
+            ):
                 raise ValueError("needs iOS 18")
             return small_ledger.after(technique, **options)
 
@@ -231,7 +251,9 @@ class TestSizeExplorer:
         assert offered["palettize"] == [[1, 2, 4, 6, 8], ["layer"]]
         here = {row[:2]: row[2] for row in tk.widgets.size_explorer(small_ledger).table()}
         assert len(widget.table()) == 11 + 2 + 5 and all(here[row[:2]] == row[2] for row in widget.table())
-        with pytest.raises(ValueError, match="technique must be one of 'prune', 'quantize', 'palettize'; got 'joint'"):
+        with pytest.raises(
+            ValueError, match="technique must be one of 'prune', 'quantize', 'palettize'; got 'joint'"
+        ):
             tk.widgets.size_explorer(old, technique="joint")
 
         def nothing(technique, options):
@@ -260,8 +282,6 @@ class TestSizeExplorer:
             widget.bits = 5
 
 
-
-
 @pytest.fixture(scope="module")
 def layer():
     rng = np.random.default_rng(1)
@@ -281,11 +301,13 @@ class TestExplore:
             ("Pruning", "70 %, single weights"): tk.prune(half, sparsity=0.7),
             ("Pruning", "50 %, blocks of 4 channels"): tk.prune(half, sparsity=0.5, block_size=4),
             ("Quantization", "8 bits, affine, tensor"): tk.quantize(half, 8, "affine", "per_tensor"),
-            ("Quantization", "4 bits, symmetric, block of 10"):
-                tk.quantize(half, 4, granularity="per_block", block_size=10),
+            ("Quantization", "4 bits, symmetric, block of 10"): tk.quantize(
+                half, 4, granularity="per_block", block_size=10
+            ),
             ("Palettization", "6 bits, k-means, tensor"): tk.palettize(half, 6),
-            ("Palettization", "2 bits, uniform, 16 channels"):
-                tk.palettize(half, 2, "uniform", group_size=16),
+            ("Palettization", "2 bits, uniform, 16 channels"): tk.palettize(
+                half, 2, "uniform", group_size=16
+            ),
             ("Pruning and palettization", "70 %, 4 bits"): tk.palettize(tk.prune(half, sparsity=0.7), 4),
         }.items():
             assert rows[key][0] == c.nbytes, key
@@ -307,7 +329,7 @@ class TestExplore:
 
         def of(*key):
             i = keys.index(key)
-            return levels[starts[i]:starts[i + 1]]
+            return levels[starts[i] : starts[i + 1]]
 
         kept = tk.prune(half, sparsity=0.5).values
         (threshold,) = of("Pruning", "50 %, single weights")
@@ -338,11 +360,14 @@ class TestExplore:
         widget = tk.widgets.explore(torch.zeros(8, 8))
         assert all(math.isinf(row[-1]) for row in widget.rows())
 
-    @pytest.mark.parametrize("w, error, words", [
-        (np.ones((4, 4), int), TypeError, "int64"),
-        (np.array([[1.0, np.nan]]), ValueError, "finite|NaN"),
-        (np.array([[1e6, 1.0]]), ValueError, "float16, up to 65,504; its largest magnitude is 1e\\+06"),
-    ])
+    @pytest.mark.parametrize(
+        "w, error, words",
+        [
+            (np.ones((4, 4), int), TypeError, "int64"),
+            (np.array([[1.0, np.nan]]), ValueError, "finite|NaN"),
+            (np.array([[1e6, 1.0]]), ValueError, "float16, up to 65,504; its largest magnitude is 1e\\+06"),
+        ],
+    )
     def test_bad_weights(self, w, error, words):
         with pytest.raises(error, match=words):
             tk.widgets.explore(w)
@@ -360,8 +385,11 @@ class TestChapters:
 
     def test_predictions_fold_their_text_and_compute_their_answer(self, path):
         for number, source, tags, _ in code_cells(read(path)):
-            calls = [node for node in ast.walk(syntax_tree(source))
-                     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("widgets.predict")]
+            calls = [
+                node
+                for node in ast.walk(syntax_tree(source))
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("widgets.predict")
+            ]
             for call in calls:
                 assert "hide-input" in tags, f"cell {number} tells the answer: tag it hide-input"
                 given = {k.arg: k.value for k in call.keywords}
@@ -375,8 +403,16 @@ def test_old_javascript_in_a_notebook_is_found_and_renewed(tmp_path):
     state = {key: value for key, value in widget.get_state().items() if isinstance(value, str | bool)}
     old = state | {"_esm": "export default {}"}
     path = tmp_path / "a.ipynb"
-    notebook = {"cells": [], "metadata": {"widgets": {"application/vnd.jupyter.widget-state+json": {
-        "state": {"x": {"state": old}, "y": {"state": {"_model_name": "LayoutModel"}}}}}}}
+    notebook = {
+        "cells": [],
+        "metadata": {
+            "widgets": {
+                "application/vnd.jupyter.widget-state+json": {
+                    "state": {"x": {"state": old}, "y": {"state": {"_model_name": "LayoutModel"}}}
+                }
+            }
+        },
+    }
     path.write_text(json.dumps(notebook))
     assert stale(read(path)) == ["Prediction"]
     assert refresh(path) == ["Prediction"] and refresh(path) == []

@@ -49,12 +49,15 @@ def test_controls_take_only_what_there_is(widget):
         widget.step = -1
 
 
-@pytest.mark.parametrize("values, k, message", [
-    (np.float32([1, 2, 3]), 3, "more than k = 3 distinct"),
-    (np.float32([1, np.nan, 3]), 2, "finite"),
-    (trained((50,)), 1, "k must be a whole number from 2 to 64"),
-    (trained((50,)), 65, "k must be a whole number from 2 to 64"),
-])
+@pytest.mark.parametrize(
+    "values, k, message",
+    [
+        (np.float32([1, 2, 3]), 3, "more than k = 3 distinct"),
+        (np.float32([1, np.nan, 3]), 2, "finite"),
+        (trained((50,)), 1, "k must be a whole number from 2 to 64"),
+        (trained((50,)), 65, "k must be a whole number from 2 to 64"),
+    ],
+)
 def test_bad_input(values, k, message):
     with pytest.raises(ValueError, match=message):
         tk.widgets.lloyd(values, k=k)

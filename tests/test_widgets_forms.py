@@ -59,14 +59,17 @@ def test_configurations_are_those_of_the_wrapper(rows):
             assert eval(wording.configuration(technique, options), {"cto": cto}) == theirs, row["options"]
 
 
-@pytest.mark.parametrize("technique, options", [
-    ("prune", {"threshold": 0.1, "minimum_sparsity": 0.0, "weight_threshold": 100}),
-    ("prune", {"sparsity": 0.5, "block_size": 4, "dim": 1}),
-    ("quantize", {"bits": 4, "signed": False, "mode": "affine", "granularity": "per_tensor"}),
-    ("palettize", {"bits": 2, "group_size": 4, "axis": 1, "mode": "uniform"}),
-    ("palettize", {"mode": "unique"}),
-    ("palettize", {"bits": 4, "per_channel_scale": False, "cluster_dim": 2}),
-])
+@pytest.mark.parametrize(
+    "technique, options",
+    [
+        ("prune", {"threshold": 0.1, "minimum_sparsity": 0.0, "weight_threshold": 100}),
+        ("prune", {"sparsity": 0.5, "block_size": 4, "dim": 1}),
+        ("quantize", {"bits": 4, "signed": False, "mode": "affine", "granularity": "per_tensor"}),
+        ("palettize", {"bits": 2, "group_size": 4, "axis": 1, "mode": "uniform"}),
+        ("palettize", {"mode": "unique"}),
+        ("palettize", {"bits": 4, "per_channel_scale": False, "cluster_dim": 2}),
+    ],
+)
 def test_other_options_are_translated_too(technique, options):
     cto = pytest.importorskip("coremltools.optimize.coreml")
     from toykit.coreml.configs import one
@@ -89,7 +92,7 @@ def test_the_code_of_every_form_runs_from_its_system_on_and_not_before(widget, t
             widget.form, widget.target = form["name"], target
             names = {"traced": traced, "example": example}
             if target < form["since"]:
-                with tk.quiet(), pytest.raises(ValueError):
+                with tk.quiet(), pytest.raises(ValueError):  # noqa: PT011 - coremltools' words
                     exec(widget.code(), names)
                 continue
             with tk.quiet():

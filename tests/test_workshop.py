@@ -16,10 +16,12 @@ from tests.nightly import cases
 
 TOOLS = Path(__file__).parents[1] / "book" / "_tools"
 sys.path.insert(0, str(TOOLS))
-import clean  # noqa: E402
-import keeping  # noqa: E402
-import workshop  # noqa: E402
-from common import chapters  # noqa: E402
+import contextlib
+
+import clean
+import keeping
+import workshop
+from common import chapters
 
 STUB = 'def double(x):\n    """Return twice x."""\n    raise NotImplementedError'
 SOLUTION = 'def double(x):\n    """Return twice x."""\n    return x + x + 0  # the secret'
@@ -34,15 +36,17 @@ def cell(source, *tags, output=None, make=new_code_cell):
 
 @pytest.fixture
 def chapter():
-    notebook = new_notebook(cells=[
-        cell("# Doubling\n\nA short chapter.", make=new_markdown_cell),
-        cell("from toykit.exercises import check"),
-        cell(STUB, "exercise"),
-        cell("double(2)", output="4"),
-        cell(SOLUTION, "solution", output="return x + x + 0  # the secret"),
-        cell("Twice is **adding it to itself**.", "solution", make=new_markdown_cell),
-        cell("print(double(3))", output="6"),
-    ])
+    notebook = new_notebook(
+        cells=[
+            cell("# Doubling\n\nA short chapter.", make=new_markdown_cell),
+            cell("from toykit.exercises import check"),
+            cell(STUB, "exercise"),
+            cell("double(2)", output="4"),
+            cell(SOLUTION, "solution", output="return x + x + 0  # the secret"),
+            cell("Twice is **adding it to itself**.", "solution", make=new_markdown_cell),
+            cell("print(double(3))", output="6"),
+        ]
+    )
     notebook.metadata["widgets"] = {"state": {"answer": "return x + x + 0  # the secret"}}
     return notebook
 
@@ -59,11 +63,14 @@ def test_a_copy_has_the_stub_and_nothing_of_the_solution(chapter):
     assert workshop.leaks(chapter, copy) == []
 
 
-@pytest.mark.parametrize("leak", [
-    new_markdown_cell("Remember: return x + x + 0  # the secret"),
-    cell("pass", output="... return x + x + 0  # the secret ..."),
-    new_code_cell("pass", metadata={"note": "return x + x + 0  # the secret"}),
-])
+@pytest.mark.parametrize(
+    "leak",
+    [
+        new_markdown_cell("Remember: return x + x + 0  # the secret"),
+        cell("pass", output="... return x + x + 0  # the secret ..."),
+        new_code_cell("pass", metadata={"note": "return x + x + 0  # the secret"}),
+    ],
+)
 def test_a_leak_is_found_in_text_outputs_and_metadata(chapter, leak):
     copy = workshop.learners_copy(chapter)
     copy.cells.append(leak)
@@ -80,11 +87,13 @@ def test_a_solution_that_later_cells_need_must_have_a_stub(chapter, tmp_path):
 
 
 def test_names_inside_functions_are_no_missing_stubs():
-    notebook = new_notebook(cells=[
-        cell("def solve(scale):\n    step = scale\n    return step", "solution"),
-        cell("def other(step):\n    return step + sum(scale for scale in [1])"),
-        cell("import numpy as solve\nsolve"),
-    ])
+    notebook = new_notebook(
+        cells=[
+            cell("def solve(scale):\n    step = scale\n    return step", "solution"),
+            cell("def other(step):\n    return step + sum(scale for scale in [1])"),
+            cell("import numpy as solve\nsolve"),
+        ]
+    )
     assert workshop.missing_stubs(notebook) == []
 
 
@@ -109,8 +118,11 @@ def test_no_chapter_leaks_a_solution(path):
 
 
 def texts(folder):
-    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*"))
-            if path.is_file() and path.name != keeping.RECORD}
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != keeping.RECORD
+    }
 
 
 def put(folder, **files):
@@ -135,7 +147,9 @@ def test_a_changed_file_is_kept_and_a_newer_version_comes_beside_it(tmp_path):
     assert put(folder, one="3") == ["one.md is kept, with your changes; the new version is one.new.md"]
     (folder / "one.new.md").write_text("mine, too")
     assert put(folder, one="3") == ["one.md and one.new.md are kept, with your changes"]
-    assert put(folder, one="4") == ["one.md and one.new.md are kept, with your changes; the new version is one.new2.md"]
+    assert put(folder, one="4") == [
+        "one.md and one.new.md are kept, with your changes; the new version is one.new2.md"
+    ]
     mine = {"notes.md": "notes", "one.md": "mine", "one.new.md": "mine, too"}
     assert texts(folder) == mine | {"one.new2.md": "4"}
     assert keeping.remove(folder) == [folder / name for name in mine] and texts(folder) == mine
@@ -146,7 +160,9 @@ def test_a_changed_file_is_kept_and_a_newer_version_comes_beside_it(tmp_path):
 def test_a_folder_of_before_there_was_a_record_is_the_learners(tmp_path):
     (tmp_path / "one.md").write_text("mine?")
     (tmp_path / "two.md").write_text("2")
-    assert put(tmp_path, one="1", two="2") == ["one.md is kept, with your changes; the new version is one.new.md"]
+    assert put(tmp_path, one="1", two="2") == [
+        "one.md is kept, with your changes; the new version is one.new.md"
+    ]
     assert texts(tmp_path) == {"one.md": "mine?", "one.new.md": "1", "two.md": "2"}
     (tmp_path / keeping.RECORD).write_text("damaged")
     assert put(tmp_path, one="2", two="2")
@@ -154,20 +170,32 @@ def test_a_folder_of_before_there_was_a_record_is_the_learners(tmp_path):
 
 
 @settings(max_examples=cases(200))
-@given(st.lists(st.one_of(
-    st.tuples(st.just("put"), st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"))),
-    st.tuples(st.just("edit"), st.sampled_from(["a.md", "b.md", "a.new.md", "c.md"]), st.sampled_from(["1", "mine", "other"])),
-    st.tuples(st.just("delete"), st.sampled_from(["a.md", "b.md", "a.new.md"])),
-    st.tuples(st.just("remove")),
-), max_size=12))
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("put"), st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"))),
+            st.tuples(
+                st.just("edit"),
+                st.sampled_from(["a.md", "b.md", "a.new.md", "c.md"]),
+                st.sampled_from(["1", "mine", "other"]),
+            ),
+            st.tuples(st.just("delete"), st.sampled_from(["a.md", "b.md", "a.new.md"])),
+            st.tuples(st.just("remove")),
+        ),
+        max_size=12,
+    )
+)
 def test_fuzz_what_a_learner_wrote_is_never_lost(tmp_path_factory, steps):
     folder, theirs = tmp_path_factory.mktemp("w") / "workshop", {}
     for step in steps:
         if step[0] == "put":
             put(folder, **step[1])
             shown = texts(folder)
-            assert all(any(text == shown[place] for place in shown if place.startswith(name)) or name in
-                       {place[0] for place in theirs} for name, text in step[1].items())
+            assert all(
+                any(text == shown[place] for place in shown if place.startswith(name))
+                or name in {place[0] for place in theirs}
+                for name, text in step[1].items()
+            )
         elif step[0] == "edit" and folder.exists():
             (folder / step[1]).write_text(step[2])
             theirs[step[1]] = step[2]
@@ -196,16 +224,15 @@ def test_a_workshop_that_is_stopped_loses_nothing(tmp_path, monkeypatch, call):
             if count[0] > call:
                 raise OSError(28, "No space left on device")
             return real[name](*arguments, **options)
+
         return stop
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", counted("write_bytes"))
         patch.setattr(Path, "unlink", counted("unlink"))
         patch.setattr(os, "replace", counted("replace"))
-        try:
+        with contextlib.suppress(OSError):
             put(folder, one="1b", two="2b")
-        except OSError:
-            pass
     assert texts(folder)["one.md"] == "mine" and texts(folder)["two.md"] in ("2", "2b")
     put(folder, one="1b", two="2b")
     assert texts(folder) == {"one.md": "mine", "one.new.md": "1b", "two.md": "2b"}
@@ -214,7 +241,11 @@ def test_a_workshop_that_is_stopped_loses_nothing(tmp_path, monkeypatch, call):
 def test_clean_keeps_what_is_the_learners_and_removes_the_rest(tmp_path):
     build, folder = tmp_path / "_build", tmp_path / "_build" / "workshop"
     put(folder, one="1", two="2")
-    for name in ("html/index.html", "workshop/.ipynb_checkpoints/one-checkpoint.md", "workshop/mine/notes.md"):
+    for name in (
+        "html/index.html",
+        "workshop/.ipynb_checkpoints/one-checkpoint.md",
+        "workshop/mine/notes.md",
+    ):
         (build / name).parent.mkdir(parents=True, exist_ok=True)
         (build / name).write_text("1" if "checkpoint" in name else "mine")
     (folder / "two.md").write_text("mine")
@@ -247,8 +278,12 @@ def test_make_clean_needs_no_environment_and_says_what_it_kept(tmp_path):
     (tmp_path / "_build" / "workshop").mkdir(parents=True)
     (tmp_path / "_build" / "workshop" / "notes.md").write_text("mine")
     python = f"PYTHON={sys.executable} -S"
-    done = subprocess.run(["make", "--no-print-directory", "clean", python], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "clean", python], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "Kept in _build/workshop, because you made or changed it:", "  notes.md",
-        "Remove that folder yourself when you no longer need it."]
+        "Kept in _build/workshop, because you made or changed it:",
+        "  notes.md",
+        "Remove that folder yourself when you no longer need it.",
+    ]

@@ -1,12 +1,10 @@
 """Compressed packages that toykit writes: what was predicted is written, and what was left is left."""
 
 import hashlib
-import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +12,6 @@ import toykit as tk
 from tests import handmade
 from tests.nightly import cases
 from toykit.compressed import Compressed
-from toykit.coreml import PackageError, protobuf
 
 KINDS = ("linear", "matmul", "tied", "gather", "conv", "conv_transpose", "add")
 
@@ -27,13 +24,23 @@ def networks(draw):
         kind = draw(st.sampled_from(KINDS))
         dtype = draw(st.sampled_from(("float16", "float16", "float32")))
         sizes = st.sampled_from((4, 6, 8, 12, 16, 32))
-        shape = (draw(sizes), draw(sizes), *([draw(st.sampled_from((1, 2, 3)))] if kind.startswith("conv") else []))
+        shape = (
+            draw(sizes),
+            draw(sizes),
+            *([draw(st.sampled_from((1, 2, 3)))] if kind.startswith("conv") else []),
+        )
         earlier = [weight for other, weight in layers if weight.size == np.prod(shape)]
-        how = draw(st.sampled_from(("normal", "normal", "again", "twice", "zeros", "few", "tiny", "infinite", "nearly")))
+        how = draw(
+            st.sampled_from(
+                ("normal", "normal", "again", "twice", "zeros", "few", "tiny", "infinite", "nearly")
+            )
+        )
         random = np.random.default_rng(draw(st.integers(0, 3)))
         weight = random.normal(size=shape)
         if how in ("again", "twice", "nearly") and earlier:
-            weight = draw(st.sampled_from(earlier)).reshape(shape).astype(np.float64) * (2 if how == "twice" else 1)
+            weight = draw(st.sampled_from(earlier)).reshape(shape).astype(np.float64) * (
+                2 if how == "twice" else 1
+            )
         if how == "zeros":
             weight = np.zeros(shape)
         elif how == "few":
@@ -53,7 +60,9 @@ def networks(draw):
 BITS = st.sampled_from((1, 2, 3, 4, 6, 8))
 PRUNE = st.one_of(
     st.fixed_dictionaries({"sparsity": st.sampled_from((0, 0.3, 0.5, 0.9, 1))}),
-    st.fixed_dictionaries({"threshold": st.sampled_from((0.1, 1.0)), "minimum_sparsity": st.sampled_from((0, 0.5))}),
+    st.fixed_dictionaries(
+        {"threshold": st.sampled_from((0.1, 1.0)), "minimum_sparsity": st.sampled_from((0, 0.5))}
+    ),
     st.fixed_dictionaries({"sparsity": st.just(0.5), "block_size": st.sampled_from((2, 4))}),
     st.fixed_dictionaries({"n_m": st.sampled_from(((2, 4), (1, 3))), "dim": st.sampled_from((0, 1))}),
 )
@@ -66,16 +75,22 @@ QUANTIZE = st.one_of(
             "granularity": st.sampled_from(("per_tensor", "per_channel")),
         }
     ),
-    st.fixed_dictionaries({"granularity": st.just("per_block"), "block_size": st.sampled_from((2, 4, 5, (2, 2)))}),
+    st.fixed_dictionaries(
+        {"granularity": st.just("per_block"), "block_size": st.sampled_from((2, 4, 5, (2, 2)))}
+    ),
 )
 PALETTIZE = st.one_of(
     st.fixed_dictionaries({"bits": BITS, "mode": st.sampled_from(("uniform", "kmeans"))}),
     st.fixed_dictionaries({"mode": st.just("unique")}),
-    st.fixed_dictionaries({"bits": BITS, "group_size": st.sampled_from((2, 4)), "axis": st.sampled_from((None, 0, 1, 2))}),
+    st.fixed_dictionaries(
+        {"bits": BITS, "group_size": st.sampled_from((2, 4)), "axis": st.sampled_from((None, 0, 1, 2))}
+    ),
     st.fixed_dictionaries({"bits": BITS, "per_channel_scale": st.just("across"), "mode": st.just("uniform")}),
     st.fixed_dictionaries({"bits": st.sampled_from((1, 2, 4)), "cluster_dim": st.sampled_from((2, 4))}),
 )
-TABLE = st.fixed_dictionaries({"bits": st.just(8), "granularity": st.just("per_tensor"), "signed": st.booleans()})
+TABLE = st.fixed_dictionaries(
+    {"bits": st.just(8), "granularity": st.just("per_tensor"), "signed": st.booleans()}
+)
 
 
 @st.composite
@@ -85,8 +100,16 @@ def plans(draw):
     choices = {"prune": PRUNE, "quantize": QUANTIZE, "palettize": PALETTIZE}
     if technique != "joint":
         return technique, draw(choices[technique]) | {"weight_threshold": draw(st.sampled_from((0, 20)))}
-    chosen = draw(st.sampled_from((("prune", "quantize"), ("prune", "palettize"), ("palettize", "quantize"),
-                                   ("prune", "palettize", "quantize"))))
+    chosen = draw(
+        st.sampled_from(
+            (
+                ("prune", "quantize"),
+                ("prune", "palettize"),
+                ("palettize", "quantize"),
+                ("prune", "palettize", "quantize"),
+            )
+        )
+    )
     options = {}
     for name in chosen:
         kind = TABLE if name == "quantize" and "palettize" in chosen else choices[name]
@@ -124,10 +147,14 @@ def test_what_is_predicted_is_written_fuzz(layers, plan, version):
             assert predicted == written
             return
         assert predicted.exact
-        assert predicted.nbytes == written.nbytes == sum(f.stat().st_size for f in written.path.rglob("*") if f.is_file())
+        assert (
+            predicted.nbytes
+            == written.nbytes
+            == sum(f.stat().st_size for f in written.path.rglob("*") if f.is_file())
+        )
         found = tk.size.ledger(written)
         assert [row.nbytes for row in predicted.rows] == [row.nbytes for row in found.rows]
-        assert {key: size for key, size in predicted.rest.items()} == found.rest
+        assert dict(predicted.rest.items()) == found.rest
         stored = tk.coreml.weights(written)
         if len(stored) < len(layers):  # what is left of one is so little that it lies in the program
             return

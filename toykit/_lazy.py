@@ -32,7 +32,7 @@ def lazy(package, home, modules=()):
     public = sorted([*home, *modules])
     namespace = vars(sys.modules[package])
 
-    def __getattr__(name):
+    def __getattr__(name):  # noqa: N807 - a module's own
         if name in home:
             # Kept in the namespace, also in place of a submodule of that name that the import leaves there.
             namespace[name] = getattr(import_module(f"{package}.{home[name]}"), name)
@@ -41,7 +41,7 @@ def lazy(package, home, modules=()):
             return import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    def __dir__():
+    def __dir__():  # noqa: N807
         return sorted({*namespace, *public})
 
     return public, __getattr__, __dir__

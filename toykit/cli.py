@@ -1,9 +1,9 @@
 """The command line.
 
-    toykit doctor                           look at this machine and say what to do
-    toykit size MODEL                       what a package weighs, and would weigh compressed
-    toykit compress MODEL OUT --palettize 4 write a compressed package
-    toykit compare MODEL OTHER              how far the answers of two packages are apart
+toykit doctor                           look at this machine and say what to do
+toykit size MODEL                       what a package weighs, and would weigh compressed
+toykit compress MODEL OUT --palettize 4 write a compressed package
+toykit compare MODEL OTHER              how far the answers of two packages are apart
 """
 
 import argparse
@@ -22,8 +22,11 @@ STOPPED = 128 + 2  # and of one that was stopped with Ctrl-C
 
 
 def add_doctor(commands):
-    parser = commands.add_parser("doctor", help="check this machine, and say what to do",
-                                 description="Check Python, packages, memory, disk and browser.")
+    parser = commands.add_parser(
+        "doctor",
+        help="check this machine, and say what to do",
+        description="Check Python, packages, memory, disk and browser.",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.set_defaults(run=run_doctor)
 
@@ -46,8 +49,11 @@ CHOICES = {
 
 
 def add_size(commands):
-    parser = commands.add_parser("size", help="say what a package weighs, and would weigh compressed",
-                                 description="Sizes are computed, to the byte; nothing is compressed.")
+    parser = commands.add_parser(
+        "size",
+        help="say what a package weighs, and would weigh compressed",
+        description="Sizes are computed, to the byte; nothing is compressed.",
+    )
     parser.add_argument("model", help="an .mlpackage")
     parser.set_defaults(run=run_size)
 
@@ -69,18 +75,33 @@ def run_size(options):
 
 
 def add_compress(commands):
-    parser = commands.add_parser("compress", help="write a compressed package",
-                                 description="Compress all weights of a package. Several techniques are joined: --prune "
-                                             "0.7 --palettize 4 (for iOS 18 and later).")
+    parser = commands.add_parser(
+        "compress",
+        help="write a compressed package",
+        description="Compress all weights of a package. Several techniques are joined: --prune "
+        "0.7 --palettize 4 (for iOS 18 and later).",
+    )
     parser.add_argument("model", help="an .mlpackage; left as it is")
     parser.add_argument("out", help="the .mlpackage to write; must not exist")
-    parser.add_argument("--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5")
-    parser.add_argument("--palettize", type=int, metavar="BITS", help="look-up tables of 1, 2, 3, 4, 6 or 8 bits")
-    parser.add_argument("--group-size", type=int, metavar="N", help="with --palettize: a table for each N channels")
+    parser.add_argument(
+        "--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5"
+    )
+    parser.add_argument(
+        "--palettize", type=int, metavar="BITS", help="look-up tables of 1, 2, 3, 4, 6 or 8 bits"
+    )
+    parser.add_argument(
+        "--group-size", type=int, metavar="N", help="with --palettize: a table for each N channels"
+    )
     parser.add_argument("--quantize", type=int, metavar="BITS", help="linear, 8 or 4 bits, a scale a channel")
-    parser.add_argument("--block-size", type=int, metavar="N", help="with --quantize: a scale for each N weights")
-    parser.add_argument("--engine", choices=("toykit", "coremltools"), default="toykit",
-                        help="who writes the package: toykit itself (the default), or Core ML Tools")
+    parser.add_argument(
+        "--block-size", type=int, metavar="N", help="with --quantize: a scale for each N weights"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("toykit", "coremltools"),
+        default="toykit",
+        help="who writes the package: toykit itself (the default), or Core ML Tools",
+    )
     parser.set_defaults(run=run_compress)
 
 
@@ -93,7 +114,10 @@ def run_compress(options):
     before = coreml.Package(options.model)
     small = coreml.compress(before, plan, engine=options.engine, progress=_progress("weights"), **details)
     after = coreml.Package(coreml.save(small, out, replace=False))
-    print(f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} times smaller")
+    print(
+        f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} "
+        "times smaller"
+    )
     print(printable(f"next: toykit compare {out} {options.model}, and your own test set"))
     return 0
 
@@ -124,23 +148,34 @@ def _plan(options):
 def _progress(what, end="\n"):
     """A function that shows how far something is, in one line, and ends it."""
     return lambda done, total: print(
-        f"\r{done} of {total} {what}", end=end if done == total else "", file=sys.stderr, flush=True)
+        f"\r{done} of {total} {what}", end=end if done == total else "", file=sys.stderr, flush=True
+    )
 
 
 def add_compare(commands):
-    parser = commands.add_parser("compare", help="say how far the answers of two packages are apart",
-                                 description="Run two packages with the same inputs, on any computer. With random ones "
-                                             "it shows that something broke; how good a model is, only your own data "
-                                             "can say. Leaves with 1 if an output could not be compared.")
+    parser = commands.add_parser(
+        "compare",
+        help="say how far the answers of two packages are apart",
+        description="Run two packages with the same inputs, on any computer. With random ones "
+        "it shows that something broke; how good a model is, only your own data "
+        "can say. Leaves with 1 if an output could not be compared.",
+    )
     parser.add_argument("model", help="an .mlpackage, such as a compressed one")
     parser.add_argument("reference", help="the .mlpackage to compare with")
-    parser.add_argument("--inputs", metavar="FILE",
-                        help="an .npz file of arrays by input name (or .npy, of one input), each as the model takes it "
-                             "or with an axis of samples in front; by default inputs are random")
-    parser.add_argument("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        help="an .npz file of arrays by input name (or .npy, of one input), each as the model takes it "
+        "or with an axis of samples in front; by default inputs are random",
+    )
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
     parser.add_argument("--function", metavar="NAME", help="of packages with several (all of them)")
-    parser.add_argument("--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below")
+    parser.add_argument(
+        "--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
     parser.set_defaults(run=run_compare)
 
@@ -149,8 +184,15 @@ def run_compare(options):
     from . import coreml
 
     watched = sys.stderr is not None and sys.stderr.isatty()
-    found = coreml.compare(options.model, options.reference, options.inputs, samples=options.samples, seed=options.seed,
-                           function=options.function, progress=_progress("samples", end="") if watched else None)
+    found = coreml.compare(
+        options.model,
+        options.reference,
+        options.inputs,
+        samples=options.samples,
+        seed=options.seed,
+        function=options.function,
+        progress=_progress("samples", end="") if watched else None,
+    )
     if watched:
         print(end="\r\x1b[K", file=sys.stderr)
     if options.at_least is None:
@@ -160,7 +202,11 @@ def run_compare(options):
     print(json.dumps({"ok": not below} | found.as_data(), indent=2) if options.json else found)
     if options.at_least is not None and not options.json:
         names = ", ".join(one.label for one in below)
-        print(f"below {options.at_least:g} dB: {names}" if below else f"at least {options.at_least:g} dB everywhere")
+        print(
+            f"below {options.at_least:g} dB: {names}"
+            if below
+            else f"at least {options.at_least:g} dB everywhere"
+        )
     return 1 if below else 0
 
 
@@ -193,7 +239,9 @@ def main(arguments=None):
         try:
             return _answer(arguments)
         finally:
-            print(end="", flush=True)  # so that what cannot be written is known here, and not at the end of Python
+            print(
+                end="", flush=True
+            )  # so that what cannot be written is known here, and not at the end of Python
     except BrokenPipeError:
         _write_no_more()
         return SIGPIPE

@@ -262,7 +262,9 @@ def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
     with np.errstate(over="ignore"):
         converted = value.astype(dtype, copy=False)
     if converted.dtype.kind == "f" and not np.isfinite(converted).all():
-        raise ValueError(f"{name} must fit into {converted.dtype}, got a number of size {np.abs(value).max():.3g}")
+        raise ValueError(
+            f"{name} must fit into {converted.dtype}, got a number of size {np.abs(value).max():.3g}"
+        )
     return converted
 
 
@@ -308,12 +310,16 @@ def _from_torch(name, tensor):
     """A torch tensor as an array."""
     torch = sys.modules["torch"]
     if tensor.is_meta:
-        raise TypeError(f"{name} must hold numbers; it is a tensor on torch's meta device, which has shapes only")
+        raise TypeError(
+            f"{name} must hold numbers; it is a tensor on torch's meta device, which has shapes only"
+        )
     try:
         tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
         return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     except (RuntimeError, TypeError) as problem:  # sparse and quantized tensors, say
-        raise TypeError(f"{name} must be a dense tensor of numbers; NumPy cannot read this one: {problem}") from None
+        raise TypeError(
+            f"{name} must be a dense tensor of numbers; NumPy cannot read this one: {problem}"
+        ) from None
 
 
 def _check_finite(name, array):
@@ -360,7 +366,9 @@ def _float(name, value, expected):
     if getattr(value, "ndim", 0):
         raise TypeError(f"{name} must be {expected}; got {shown(value)}")
     try:
-        return float(value.item() if hasattr(value, "item") else value)  # a torch tensor's gradient is no matter
+        return float(
+            value.item() if hasattr(value, "item") else value
+        )  # a torch tensor's gradient is no matter
     except OverflowError:
         return math.inf if value > 0 else -math.inf
     except Exception:  # no number, or a tensor that holds none
@@ -416,7 +424,9 @@ def check_shape(name, value, least=1, most=5, empty=False):
     lengths = check_each(name, value, object, "whole numbers")
     if not least <= len(lengths) <= most:
         raise ValueError(f"{name} must be a tuple of {least} to {most} whole numbers; got {shown(value)}")
-    return tuple(check_int(f"a length in {name}", length, range(0 if empty else 1, 2**40)) for length in lengths)
+    return tuple(
+        check_int(f"a length in {name}", length, range(0 if empty else 1, 2**40)) for length in lengths
+    )
 
 
 def check_part(name, part, dtype, shape):
@@ -425,7 +435,9 @@ def check_part(name, part, dtype, shape):
         raise TypeError(f"{name} must be an array of {dtype.__name__}; got {shown(part)}")
     if part.ndim != len(shape) or any(want not in (None, n) for want, n in zip(shape, part.shape)):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} must be an array of shape ({wanted}), to fit the other parts; got {part.shape}")
+        raise ValueError(
+            f"{name} must be an array of shape ({wanted}), to fit the other parts; got {part.shape}"
+        )
     return part
 
 

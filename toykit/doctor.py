@@ -18,7 +18,14 @@ OK, NOTE, PROBLEM = "ok", "note", "problem"
 MEMORY_GB = 4  # converting ResNet-50 peaks at about half of this
 DISK_GB = 3  # free space for what the notebooks write; the packages themselves are installed by then
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+)
 MAC_BROWSERS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -72,28 +79,47 @@ def python(version=None):
     found = ".".join(map(str, version))
     if (3, 11) <= version[:2] <= (3, 13):
         return Finding("Python", OK, found)
-    return Finding("Python", PROBLEM, found, "The book needs Python 3.11, 3.12 or 3.13. Install one of them, "
-                   "remove .venv, and run: make setup PYTHON=python3.12")
+    return Finding(
+        "Python",
+        PROBLEM,
+        found,
+        "The book needs Python 3.11, 3.12 or 3.13. Install one of them, "
+        "remove .venv, and run: make setup PYTHON=python3.12",
+    )
 
 
 def system(name=None, machine=None):
     """Look at the operating system: what of Core ML Tools runs here."""
     name, machine = name or platform.system(), machine or platform.machine()
     if name == "Darwin":
-        return Finding("System", OK, f"macOS {platform.mac_ver()[0]} on {machine}: converts models and runs them")
+        return Finding(
+            "System", OK, f"macOS {platform.mac_ver()[0]} on {machine}: converts models and runs them"
+        )
     if name == "Linux" and machine == "x86_64":
-        return Finding("System", OK, "Linux on x86-64: converts and compresses models; running them with "
-                       "Core ML itself takes a Mac, and no chapter needs one")
-    return Finding("System", NOTE, f"{name} on {machine}", "coremltools has no package for this system. The "
-                   "book, the widgets and toykit work without it; for the cells that need it, use WSL (on "
-                   "Windows) or an x86-64 machine.")
+        return Finding(
+            "System",
+            OK,
+            "Linux on x86-64: converts and compresses models; running them with "
+            "Core ML itself takes a Mac, and no chapter needs one",
+        )
+    return Finding(
+        "System",
+        NOTE,
+        f"{name} on {machine}",
+        "coremltools has no package for this system. The "
+        "book, the widgets and toykit work without it; for the cells that need it, use WSL (on "
+        "Windows) or an x86-64 machine.",
+    )
 
 
 def wanted(root):
     """Return {package: version} for what the book asks for by name, as far as this machine can have it."""
     project = (root / "pyproject.toml").read_text(encoding="utf-8")
-    pinned = dict(line.strip().split("==") for line in (root / "constraints.txt").read_text().splitlines()
-                  if "==" in line and not line.startswith("#"))
+    pinned = dict(
+        line.strip().split("==")
+        for line in (root / "constraints.txt").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
     pinned = {normal(name): version for name, version in pinned.items()}
     names = re.findall(r'^\s*(?:dependencies = \[)?"([A-Za-z0-9._-]+)[^"]*",?\]?$', project, re.MULTILINE)
     return {name: pinned[normal(name)] for name in names if normal(name) in pinned}
@@ -107,9 +133,15 @@ def normal(name):
 def packages(root):
     """Look at each package that the book asks for, against the version that it was made with."""
     if not (root / "constraints.txt").is_file():
-        return [Finding("Packages", NOTE, f"no constraints.txt in {root}",
-                        "toykit was installed on its own. To check the book's packages, run "
-                        "'toykit doctor' in the folder of the book.")]
+        return [
+            Finding(
+                "Packages",
+                NOTE,
+                f"no constraints.txt in {root}",
+                "toykit was installed on its own. To check the book's packages, run "
+                "'toykit doctor' in the folder of the book.",
+            )
+        ]
     findings = []
     for name, version in wanted(root).items():
         try:
@@ -123,8 +155,14 @@ def packages(root):
         if found.partition("+")[0] == version:
             findings.append(Finding(name, OK, found))
         else:
-            findings.append(Finding(name, NOTE, f"{found}; the book was made with {version}",
-                                    f"If a chapter shows other numbers: pip install '{name}=={version}'"))
+            findings.append(
+                Finding(
+                    name,
+                    NOTE,
+                    f"{found}; the book was made with {version}",
+                    f"If a chapter shows other numbers: pip install '{name}=={version}'",
+                )
+            )
     return findings
 
 
@@ -138,8 +176,13 @@ def memory(total=None):
     found = f"{total / 1e9:.1f} GB"
     if total >= MEMORY_GB * 1e9:
         return Finding("Memory", OK, found)
-    return Finding("Memory", NOTE, found, f"Chapters that convert ResNet-50 use up to {MEMORY_GB} GB. Close "
-                   "other programs, and run one notebook at a time.")
+    return Finding(
+        "Memory",
+        NOTE,
+        found,
+        f"Chapters that convert ResNet-50 use up to {MEMORY_GB} GB. Close "
+        "other programs, and run one notebook at a time.",
+    )
 
 
 def disk(root, free=None):
@@ -148,8 +191,13 @@ def disk(root, free=None):
     found = f"{free / 1e9:.1f} GB free"
     if free >= DISK_GB * 1e9:
         return Finding("Disk", OK, found)
-    return Finding("Disk", PROBLEM, found, f"The notebooks write packages of up to 51 MB each, and pip unpacks "
-                   f"large files: keep {DISK_GB} GB free.")
+    return Finding(
+        "Disk",
+        PROBLEM,
+        found,
+        f"The notebooks write packages of up to 51 MB each, and pip unpacks "
+        f"large files: keep {DISK_GB} GB free.",
+    )
 
 
 def find_browser():
@@ -170,8 +218,13 @@ def browser():
     path = find_browser()
     if path:
         return Finding("Browser", OK, path)
-    return Finding("Browser", NOTE, "no Chromium, Chrome or Edge", "Reading the book works in any browser. To run "
-                   "the tests of the site, install Chromium or Chrome, or set TOYKIT_BROWSER to its path.")
+    return Finding(
+        "Browser",
+        NOTE,
+        "no Chromium, Chrome or Edge",
+        "Reading the book works in any browser. To run "
+        "the tests of the site, install Chromium or Chrome, or set TOYKIT_BROWSER to its path.",
+    )
 
 
 def as_text(findings):
@@ -185,12 +238,17 @@ def as_text(findings):
             lines.append(f"      {'':<{width}}  {finding.advice}")
     problems = sum(finding.status == PROBLEM for finding in findings)
     lines.append("")
-    lines.append("Everything that the book needs is here." if not problems
-                 else f"{problems} thing{'s' if problems > 1 else ''} to fix, marked FIX.")
+    lines.append(
+        "Everything that the book needs is here."
+        if not problems
+        else f"{problems} thing{'s' if problems > 1 else ''} to fix, marked FIX."
+    )
     return "\n".join(lines)
 
 
 def as_data(findings):
     """Return the findings as plain lists and dicts, for JSON."""
-    return {"ok": all(finding.status != PROBLEM for finding in findings),
-            "findings": [asdict(finding) for finding in findings]}
+    return {
+        "ok": all(finding.status != PROBLEM for finding in findings),
+        "findings": [asdict(finding) for finding in findings],
+    }

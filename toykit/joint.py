@@ -196,9 +196,7 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, **options):
     table = _quantize_table(lut, bits, mode, options)
     if isinstance(weights, SparsePalettized):
         return replace(weights, lut=table)
-    return QuantizedPalette(
-        weights.indices, table, weights.shape, weights.bits, weights.axis, weights.scale
-    )
+    return QuantizedPalette(weights.indices, table, weights.shape, weights.bits, weights.axis, weights.scale)
 
 
 def palettize(weights, bits=None, mode="kmeans", **options):

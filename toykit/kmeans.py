@@ -67,7 +67,9 @@ def distinct(values, weights=None):
     """
     values = as_array("values", values)
     if values.ndim != 1 or values.dtype.kind not in "fiub":
-        raise TypeError(f"values must be an array of numbers of shape (n,), got {values.dtype} of {values.shape}")
+        raise TypeError(
+            f"values must be an array of numbers of shape (n,), got {values.dtype} of {values.shape}"
+        )
     if weights is not None:
         weights = check_array("weights", weights, "fiub", values.shape, np.float64, empty=True)
     if values.dtype != np.float16:

@@ -129,7 +129,9 @@ def read_setting(setting):
     ('palettize', {'bits': 2})
     """
     if not isinstance(setting, dict) or "technique" not in setting:
-        raise TypeError(f"a setting is a dict like {{'technique': 'palettize', 'bits': 4}}; got {shown(setting)}")
+        raise TypeError(
+            f"a setting is a dict like {{'technique': 'palettize', 'bits': 4}}; got {shown(setting)}"
+        )
     options = {name: value for name, value in setting.items() if name != "technique"}
     technique = check_choice("technique", setting["technique"], (*TECHNIQUES, "float16"))
     if technique == "float16":
@@ -148,7 +150,7 @@ def read_setting(setting):
 def _read_step(technique, given):
     own = _FUNCTIONS_OWN[technique]
     for name in given:
-        if name in _PACKAGES_OWN or name not in _DEFAULTS[technique] and name not in own:
+        if name in _PACKAGES_OWN or (name not in _DEFAULTS[technique] and name not in own):
             names = (*(n for n in _DEFAULTS[technique] if n not in _PACKAGES_OWN), *own)
             raise TypeError(f"{technique} has no option {name!r}; it has {', '.join(dict.fromkeys(names))}")
     if "axis" in own:

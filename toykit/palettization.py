@@ -66,14 +66,17 @@ class Palettized(Compressed):
         channels, (groups, vector) = shape[axis], (self.lut.shape[axis], self.cluster_dim)
         if not vector or channels % vector or not groups or (channels // vector) % groups:
             raise ValueError(
-                f"lut must hold tables that divide the {channels} channels of axis {axis}; got {groups} tables "
+                f"lut must hold tables that divide the {channels} channels of axis {axis}; got {groups} "
+                "tables "
                 f"of entries of {vector}"
             )
         check_part("indices", self.indices, np.uint8, (-(-self.size // vector * self.bits // 8),))
         if self.scale is not None:
             check_part("scale", self.scale, np.floating, (None,) * len(shape))
             if any(n not in (1, size) for n, size in zip(self.scale.shape, shape)):
-                raise ValueError(f"scale must broadcast to the shape {shape}; got an array of {self.scale.shape}")
+                raise ValueError(
+                    f"scale must broadcast to the shape {shape}; got an array of {self.scale.shape}"
+                )
 
     @property
     def dtype(self):
@@ -95,9 +98,9 @@ class Palettized(Compressed):
         tables = np.swapaxes(self.lut, 0, self.axis).reshape(-1, 2**self.bits, self.cluster_dim)
         codes = np.swapaxes(self.codes, 0, self.axis)
         # Every group looks its codes up in its own table, which gives a vector for each code ...
-        entries = np.stack([
-            table[group] for table, group in zip(tables, np.split(codes, len(tables)), strict=True)
-        ])
+        entries = np.stack(
+            [table[group] for table, group in zip(tables, np.split(codes, len(tables)), strict=True)]
+        )
         entries = entries.reshape(*codes.shape, self.cluster_dim)
         # ... and the vectors lie along the channel axis.
         channels = codes.shape[0] * self.cluster_dim
@@ -210,7 +213,9 @@ def palettize(
     axis = check_int("axis", axis, range(-weights.ndim, weights.ndim)) % weights.ndim
     channels = weights.shape[axis]
     group_size = _check_divides("group_size", group_size, channels, f"the {channels} channels of axis {axis}")
-    cluster_dim = _check_divides("cluster_dim", cluster_dim, group_size, f"the {group_size} channels of a group")
+    cluster_dim = _check_divides(
+        "cluster_dim", cluster_dim, group_size, f"the {group_size} channels of a group"
+    )
     bits, choose = chooser(bits, mode, lut, cluster_dim, seed, weights.dtype)
     importance = _check_sensitivities(sensitivities, weights, mode if lut is None else "lut")
 

@@ -12,7 +12,7 @@ one picture serves both themes and print.
 import numpy as np
 
 from ._optional import require
-from .compressed import as_array, check_array, check_number, check_type, shown
+from .compressed import as_array, check_number, check_type, shown
 
 COLORS = {
     "dense": "#5f6670",
@@ -73,8 +73,9 @@ def use_style():
     """
     plt = _pyplot()
     plt.rcParams.update(_STYLE)
-    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=[COLORS[k] for k in (
-        "pruning", "quantization", "palettization", "joint", "dense")])
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(
+        color=[COLORS[k] for k in ("pruning", "quantization", "palettization", "joint", "dense")]
+    )
 
 
 def diverging():
@@ -88,7 +89,8 @@ def diverging():
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list(
-        "toykit", [COLORS["quantization"], "#f3b98f", PAPER, "#8fc1e6", COLORS["pruning"]])
+        "toykit", [COLORS["quantization"], "#f3b98f", PAPER, "#8fc1e6", COLORS["pruning"]]
+    )
 
 
 def label_line(line, text, x=None, dx=4, dy=0, **style):
@@ -121,8 +123,13 @@ def label_line(line, text, x=None, dx=4, dy=0, **style):
     style = {"color": line.get_color(), "va": "center", "ha": "left", "fontsize": 9} | style
     try:
         return line.axes.annotate(
-            text, (at, np.interp(at, along[order], height[order])), xytext=(dx, dy),
-            textcoords="offset points", annotation_clip=False, **style)
+            text,
+            (at, np.interp(at, along[order], height[order])),
+            xytext=(dx, dy),
+            textcoords="offset points",
+            annotation_clip=False,
+            **style,
+        )
     except Exception as problem:  # whatever matplotlib raises on a property that it does not know
         raise ValueError(f"style must be properties of a matplotlib text: {problem}") from problem
 
@@ -136,7 +143,9 @@ def _formatter(w, fmt):
     try:
         format(1 if fmt == "d" else 1.0, fmt)
     except ValueError as problem:
-        raise ValueError(f"fmt must be a format of numbers, such as '.1f'; got {shown(fmt)}: {problem}") from None
+        raise ValueError(
+            f"fmt must be a format of numbers, such as '.1f'; got {shown(fmt)}: {problem}"
+        ) from None
 
     # A minus sign as wide as a figure, and no "-0.00": the sign of a rounded zero says nothing.
     def text(value):
@@ -187,8 +196,10 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     if ax is not None and not hasattr(ax, "imshow"):
         raise TypeError(f"ax must be the axes of a figure; got {shown(ax)}")
     if w.ndim != 2 or not all(1 <= n <= 16 for n in w.shape):
-        raise ValueError(f"w must be a matrix of 1 to 16 rows and columns to show its numbers; "
-                         f"got shape {w.shape}. For a larger one use imshow.")
+        raise ValueError(
+            f"w must be a matrix of 1 to 16 rows and columns to show its numbers; "
+            f"got shape {w.shape}. For a larger one use imshow."
+        )
     kept = np.ones(w.shape, bool) if highlight is None else as_array("highlight", highlight)
     if kept.shape != w.shape:
         raise ValueError(f"highlight must have the shape of w, {w.shape}; got {kept.shape}.")

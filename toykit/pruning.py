@@ -18,8 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .compressed import (
-    Compressed, as_array, check_fraction, check_int, check_number, check_part, check_shape, check_weights, shown,
-)  # fmt: skip
+    Compressed,
+    as_array,
+    check_fraction,
+    check_int,
+    check_number,
+    check_part,
+    check_shape,
+    check_weights,
+    shown,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -31,8 +31,16 @@ import numpy as np
 
 from . import bits as packing
 from .compressed import (
-    Compressed, check_array, check_choice, check_flag, check_int, check_part, check_shape, check_weights, shown,
-)  # fmt: skip
+    Compressed,
+    check_array,
+    check_choice,
+    check_flag,
+    check_int,
+    check_part,
+    check_shape,
+    check_weights,
+    shown,
+)
 
 BLOCK_SIZE = 32  # what coremltools takes for a block when it is not told
 
@@ -74,7 +82,9 @@ class Quantized(Compressed):
         _check_codes("codes", self.codes, self.bits, self.signed, self.shape)
         check_part("scale", self.scale, np.floating, (None,) * len(self.shape))
         if any(n == 0 or size % n for size, n in zip(self.shape, self.scale.shape)):
-            raise ValueError(f"scale must divide the shape {self.shape}; got an array of shape {self.scale.shape}")
+            raise ValueError(
+                f"scale must divide the shape {self.shape}; got an array of shape {self.scale.shape}"
+            )
         if self.zero_point is not None:
             _check_codes("zero_point", self.zero_point, self.bits, self.signed, self.scale.shape)
 
@@ -200,7 +210,9 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     return Quantized(
         pack_codes(codes.reshape(weights.shape), bits, signed),
         scale.reshape(scale_shape),
-        None if zero_point is None else pack_codes(zero_point.reshape(scale_shape).astype(np.int16), bits, signed),
+        None
+        if zero_point is None
+        else pack_codes(zero_point.reshape(scale_shape).astype(np.int16), bits, signed),
         weights.shape,
         bits,
         signed,
@@ -223,7 +235,9 @@ def _scale_shape(shape, granularity, block_size, axis):
         lengths[axis] = 1
     elif granularity == "per_block" and isinstance(block_size, tuple | list):
         if len(block_size) != ndim:
-            raise ValueError(f"block_size must have a length for each of the {ndim} axes; got {shown(block_size)}")
+            raise ValueError(
+                f"block_size must have a length for each of the {ndim} axes; got {shown(block_size)}"
+            )
         lengths = [check_int("block_size", n, range(size + 1)) for n, size in zip(block_size, shape)]
     elif granularity == "per_block":
         if axis > 1:

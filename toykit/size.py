@@ -287,4 +287,3 @@ def _sum(name, rows):
         sum(row.nbytes for row in rows),
         common(row.form for row in rows),
     )
-

@@ -97,7 +97,9 @@ def fill(weight, stored):
     parts = {}
     for name, part in stored.parts.items():
         content = np.ascontiguousarray(made.pop(name))
-        assert content.nbytes == part.nbytes, f"{name} was predicted as {part}, and has {content.nbytes} bytes"
+        assert content.nbytes == part.nbytes, (
+            f"{name} was predicted as {part}, and has {content.nbytes} bytes"
+        )
         parts[name] = replace(part, content=content, origin=None)
     assert not made, f"{', '.join(made)} was not predicted"
     return replace(stored, parts=parts)

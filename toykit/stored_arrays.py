@@ -209,7 +209,9 @@ def first_scales(weight, options, blocks, pruned):
 
     The first axis that is cut into blocks is cut short; blocks do not depend on each other.
     """
-    axis = next(i for i, (size, block) in enumerate(zip(weight.shape, blocks, strict=True)) if 0 < block < size)
+    axis = next(
+        i for i, (size, block) in enumerate(zip(weight.shape, blocks, strict=True)) if 0 < block < size
+    )
     few = range(min(_ROWS * blocks[axis], weight.shape[axis]))
 
     def look():

@@ -40,13 +40,17 @@ def chooser(bits, mode, lut, cluster_dim, seed, dtype):
     check_choice("mode", mode, MODES)
     if mode == "unique":
         if bits is not None:
-            raise ValueError(f"bits must be left out with mode='unique', which takes what it needs; got {shown(bits)}")
+            raise ValueError(
+                f"bits must be left out with mode='unique', which takes what it needs; got {shown(bits)}"
+            )
         return None, lambda vectors, _: _unique_table(vectors)
     bits = check_int("bits", 4 if bits is None else bits, BITS)
     if mode == "kmeans":
         return bits, lambda vectors, importance: _kmeans_table(vectors, bits, importance, seed)
     if cluster_dim > 1:
-        raise ValueError(f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {cluster_dim}")
+        raise ValueError(
+            f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {cluster_dim}"
+        )
     return bits, lambda vectors, _: _uniform_table(vectors.ravel(), bits)
 
 

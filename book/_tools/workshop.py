@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 
 import nbformat
-
 from common import ROOT, WORKSHOP, alone, chapters, fail, program, say
 from keeping import put
 from stored import syntax_tree
@@ -85,7 +84,7 @@ def leaks(notebook, copy):
     solutions = [cell for cell in notebook.cells if "solution" in tags(cell)]
     public = set().union(*(lines(cell) for cell in notebook.cells if "solution" not in tags(cell)))
     secret = set().union(*map(lines, solutions)) - public
-    text = {part for part in strings(copy)}
+    text = set(strings(copy))
     return sorted(line for line in secret if any(line in part for part in text))
 
 
@@ -139,7 +138,8 @@ def defined(tree):
 def inside(tree):
     """Return the names that functions in a cell bind: arguments and local variables."""
     return {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {
-        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
 
 
 def title(notebook):

@@ -1,4 +1,4 @@
-"""Write the packages in tests/zoo/packages again, each archive with its own version of coremltools: `make zoo-fixtures`.
+"""Write the packages in tests/zoo/packages again, each with its own version of coremltools: `make zoo-fixtures`.
 
 Each version gets an environment of its own, which is thrown away afterwards: it takes the Python, the NumPy
 and the scikit-learn of its day. CI needs none of them, because the packages are in the repository.
@@ -36,9 +36,13 @@ def write(version):
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run([python(number), "-m", "venv", scratch], check=True)
         inside = str(Path(scratch, "bin", "python"))
-        subprocess.run([inside, "-m", "pip", "install", "-q", f"coremltools=={version}", *packages], check=True)
+        subprocess.run(
+            [inside, "-m", "pip", "install", "-q", f"coremltools=={version}", *packages], check=True
+        )
         archive = ZOO / "packages" / f"{version}.tar.xz"
-        subprocess.run([inside, str(ZOO / "write_fixtures.py"), str(archive)], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [inside, str(ZOO / "write_fixtures.py"), str(archive)], check=True, stderr=subprocess.DEVNULL
+        )
 
 
 def main():

@@ -11,9 +11,9 @@ import sys
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
 
-from importlib import import_module, util  # noqa: E402
+from importlib import import_module, util
 
-from tests.benchmarks.duels import fight  # noqa: E402
+from tests.benchmarks.duels import fight
 
 MODULES = ("test_speed_pruning_quantization", "test_speed_palettization")
 

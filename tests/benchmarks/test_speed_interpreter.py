@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.benchmarks import interpreter  # noqa: E402
+from tests.benchmarks import interpreter
 
 
 @pytest.fixture(scope="module")

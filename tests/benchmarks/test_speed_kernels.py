@@ -38,13 +38,18 @@ def test_just_in_time_against_dense(side, benchmark):
     found = benchmark.pedantic(tk.latency.measure, (calls, 7 if n > 4096 else 25), rounds=1)
     best = min(found[name].median for name in rivals)
     fastest = min(rivals, key=lambda name: found[name].median)
-    print(f"\n{tk.latency.machine()}, reads {tk.latency.bandwidth() / 1e9:.1f} GB/s\n{n} x {n}: dense float32 {1e3 * best:.3g} ms ({fastest}), "
-          f"{dense.nbytes / best / 1e9:.1f} GB/s")
+    print(
+        f"\n{tk.latency.machine()}, reads {tk.latency.bandwidth() / 1e9:.1f} GB/s\n"
+        f"{n} x {n}: dense float32 {1e3 * best:.3g} ms ({fastest}), "
+        f"{dense.nbytes / best / 1e9:.1f} GB/s"
+    )
     for form, kernel in kernels.items():
         benchmark.extra_info[form] = best / found[form].median
         seconds = found[form].median
-        print(f"  {form:12} {best / seconds:5.2f}x, of {dense.nbytes / kernel.nbytes:4.1f}x fewer bytes; "
-              f"{kernel.nbytes / seconds / 1e9:5.1f} GB/s, spread {100 * found[form].spread:.0f} %")
+        print(
+            f"  {form:12} {best / seconds:5.2f}x, of {dense.nbytes / kernel.nbytes:4.1f}x fewer bytes; "
+            f"{kernel.nbytes / seconds / 1e9:5.1f} GB/s, spread {100 * found[form].spread:.0f} %"
+        )
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -11,7 +11,7 @@ from tests.benchmarks.test_speed_pruning_quantization import on_all, resnet50, w
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from toykit._quiet import quiet  # noqa: E402
+from toykit._quiet import quiet
 
 with quiet():
     from coremltools.models.neural_network.quantization_utils import _get_kmeans_lookup_table_and_weight
@@ -27,7 +27,12 @@ def kmeans_duel(bits):
         clusters = tk.kmeans.exact(w.ravel(), 2**bits)
         return clusters.centroids, clusters.labels
 
-    return f"k-means, {2**bits} clusters", ours, partial(_get_kmeans_lookup_table_and_weight, bits), LEAST[bits]
+    return (
+        f"k-means, {2**bits} clusters",
+        ours,
+        partial(_get_kmeans_lookup_table_and_weight, bits),
+        LEAST[bits],
+    )
 
 
 def palettize_duel(bits, mode="kmeans", least=3):
@@ -51,7 +56,10 @@ TASKS = [
 
 
 def duels():
-    return [Duel(name, partial(on_all, a, weights), partial(on_all, b, weights), least) for name, a, b, least in TASKS]
+    return [
+        Duel(name, partial(on_all, a, weights), partial(on_all, b, weights), least)
+        for name, a, b, least in TASKS
+    ]
 
 
 def whole_duels():

@@ -11,7 +11,7 @@ from tests.strategies import trained
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from toykit._quiet import quiet  # noqa: E402
+from toykit._quiet import quiet
 
 with quiet():
     from coremltools.optimize.coreml._quantization_passes import linear_quantize_weights, prune_weights

@@ -74,10 +74,17 @@ WRONG = {
     "float16_damage": [
         (_counts(_differ, lambda t, w: t == 0, _over), "zero before"),
         (_counts(_differ, _lost, lambda t, w: t == np.inf), "negative weight"),
-        (_counts(lambda t, w: (t != w) & (t != 0) & np.isfinite(t), _lost, _over), "every weight that changed"),
+        (
+            _counts(lambda t, w: (t != w) & (t != 0) & np.isfinite(t), _lost, _over),
+            "every weight that changed",
+        ),
         (_counts(_differ, lambda t, w: (np.abs(w) < 2.0**-14) & (w != 0), _over), "not zero"),
         (_counts(lambda t, w: ~np.isclose(t, w), _lost, _over), "compare exactly"),
-        (lambda w: np.array([np.mean(_differ(_round(w), w)), np.mean(_lost(_round(w), w)), np.mean(_over(_round(w), w))]),
-         "not for shares"),
+        (
+            lambda w: np.array(
+                [np.mean(_differ(_round(w), w)), np.mean(_lost(_round(w), w)), np.mean(_over(_round(w), w))]
+            ),
+            "not for shares",
+        ),
     ],
 }

@@ -15,7 +15,7 @@ def _counts_bytes(data, offset):
 
 
 def _to_the_end(data, offset):
-    size, start = _fields(data, offset)
+    _size, start = _fields(data, offset)
     return np.frombuffer(data[: len(data) // 2 * 2], np.float16, offset=start)
 
 
@@ -25,7 +25,7 @@ def _first_record(data, offset):
 
 
 def _behind_the_record(data, offset):
-    size, start = _fields(data, offset)
+    size, _start = _fields(data, offset)
     return np.frombuffer(data, np.float16, size // 2, offset + 64)
 
 

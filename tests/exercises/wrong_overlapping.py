@@ -22,10 +22,19 @@ WRONG = {
     ],
     "largest_batch": [
         (lambda fixed, each, gap, deadline: max((deadline - fixed) // each, 0), "waits for the others"),
-        (lambda fixed, each, gap, deadline: max((deadline - fixed) // (each + gap), 0), "has arrived already"),
+        (
+            lambda fixed, each, gap, deadline: max((deadline - fixed) // (each + gap), 0),
+            "has arrived already",
+        ),
         (lambda fixed, each, gap, deadline: max((deadline + gap) // (each + gap), 0), "fixed time in each"),
-        (lambda fixed, each, gap, deadline: max(-(-(deadline - fixed + gap) // (each + gap)) - 1, 0), "is in time"),
-        (lambda fixed, each, gap, deadline: max((deadline - fixed + gap) // (each + gap), 0) + 1, "round down"),
+        (
+            lambda fixed, each, gap, deadline: max(-(-(deadline - fixed + gap) // (each + gap)) - 1, 0),
+            "is in time",
+        ),
+        (
+            lambda fixed, each, gap, deadline: max((deadline - fixed + gap) // (each + gap), 0) + 1,
+            "round down",
+        ),
         (lambda fixed, each, gap, deadline: (deadline - fixed + gap) / (each + gap), "whole number"),
         (lambda fixed, each, gap, deadline: 100, "Solve that"),
         (lambda fixed, each, gap, deadline: "8", ""),

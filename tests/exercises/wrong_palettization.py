@@ -8,9 +8,12 @@ from toykit import bits as packing
 def step_once(values, centroids, middle=np.mean, key=np.abs, empty=None):
     nearest = key(values[:, None] - centroids).argmin(axis=1)
     groups = [values[nearest == j] for j in range(len(centroids))]
-    return np.array([
-        middle(group) if group.size else (c if empty is None else empty) for group, c in zip(groups, centroids)
-    ])
+    return np.array(
+        [
+            middle(group) if group.size else (c if empty is None else empty)
+            for group, c in zip(groups, centroids)
+        ]
+    )
 
 
 def between_neighbours(values, centroids):
@@ -64,8 +67,15 @@ WRONG = {
     "pack_indices": [
         (lambda i, b: i.ravel(), "One byte for each index"),
         (lambda i, b: np.packbits(spelled(i, b)[:, ::-1], bitorder="big"), "lowest bits of the byte"),
-        (lambda i, b: packing.pack(packing.unpack(np.packbits(spelled(i, b)[:, ::-1], axis=1, bitorder="little").ravel(), 8, i.size), b),
-         "turned round"),
+        (
+            lambda i, b: packing.pack(
+                packing.unpack(
+                    np.packbits(spelled(i, b)[:, ::-1], axis=1, bitorder="little").ravel(), 8, i.size
+                ),
+                b,
+            ),
+            "turned round",
+        ),
         (whole_bytes, "run over into the next byte"),
         (lambda i, b: packing.pack(i, b).astype(np.int64), "type uint8"),
         (lambda i, b: packing.pack(i, b)[::-1].copy(), "Write out all bits"),

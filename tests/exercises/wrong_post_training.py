@@ -27,8 +27,12 @@ def _fewest(name, kind, by_name, by_type, everywhere):
     return min(16 if bits is None else bits for bits in said)
 
 
-def _bytes(kept=lambda w, t: np.abs(w) > t, small=lambda w, n: w.size <= n, dense=lambda share, m: share < m,
-           mask=lambda size: math.ceil(size / 8)):
+def _bytes(
+    kept=lambda w, t: np.abs(w) > t,
+    small=lambda w, n: w.size <= n,
+    dense=lambda share, m: share < m,
+    mask=lambda size: math.ceil(size / 8),
+):
     """Bytes of a pruned array, with one's own idea of one of the steps."""
 
     def answer(weights, threshold, minimum_sparsity, weight_threshold):
@@ -57,7 +61,10 @@ WRONG = {
     "configured_bits": [
         (_falls_through, "None is a decision"),
         (_type_first, "before a rule for a type"),
-        (lambda name, kind, by_name, by_type, everywhere: 16 if everywhere is None else everywhere, "no other does"),
+        (
+            lambda name, kind, by_name, by_type, everywhere: 16 if everywhere is None else everywhere,
+            "no other does",
+        ),
         (_none_is_zero, "return 16"),
         (_fewest, "no other does"),
     ],

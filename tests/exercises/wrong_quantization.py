@@ -24,7 +24,7 @@ def unmasked(c):
 
 def packed(c):
     low, high = pairs(c.astype(np.int16))
-    return (low & 15 | (high & 15) << 4)
+    return low & 15 | (high & 15) << 4
 
 
 WRONG = {

@@ -36,10 +36,17 @@ WRONG = {
         (lambda w, d: float(-10 * np.log10(_ratio(w, d))), "not noise over signal"),
         (lambda w, d: float(20 * np.log10(_ratio(w, d))), "squares already"),
         (lambda w, d: float(10 * np.log(_ratio(w, d))), "decimal"),
-        (lambda w, d: float(10 * np.log10(np.sum(w**2) / np.sum(d**2))) if d.any() else 0.0, "weight by weight"),
+        (
+            lambda w, d: float(10 * np.log10(np.sum(w**2) / np.sum(d**2))) if d.any() else 0.0,
+            "weight by weight",
+        ),
         (lambda w, d: float(_ratio(w, d)), ""),
-        (lambda w, d: float(10 * np.log10(np.sum(w**2) / abs(np.sum(w - d)) ** 2)) if np.sum(w - d) > 1e-9 else 20.0,
-         "do not cancel"),
+        (
+            lambda w, d: (
+                float(10 * np.log10(np.sum(w**2) / abs(np.sum(w - d)) ** 2)) if np.sum(w - d) > 1e-9 else 20.0
+            ),
+            "do not cancel",
+        ),
     ],
     "joint_bits": [
         (lambda s, b: (1 - s) * b, "Where do the survivors go?"),

@@ -28,7 +28,9 @@ WRONG = {
         (lambda sizes: 64 + sum(64 + -(-n // 64) * 64 for n in sizes), "not filled up"),
         (lambda sizes: 64 + sum(64 + n for n in sizes), "gap"),
         (lambda sizes: 64 + sum(64 + (n // 64 + 1) * 64 for n in sizes), "no filling"),
-        (lambda sizes: sum(64 + -(-n // 64) * 64 for n in sizes[:-1]) + sum(64 + n for n in sizes[-1:]),
-         "header"),
+        (
+            lambda sizes: sum(64 + -(-n // 64) * 64 for n in sizes[:-1]) + sum(64 + n for n in sizes[-1:]),
+            "header",
+        ),
     ],
 }

@@ -44,13 +44,28 @@ def _either(x, y):
 WRONG = {
     "smallest_good": [
         (lambda n, right, interval, most, needed: int(np.argmin(n)), "limits"),
-        (lambda n, right, interval, most, needed: _smallest(n, (n <= most) & (right >= needed)), "Subtract the interval"),
-        (lambda n, right, interval, most, needed: _largest(n, right - interval >= needed), "at most max_bytes"),
-        (lambda n, right, interval, most, needed: _largest(n, (n <= most) & (right - interval >= needed)),
-         "more accuracy than needed"),
-        (lambda n, right, interval, most, needed: _smallest(n, (n < most) & (right - interval > needed)), "exactly at a limit"),
-        (lambda n, right, interval, most, needed: max(0, _smallest(n, (n <= most) & (right - interval >= needed))),
-         "with -1"),
+        (
+            lambda n, right, interval, most, needed: _smallest(n, (n <= most) & (right >= needed)),
+            "Subtract the interval",
+        ),
+        (
+            lambda n, right, interval, most, needed: _largest(n, right - interval >= needed),
+            "at most max_bytes",
+        ),
+        (
+            lambda n, right, interval, most, needed: _largest(n, (n <= most) & (right - interval >= needed)),
+            "more accuracy than needed",
+        ),
+        (
+            lambda n, right, interval, most, needed: _smallest(n, (n < most) & (right - interval > needed)),
+            "exactly at a limit",
+        ),
+        (
+            lambda n, right, interval, most, needed: max(
+                0, _smallest(n, (n <= most) & (right - interval >= needed))
+            ),
+            "with -1",
+        ),
         (lambda n, right, interval, most, needed: n.min(), "First mark"),
         (lambda n, right, interval, most, needed: None if n.size else 0, "return"),
     ],
@@ -60,8 +75,12 @@ WRONG = {
         (_trains_first, "cheap step first"),
         (lambda needed, data_free, *rest: 0 if data_free >= needed else 3, "comes last"),
         (lambda *args: 0, "not good enough to ship"),
-        (lambda needed, data_free, calibrated, trained, samples, training: (
-            1 if samples and calibrated != calibrated else 2 if training else 3), "good enough: ship it"),
+        (
+            lambda needed, data_free, calibrated, trained, samples, training: (
+                1 if samples and calibrated != calibrated else 2 if training else 3
+            ),
+            "good enough: ship it",
+        ),
         (lambda *args: 7, "good enough: ship it"),
         (lambda *args: "ship it", ""),
     ],

@@ -126,6 +126,9 @@ WRONG = {
         (lambda x, d: x.T @ x + d * np.eye(x.shape[1]), "is a share"),
         (lambda x, d: x.T @ x + d * (x.T @ x).mean() * np.eye(x.shape[1]), "not of the whole matrix"),
         (lambda x, d: x.T @ x + d * np.diag(np.diagonal(x.T @ x)), "not a share of its own"),
-        (lambda x, d: (x.T @ x + d * np.diagonal(x.T @ x).mean() * np.eye(x.shape[1])) / len(x), "not the mean"),
+        (
+            lambda x, d: (x.T @ x + d * np.diagonal(x.T @ x).mean() * np.eye(x.shape[1])) / len(x),
+            "not the mean",
+        ),
     ],
 }

@@ -2,8 +2,10 @@
 
 
 def config(target, steps, skip, **other):
-    return {"global_config": {"target_sparsity": target, "scheduler": {"update_steps": list(steps)}},
-            "module_name_configs": {name: None for name in skip}} | other
+    return {
+        "global_config": {"target_sparsity": target, "scheduler": {"update_steps": list(steps)}},
+        "module_name_configs": dict.fromkeys(skip),
+    } | other
 
 
 def done(step, steps):
@@ -74,11 +76,18 @@ WRONG = {
         (lambda s, b, e, n, skip: config(s, range(0, e + 1, n), skip), "first entry"),
         (lambda s, b, e, n, skip: config(s, range(b, e + 1), skip), "as many steps as every"),
         (lambda s, b, e, n, skip: config(s, range(b, e + 1, n), []), "come by name"),
-        (lambda s, b, e, n, skip: {"global_config": {
-            "target_sparsity": s, "update_steps": list(range(b, e + 1, n))},
-            "module_name_configs": dict.fromkeys(skip)}, "belong to a scheduler"),
+        (
+            lambda s, b, e, n, skip: {
+                "global_config": {"target_sparsity": s, "update_steps": list(range(b, e + 1, n))},
+                "module_name_configs": dict.fromkeys(skip),
+            },
+            "belong to a scheduler",
+        ),
         (lambda s, b, e, n, skip: {"target_sparsity": s, "module_name_configs": dict.fromkeys(skip)}, ""),
-        (lambda s, b, e, n, skip: config(s, range(b, e + 1, n), skip, module_type_configs={"conv": None}), ""),
+        (
+            lambda s, b, e, n, skip: config(s, range(b, e + 1, n), skip, module_type_configs={"conv": None}),
+            "",
+        ),
     ],
     "held_sparsity": [
         (over_time, "stays as it is"),

@@ -4,9 +4,9 @@ A `Case` is one option of coremltools with toykit's way to ask for it. The parit
 case on every array; `python -m tests.parity.report` prints them as a table.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Callable
 
 import numpy as np
 

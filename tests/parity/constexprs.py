@@ -137,7 +137,9 @@ IOS16 = {
     "uint8, one scale": (lambda: affine("uint8", "uint8", zeros=(), scales=()), "Quantized"),
     "int8, axis from the end": (lambda: affine(zeros=(5,), scales=(5,), axis=-1), "Quantized"),
     "int8, scales in float32": (
-        lambda: affine(scale="float32", axis=1, zeros=(5,), scales=(5,)), "Quantized"),
+        lambda: affine(scale="float32", axis=1, zeros=(5,), scales=(5,)),
+        "Quantized",
+    ),
     "uint8, zero points in int8": (lambda: affine("uint8", "int8"), "Scaled"),
     "int8, zero points in float32": (lambda: affine("int8", "float32"), "Scaled"),
     "int8, one zero point for all": (lambda: affine(zeros=()), "Scaled"),
@@ -154,7 +156,9 @@ IOS16 = {
 IOS18 = {
     "int8, blocks": (scaled, "Quantized"),
     "int4, zero points, blocks on two axes": (
-        lambda: scaled("int4", offset="int4", scales=(3, 2)), "Quantized"),
+        lambda: scaled("int4", offset="int4", scales=(3, 2)),
+        "Quantized",
+    ),
     "uint4, zero points, float32": (lambda: scaled("uint4", "float32", "uint4", (6, 4)), "Quantized"),
     "uint8, zero points in float16": (lambda: scaled("uint8", offset="float16"), "Scaled"),
     "int4, zero points in float32": (lambda: scaled("int4", "float32", "float32"), "Scaled"),
@@ -167,17 +171,23 @@ IOS18 = {
     "vectors along the groups": (lambda: palette(2, tables=(1, 4), length=2, axis=-1), "Palettized"),
     "vectors across the groups": (lambda: palette(2, tables=(3, 1), length=2, axis=1), "Tables"),
     "vectors in blocks of three axes": (
-        lambda: palette(1, "float32", (2, 3, 2), 2, 1, shape=(4, 3, 6)), "Tables"),
+        lambda: palette(1, "float32", (2, 3, 2), 2, 1, shape=(4, 3, 6)),
+        "Tables",
+    ),
     "a palette, scaled a channel": (lambda: scaled(palette(3), scales=(6, 1)), "Palettized"),
     "a palette, scaled in blocks": (lambda: scaled(palette(3), scales=(3, 4)), "Scaled"),
     "a palette of int8, scaled": (lambda: scaled(palette(3, "int8"), scales=(6, 1)), "Scaled"),
     "a table for each scale": (scaled_tables, "Tables"),
     "int8 tables": (lambda: palette(4, quantized_tables()), "QuantizedPalette"),
     "int8 tables with zero points, scaled": (
-        lambda: scaled(palette(4, quantized_tables(offset="int8")), scales=(1, 8)), "QuantizedPalette"),
+        lambda: scaled(palette(4, quantized_tables(offset="int8")), scales=(1, 8)),
+        "QuantizedPalette",
+    ),
     "int8 tables in blocks of two axes": (lambda: palette(4, quantized_tables((2, 4))), "Tables"),
     "int8 tables of vectors": (
-        lambda: palette(2, quantized_tables((1, 1), 2, 2), axis=0), "QuantizedPalette"),
+        lambda: palette(2, quantized_tables((1, 1), 2, 2), axis=0),
+        "QuantizedPalette",
+    ),
     "sparse": (sparse, "Sparse"),
     "sparse int8, not scaled": (lambda: sparse(dtype="int8"), "Masked"),
     "sparse uint4, scaled": (lambda: scaled(sparse(dtype="uint4"), offset="uint4"), "Scaled"),
@@ -192,7 +202,9 @@ IOS18 = {
     "sparse vectors": (lambda: sparse_palette(2, length=2, axis=1), "Tables"),
     "sparse, int8 tables": (lambda: sparse_palette(4, quantized_tables()), "SparsePalettized"),
     "sparse palette, scaled": (
-        lambda: sparse_scaled(scales=(6, 1), values=sparse_palette(2, finish=False)), "Scaled"),
+        lambda: sparse_scaled(scales=(6, 1), values=sparse_palette(2, finish=False)),
+        "Scaled",
+    ),
 }
 
 

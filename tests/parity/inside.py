@@ -32,14 +32,18 @@ def package(name):
         model = packages.compressed(packages.network("iOS16"), ("palettize_weights", palette))
     elif name == "joint":
         pruner = cto.OpMagnitudePrunerConfig(target_sparsity=0.6, weight_threshold=0)
-        model = packages.compressed(packages.network(), ("prune_weights", pruner), ("palettize_weights", palette))
+        model = packages.compressed(
+            packages.network(), ("prune_weights", pruner), ("palettize_weights", palette)
+        )
     elif name == "tiny":
         torch.manual_seed(0)
         model = convert(torch.nn.Linear(2, 3).eval(), torch.zeros(1, 2), target="iOS18", check=False)
     elif name == "loop":
         model = running.program(programs.CASES["while_loop"])
     else:
-        model = convert(*architectures.build({"text": "embedding"}.get(name, name)), target="iOS18", check=False)
+        model = convert(
+            *architectures.build({"text": "embedding"}.get(name, name)), target="iOS18", check=False
+        )
     path = Path(_folder().name, f"{name}.mlpackage")
     with quiet():
         model.save(str(path))

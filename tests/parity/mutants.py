@@ -34,10 +34,40 @@ from toykit.coreml import graph, protobuf
 
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 SECONDS, MEMORY = 10, 2**31
-NUMBERS = [0, 1, 2, 3, 5, 7, 64, 255, 1000, 2**16, 2**20, 2**28, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, 2**64 - 1]
+NUMBERS = [
+    0,
+    1,
+    2,
+    3,
+    5,
+    7,
+    64,
+    255,
+    1000,
+    2**16,
+    2**20,
+    2**28,
+    2**31 - 1,
+    2**31,
+    2**40,
+    2**62,
+    2**63 - 1,
+    2**64 - 1,
+]
 NUMBERS += [-1, -2, -3, -(2**31), -(2**63)]
 FLOATS = [0.0, -1.0, 0.5, 1e30, -1e30, float("inf"), float("nan")]
-TEXTS = ["", "x", "main", "\x1b[2J", "a" * 5000, "const", "conv", "while_loop", "@model_path/weights/weight.bin", "$x_"]
+TEXTS = [
+    "",
+    "x",
+    "main",
+    "\x1b[2J",
+    "a" * 5000,
+    "const",
+    "conv",
+    "while_loop",
+    "@model_path/weights/weight.bin",
+    "$x_",
+]
 
 
 class Hang(BaseException):
@@ -67,7 +97,9 @@ def mutate(rng, path):
     for _ in range(rng.choice([1, 1, 2])):
         at = rng.randrange(len(content) + 1)
         if kind == "weights" and rng.random() < 0.7:  # headers and records, not the middle of an array
-            at = rng.choice([0, 4, *(64 * rng.randrange(len(content) // 64 + 1) + k for k in (0, 4, 8, 16, 24))])
+            at = rng.choice(
+                [0, 4, *(64 * rng.randrange(len(content) // 64 + 1) + k for k in (0, 4, 8, 16, 24))]
+            )
         how = rng.randrange(5)
         if how == 0:
             del content[at:]
@@ -237,7 +269,9 @@ def main(arguments=None):
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--entries", type=int, help="how many entry points each mutant is shown to (all)")
-    parser.add_argument("--log", type=Path, help="where the number of the mutant is noted, and what was found")
+    parser.add_argument(
+        "--log", type=Path, help="where the number of the mutant is noted, and what was found"
+    )
     options = parser.parse_args(arguments)
     sources = sorted(options.folder.glob("*.mlpackage"))
     work = options.folder / f"mutant-{options.seed}-{options.first}"
@@ -270,7 +304,9 @@ def main(arguments=None):
             peak = max(peak, _peak())
             counts[f"{entry}: {result}"] += 1
             if result not in ("answer", "refused"):
-                failures.append([number, source.name, entry, result, said, round(time.process_time() - start, 1)])
+                failures.append(
+                    [number, source.name, entry, result, said, round(time.process_time() - start, 1)]
+                )
                 print(*failures[-1], sep="\t", file=sys.stderr, flush=True)
     shutil.rmtree(work, ignore_errors=True)
     print(json.dumps({"counts": dict(sorted(counts.items())), "failures": failures, "peak": peak}))

@@ -35,7 +35,9 @@ class Network(nn.Module):
 def network(target="iOS18", precision="float16"):
     """The network as coremltools converts it."""
     torch.manual_seed(0)
-    return convert(Network().eval(), torch.zeros(1, 32, 8, 8), target=target, precision=precision, check=False)
+    return convert(
+        Network().eval(), torch.zeros(1, 32, 8, 8), target=target, precision=precision, check=False
+    )
 
 
 def compressed(model, *steps):

@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 torch = pytest.importorskip("torch", reason="the packages are converted from torch")
 
-import toykit as tk  # noqa: E402
-from toykit._quiet import coremltools, quiet  # noqa: E402
-from toykit.coreml import Package  # noqa: E402
+import toykit as tk
+from toykit._quiet import coremltools, quiet
+from toykit.coreml import Package
 
-from . import architectures  # noqa: E402
+from . import architectures
 
 ct = coremltools()
 with quiet():
@@ -59,7 +59,7 @@ def quantizers(mlmodel):
             constants |= dict.fromkeys(operation.outputs, operation.attributes["val"])
         elif operation.op == "quantize":
             given = {
-                name: (constants[a] if a in constants else a) if isinstance(a, str) else a
+                name: (constants.get(a, a)) if isinstance(a, str) else a
                 for name, (a,) in operation.inputs.items()
             }
             zero = given["zero_point"].numpy() if "zero_point" in given else None

@@ -9,7 +9,7 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.parity import agreement, networks, running  # noqa: E402
+from tests.parity import agreement, networks, running
 
 WITHIN = {"float32": 1e-4, "float16": 1e-2}
 

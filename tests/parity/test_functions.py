@@ -6,11 +6,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from torch import nn  # noqa: E402
+from torch import nn
 
-import toykit as tk  # noqa: E402
-from toykit import cli  # noqa: E402
-from toykit._quiet import coremltools, quiet  # noqa: E402
+import toykit as tk
+from toykit import cli
+from toykit._quiet import coremltools, quiet
 
 ct = coremltools()
 PLANS = {
@@ -96,9 +96,7 @@ def test_what_is_shared_is_stored_once(path, singles, name):
     small = tk.coreml.compress(path, plan, **options)
     alone = {key: tk.coreml.compress(single, plan, **options) for key, single in singles.items()}
     stored = [sorted(blob.packed.tobytes() for blob in one.weight_blobs) for one in (small, *alone.values())]
-    body = [
-        blob for blob in stored[1] if blob in stored[2]
-    ]
+    body = [blob for blob in stored[1] if blob in stored[2]]
     assert stored[0] == sorted(stored[1] + [blob for blob in stored[2] if blob not in body])
 
 
@@ -108,12 +106,15 @@ def test_a_plan_names_the_function(path):
     assert [row.name for row in tk.size.ledger(small).rows if row.form] == [name]
 
 
-@pytest.mark.parametrize("names, forms", [
-    (["0.weight", "2.weight"], 3),
-    (["2.weight"], 2),
-    (["small/2.weight"], 1),
-    (["small/2.weight", "large/2.weight"], 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names, forms",
+    [
+        (["0.weight", "2.weight"], 3),
+        (["2.weight"], 2),
+        (["small/2.weight"], 1),
+        (["small/2.weight", "large/2.weight"], 2),
+    ],
+)
 def test_a_layer_of_torch_is_that_of_every_function(path, names, forms):
     setting = {"technique": "quantize", "bits": 8}
     small = tk.coreml.compress(path, dict.fromkeys(names, setting))

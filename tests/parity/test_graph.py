@@ -7,13 +7,13 @@ import pytest
 ct = pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from toykit._quiet import quiet  # noqa: E402
-from toykit.coreml import Package, PackageError, graph, meanings, wording  # noqa: E402
-from toykit.coreml.constants import CONSTEXPR  # noqa: E402
-from toykit.coreml.program import Operation, Type, Value  # noqa: E402
+import toykit as tk
+from toykit._quiet import quiet
+from toykit.coreml import Package, PackageError, graph, meanings, wording
+from toykit.coreml.constants import CONSTEXPR
+from toykit.coreml.program import Operation, Type, Value
 
-from . import inside  # noqa: E402
+from . import inside
 
 
 def specification(path):
@@ -43,7 +43,11 @@ def test_steps_inputs_and_places_are_those_of_the_specification(name):
     steps = [(operation, depth) for operation, depth in expected if operation.type != "const"]
     assert len(found.steps) == len(steps)
     for step, (operation, depth) in zip(found.steps, steps):
-        assert (step.op, step.depth, list(step.outputs)) == (operation.type, depth, [o.name for o in operation.outputs])
+        assert (step.op, step.depth, list(step.outputs)) == (
+            operation.type,
+            depth,
+            [o.name for o in operation.outputs],
+        )
         names, records = [], []
         for argument in operation.inputs.values():
             for binding in argument.arguments:
@@ -54,7 +58,11 @@ def test_steps_inputs_and_places_are_those_of_the_specification(name):
                     records.append(places[binding.name])
                 elif binding.name not in constants:
                     names.append(binding.name)
-        records += [value.blobFileValue.offset for value in operation.attributes.values() if value.HasField("blobFileValue")]
+        records += [
+            value.blobFileValue.offset
+            for value in operation.attributes.values()
+            if value.HasField("blobFileValue")
+        ]
         assert sorted(name for _, name in step.inputs) == sorted(names)
         assert sorted(constant.blob.offset for constant in step.constants) == sorted(records)
 
@@ -64,7 +72,9 @@ def test_every_byte_of_data_is_a_constant_of_some_step(name):
     package = Package(inside.package(name))
     blobs = {c.blob.offset: c.blob for step in graph.read_graph(package).steps for c in step.constants}
     assert sorted(blobs) == [blob.offset for blob in package.weight_blobs]
-    assert sum(blob.nbytes for blob in blobs.values()) == sum(row.nbytes for row in tk.size.ledger(package).rows)
+    assert sum(blob.nbytes for blob in blobs.values()) == sum(
+        row.nbytes for row in tk.size.ledger(package).rows
+    )
     for blob in blobs.values():  # the bytes are where it says
         assert blob.path.read_bytes()[blob.start : blob.start + blob.nbytes] == blob.packed.tobytes()
 
@@ -98,18 +108,31 @@ def test_forms_and_techniques():
     assert told("palette") == ({palette}, {"dense", "palettization"})
     joint, techniques = told("joint")
     assert techniques == {"dense", "joint"} and {op for op, *_ in joint} == {
-        "constexpr_lut_to_sparse", "constexpr_sparse_to_dense"}
+        "constexpr_lut_to_sparse",
+        "constexpr_sparse_to_dense",
+    }
     assert all(technique == "joint" for *_, technique in joint)
     assert ("constexpr_sparse_to_dense", "60.0 % zero, float16", "joint") in joint
 
 
-@pytest.mark.parametrize("steps, form, technique", [
-    ([("quantize", {"bits": 8})], "int8, a scale for each of 131 channels", "quantization"),
-    ([("quantize", {"bits": 4, "granularity": "per_block", "block_size": 16})], "int4, 1,048 scales", "quantization"),
-    ([("palettize", {"bits": 2, "group_size": 32})], "2-bit palette, 2 tables", "palettization"),
-    ([("palettize", {"bits": 4, "cluster_dim": 2})], "4-bit palette, 1 table of vectors of 2", "palettization"),
-    ([("prune", {"sparsity": 0.75})], "75.0 % zero, float16", "pruning"),
-])
+@pytest.mark.parametrize(
+    "steps, form, technique",
+    [
+        ([("quantize", {"bits": 8})], "int8, a scale for each of 131 channels", "quantization"),
+        (
+            [("quantize", {"bits": 4, "granularity": "per_block", "block_size": 16})],
+            "int4, 1,048 scales",
+            "quantization",
+        ),
+        ([("palettize", {"bits": 2, "group_size": 32})], "2-bit palette, 2 tables", "palettization"),
+        (
+            [("palettize", {"bits": 4, "cluster_dim": 2})],
+            "4-bit palette, 1 table of vectors of 2",
+            "palettization",
+        ),
+        ([("prune", {"sparsity": 0.75})], "75.0 % zero, float16", "pruning"),
+    ],
+)
 def test_forms_in_words(tmp_path, steps, form, technique):
     from . import architectures
 
@@ -120,26 +143,35 @@ def test_forms_in_words(tmp_path, steps, form, technique):
     assert (form, technique) in {(step.form, step.technique) for step in found}
 
 
-@pytest.mark.parametrize("scale, form", [
-    ((8, 1), "int4, a scale for each of 8 channels"),
-    ((1, 64), "int4, a scale for each of 64 channels"),
-    ((1, 8), "int4, 8 scales"),  # blocks of 8: as many as there are rows, by chance
-    ((1, 1), "int4, 1 scale"),
-    ((8,), "int4, a scale for each of 8 channels"),
-    ((), "int4, 1 scale"),
-])
+@pytest.mark.parametrize(
+    "scale, form",
+    [
+        ((8, 1), "int4, a scale for each of 8 channels"),
+        ((1, 64), "int4, a scale for each of 64 channels"),
+        ((1, 8), "int4, 8 scales"),  # blocks of 8: as many as there are rows, by chance
+        ((1, 1), "int4, 1 scale"),
+        ((8,), "int4, a scale for each of 8 channels"),
+        ((), "int4, 1 scale"),
+    ],
+)
 def test_scales_are_of_channels_only_along_a_whole_axis(scale, form):
     weight = {"w": Type("tensor", "float16", (8, 64))}
     types = {"data": Type("tensor", "int4", (8, 64)), "scale": Type("tensor", "float16", scale)}
-    assert wording.form_of(Operation("constexpr_blockwise_shift_scale", "q", {}, weight, {}, []), types) == form
+    assert (
+        wording.form_of(Operation("constexpr_blockwise_shift_scale", "q", {}, weight, {}, []), types) == form
+    )
 
 
 def test_a_function_that_is_not_there_and_parts_without_shapes_are_told():
     with pytest.raises(ValueError, match="function must be one of the package's: 'main'; got 'other'"):
         graph.read_graph(inside.package("plain"), "other")
     lut = Value(Type("tensor", "float16", ()))
-    broken = Operation("constexpr_lut_to_dense", "odd", {}, {"w": Type("tensor", "float16", (2,))}, {"lut": lut}, [])
-    with pytest.raises(PackageError, match="constexpr_lut_to_dense 'odd': its parts are not tensors of known shapes"):
+    broken = Operation(
+        "constexpr_lut_to_dense", "odd", {}, {"w": Type("tensor", "float16", (2,))}, {"lut": lut}, []
+    )
+    with pytest.raises(
+        PackageError, match="constexpr_lut_to_dense 'odd': its parts are not tensors of known shapes"
+    ):
         graph._Reader().step(broken, 0)
 
 

@@ -10,9 +10,9 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.parity import running  # noqa: E402
-from tests.parity.hostile import SOON, Written, predict  # noqa: E402
-from tests.parity.operators.case import ProgramCase, normal  # noqa: E402
+from tests.parity import running
+from tests.parity.hostile import SOON, Written, predict
+from tests.parity.operators.case import ProgramCase, normal
 
 
 @pytest.fixture(params=running.BACKENDS)

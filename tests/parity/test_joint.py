@@ -8,7 +8,7 @@ import toykit as tk
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 pytest.importorskip("torch", reason="the packages are converted from torch")
 
-from toykit._quiet import quiet  # noqa: E402
+from toykit._quiet import quiet
 
 with quiet():
     from coremltools.optimize.coreml import (
@@ -17,7 +17,7 @@ with quiet():
         OpPalettizerConfig,
     )
 
-from tests.parity.packages import LAYERS, agrees, compressed, network, stored  # noqa: E402
+from tests.parity.packages import LAYERS, agrees, compressed, network, stored
 
 
 def prune(**options):

@@ -15,10 +15,10 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-import coremltools as ct  # noqa: E402
+import coremltools as ct
 
-from tests.parity import running  # noqa: E402
-from tests.parity.operators.case import seeded  # noqa: E402
+from tests.parity import running
+from tests.parity.operators.case import seeded
 
 
 class Words(nn.Module):

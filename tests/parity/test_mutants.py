@@ -11,11 +11,11 @@ import pytest
 ct = pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from tests.nightly import NIGHTLY, cases  # noqa: E402
-from tests.parity import inside, mutants, running  # noqa: E402
-from tests.parity.operators import programs  # noqa: E402
-from tests.zoo import fixtures  # noqa: E402
+import toykit as tk
+from tests.nightly import NIGHTLY, cases
+from tests.parity import inside, mutants, running
+from tests.parity.operators import programs
+from tests.zoo import fixtures
 
 STUCK = 120  # seconds of the clock without news from the child; it gives itself ten of the processor
 
@@ -36,7 +36,12 @@ def folder(tmp_path_factory):
     labels = ct.ClassifierConfig(["a", "b", "c", "d"])
     sequence = [ct.TensorType(name="x", shape=(1, ct.RangeDim(2, 9, default=3), 4))]
     for name, network, example, options in (
-        ("classifier", scores.eval(), torch.zeros(1, 3, 6, 6), {"inputs": image, "classifier_config": labels}),
+        (
+            "classifier",
+            scores.eval(),
+            torch.zeros(1, 3, 6, 6),
+            {"inputs": image, "classifier_config": labels},
+        ),
         ("lstm", torch.nn.LSTM(4, 3, batch_first=True).eval(), torch.zeros(1, 3, 4), {"inputs": sequence}),
     ):
         mlmodel = tk.coreml.convert(network, example, target="iOS17", check=False, **options)
@@ -73,7 +78,9 @@ def run(folder, count, seed, *options):
             asked += sum(found["counts"].values())
             return failures + found["failures"], asked
         last = json.loads(log.read_text())
-        failures.append([last["number"], last["source"], last["entry"], "ended the process", child.returncode])
+        failures.append(
+            [last["number"], last["source"], last["entry"], "ended the process", child.returncode]
+        )
         first = last["number"] + 1
     return failures, asked
 

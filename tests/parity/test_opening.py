@@ -14,9 +14,9 @@ import pytest
 ct = pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from toykit.coreml.opening import open_mlmodel  # noqa: E402
-from toykit.coreml.package import open_package  # noqa: E402
+import toykit as tk
+from toykit.coreml.opening import open_mlmodel
+from toykit.coreml.package import open_package
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +108,17 @@ class Vanishing:
         shutil.rmtree(self.package_path)
 
 
-@pytest.mark.parametrize("read", [
-    lambda package: package.weight_blobs,
-    lambda package: tk.size.ledger(package).after("palettize", bits=4).nbytes,
-    lambda package: tk.coreml.compress(package, "quantize", bits=8).nbytes,
-    lambda package: tk.coreml.compress(package, "quantize", engine="coremltools", bits=8).nbytes,
-    lambda package: list(tk.coreml.weights(package)),
-], ids=["blobs", "ledger", "compress", "coremltools", "weights"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda package: package.weight_blobs,
+        lambda package: tk.size.ledger(package).after("palettize", bits=4).nbytes,
+        lambda package: tk.coreml.compress(package, "quantize", bits=8).nbytes,
+        lambda package: tk.coreml.compress(package, "quantize", engine="coremltools", bits=8).nbytes,
+        lambda package: list(tk.coreml.weights(package)),
+    ],
+    ids=["blobs", "ledger", "compress", "coremltools", "weights"],
+)
 def test_a_package_keeps_the_model_whose_folder_it_is(package, read):
     opened = open_package(Vanishing(str(package)))
     assert read(opened)

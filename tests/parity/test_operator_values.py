@@ -11,8 +11,8 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.nightly import nightly  # noqa: E402
-from tests.parity.operators import elementwise, layers, tensors, variants  # noqa: E402
+from tests.nightly import nightly
+from tests.parity.operators import elementwise, layers, tensors, variants
 
 TORCH = elementwise.CASES | layers.CASES | tensors.CASES
 calls = cache(variants.calls)

@@ -11,9 +11,9 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.parity import running  # noqa: E402
-from tests.parity.operators import elementwise, layers, programs, tensors  # noqa: E402
-from tests.parity.operators.case import ProgramCase  # noqa: E402
+from tests.parity import running
+from tests.parity.operators import elementwise, layers, programs, tensors
+from tests.parity.operators.case import ProgramCase
 
 TORCH = elementwise.CASES | layers.CASES | tensors.CASES
 HALF = [name for name, case in TORCH.items() if case.half]

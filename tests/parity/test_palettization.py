@@ -69,7 +69,9 @@ def case(option, prepare=lambda w: w, exception="", **options):
         found = theirs(prepare(w), **options)
         return {"indices": found.indices.astype(np.uint8), "lut": found.lut}
 
-    return Case("palettize", option, lambda w: arrays_of(tk.palettize(prepare(w), **options)), coreml, exception)
+    return Case(
+        "palettize", option, lambda w: arrays_of(tk.palettize(prepare(w), **options)), coreml, exception
+    )
 
 
 INEXACT = (
@@ -84,7 +86,9 @@ CASES = [
     case("uniform, bits=4, group_size=2", exception=RANGE, bits=4, mode="uniform", group_size=2),
     case("unique", few, mode="unique"),
     case("unique, group_size=2", few, mode="unique", group_size=2),
-    case("unique, cluster_dim=2", lambda w: np.sign(w) + w.dtype.type(0), mode="unique", cluster_dim=2, axis=1),
+    case(
+        "unique, cluster_dim=2", lambda w: np.sign(w) + w.dtype.type(0), mode="unique", cluster_dim=2, axis=1
+    ),
 ]
 
 
@@ -167,7 +171,9 @@ DISTRIBUTIONS = {
     "normal": lambda random, n: random.normal(0, 0.02, n),
     "student": lambda random, n: random.standard_t(3, n) * 0.02,
     "laplace with outliers": lambda random, n: np.append(random.laplace(0, 0.02, n - 2), [3, -5]),
-    "mixture": lambda random, n: random.normal(random.choice([-1, 0.1, 0.4], n), random.choice([0.01, 0.2], n)),
+    "mixture": lambda random, n: random.normal(
+        random.choice([-1, 0.1, 0.4], n), random.choice([0.01, 0.2], n)
+    ),
     "few values": lambda random, n: random.integers(-150, 150, n) / 64,
 }
 
@@ -317,7 +323,10 @@ def _constants(model):
 def test_scale_for_each_channel_as_coremltools_torch_computes_it():
     torch = pytest.importorskip("torch")
     with quiet():
-        from coremltools.optimize.torch.palettization import PostTrainingPalettizer, PostTrainingPalettizerConfig
+        from coremltools.optimize.torch.palettization import (
+            PostTrainingPalettizer,
+            PostTrainingPalettizerConfig,
+        )
 
         module = torch.nn.Sequential(torch.nn.Linear(64, 48, bias=False))
         module[0].weight.data = torch.tensor(trained((48, 64), dtype="float32"))

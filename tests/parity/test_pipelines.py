@@ -6,14 +6,14 @@ import pytest
 torch = pytest.importorskip("torch")
 ct = pytest.importorskip("coremltools")
 
-from hypothesis import given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from torch import nn  # noqa: E402
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
 
-import toykit as tk  # noqa: E402
-from tests.nightly import cases  # noqa: E402
-from tests.parity.running import distance  # noqa: E402
-from toykit.coreml import protobuf  # noqa: E402
+import toykit as tk
+from tests.nightly import cases
+from tests.parity.running import distance
+from toykit.coreml import protobuf
 
 
 def part(network, example, given, gives, **options):
@@ -31,7 +31,9 @@ def part(network, example, given, gives, **options):
 @pytest.fixture(scope="module")
 def networks():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval(), nn.Sequential(nn.Flatten(), nn.Linear(288, 16)).eval()
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval(), nn.Sequential(
+        nn.Flatten(), nn.Linear(288, 16)
+    ).eval()
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def parts(networks):
 @pytest.fixture(scope="module")
 def path(parts, tmp_path_factory):
     """Two ML programs as coremltools joins them."""
-    return tk.coreml.save(ct.utils.make_pipeline(*parts), tmp_path_factory.mktemp("pipelines") / "joined.mlpackage")
+    return tk.coreml.save(
+        ct.utils.make_pipeline(*parts), tmp_path_factory.mktemp("pipelines") / "joined.mlpackage"
+    )
 
 
 def rewritten(path, folder, change):
@@ -131,7 +135,6 @@ class TestReading:
         with pytest.raises(tk.coreml.PackageError, match="copy.mlpackage: model 1 of the pipeline: "):
             tk.coreml.Package(rewritten(path, tmp_path, change))
 
-
     @pytest.mark.parametrize("left", [0, 1])
     def test_without_a_program_it_is_refused(self, path, tmp_path, left):
         def change(model, pipeline):
@@ -169,7 +172,11 @@ class TestRunning:
 
     @pytest.mark.parametrize(
         ("inputs", "said"),
-        [({}, "input 'image' is missing"), ({"seen": 1}, "no input 'seen'"), ({"image": [1]}, "must have shape")],
+        [
+            ({}, "input 'image' is missing"),
+            ({"seen": 1}, "no input 'seen'"),
+            ({"image": [1]}, "must have shape"),
+        ],
     )
     def test_bad_inputs(self, path, inputs, said):
         with pytest.raises(ValueError, match=said):
@@ -181,7 +188,9 @@ class TestRunning:
 
     def test_what_is_no_program_cannot_run_and_the_rest_can(self, path, tmp_path):
         copy = rewritten(path, tmp_path, suppressing)
-        with pytest.raises(tk.coreml.PackageError, match="model 2 of the pipeline is of type nonMax") as caught:
+        with pytest.raises(
+            tk.coreml.PackageError, match="model 2 of the pipeline is of type nonMax"
+        ) as caught:
             tk.coreml.load(copy)
         assert "load(Package(path).models[0])" in str(caught.value)
         assert tk.coreml.load(tk.coreml.Package(copy).models[0]).predict({"image": np.ones((1, 3, 8, 8))})
@@ -316,7 +325,9 @@ class TestCompressing:
                 tk.coreml.quantize_activations(source, [{"image": np.ones((1, 3, 8, 8))}])
 
     def test_coremltools_is_not_asked(self, path):
-        with pytest.raises(ValueError, match="is a pipeline, which coremltools does not compress; engine='toykit' does"):
+        with pytest.raises(
+            ValueError, match="is a pipeline, which coremltools does not compress; engine='toykit' does"
+        ):
             tk.coreml.compress(path, "quantize", bits=8, engine="coremltools")
 
     def test_compared(self, path):

@@ -12,10 +12,10 @@ import toykit as tk
 
 ct = pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from tests.parity import running  # noqa: E402
-from tests.parity.operators.case import Function, normal, seeded  # noqa: E402
-from toykit._quiet import quiet  # noqa: E402
-from toykit.coreml import protobuf  # noqa: E402
+from tests.parity import running
+from tests.parity.operators.case import Function, normal, seeded
+from toykit._quiet import quiet
+from toykit.coreml import protobuf
 
 
 def converted(model, example, target="iOS17", precision="float32", **options):

@@ -13,7 +13,7 @@ from tests.strategies import trained, weights
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from toykit._quiet import quiet  # noqa: E402
+from toykit._quiet import quiet
 
 with quiet():
     from coremltools.optimize.coreml import OpMagnitudePrunerConfig, OpThresholdPrunerConfig

@@ -136,7 +136,9 @@ def test_compress_takes_a_plan_for_each_layer_and_reports_progress(package):
     theirs = tk.coreml.weights(tk.coreml.compress(package, RECIPE, engine="coremltools", progress=report))
     assert sum(done == total for done, total in seen) == 4
     assert list(theirs) == list(one) and all(
-        np.array_equal(value.dense(), theirs[name].dense()) for name, value in one.items() if hasattr(value, "parts")
+        np.array_equal(value.dense(), theirs[name].dense())
+        for name, value in one.items()
+        if hasattr(value, "parts")
     )
     with pytest.raises(TypeError, match="bits"):
         tk.coreml.compress(package, RECIPE, bits=4)
@@ -163,7 +165,9 @@ def test_a_package_that_is_there_survives_when_saving_fails(package, tmp_path):
 def test_saving_replaces_a_package_and_nothing_else(package, tmp_path):
     path = tk.coreml.save(package, tmp_path / "p.mlpackage")
     small = tk.coreml.compress(package, "quantize")
-    assert tk.coreml.Package(tk.coreml.save(small, path)).nbytes < tk.coreml.Package(package.package_path).nbytes
+    assert (
+        tk.coreml.Package(tk.coreml.save(small, path)).nbytes < tk.coreml.Package(package.package_path).nbytes
+    )
     (tmp_path / "photos.mlpackage").mkdir()
     with pytest.raises(ValueError, match="Manifest.json"):
         tk.coreml.save(package, tmp_path / "photos.mlpackage")

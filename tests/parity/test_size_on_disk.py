@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
+import toykit as tk
 
-from . import architectures, sizes  # noqa: E402
+from . import architectures, sizes
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ TRAINED = {
     "W8A8": (T.Quantizer, T.QuantizationConfig(8), CODES, AFFINE, 17),
     "W4A8": (T.Quantizer, T.QuantizationConfig(4), CODES, BLOCKS, 18),
     "W4A8 learned": (T.Quantizer, T.QuantizationConfig(4, learned=True), CODES, BLOCKS, 18),
-}  # fmt: skip
+}
 
 
 def trained(name, model=None):
@@ -97,7 +97,7 @@ def test_gptq_too(bits, tmp_path):
 
 
 def test_shared_weights_convert(tmp_path):
-    method, model = trained("palettized 2", Tied())
+    _method, model = trained("palettized 2", Tied())
     convert(model, batch(1)[0], target="iOS18").save(str(tmp_path / "m.mlpackage"))
     from toykit.coreml import Package
 

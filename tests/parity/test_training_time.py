@@ -109,8 +109,7 @@ def test_only_the_two_dimensional_convolution_converts_quantized(layer, shape, a
 
 def test_without_a_target_the_package_is_dense_and_nothing_is_said():
     model, inputs = pruned(network()), batch(1, 1, 3, 8, 8)
-    dense, sparse = (open_package(convert(model, inputs, target=target)).nbytes
-                     for target in (None, "iOS16"))  # fmt: skip
+    dense, sparse = (open_package(convert(model, inputs, target=target)).nbytes for target in (None, "iOS16"))
     assert sparse < 0.6 * dense
 
 
@@ -134,8 +133,9 @@ def test_a_table_with_scales_is_stored_once_a_channel_for_ios_18_and_once_for_io
     with quiet():
         config = PostTrainingPalettizerConfig.from_dict(options)
         model = PostTrainingPalettizer(nn.Sequential(nn.Linear(64, 64)).eval(), config).compress()
-    sizes = [open_package(convert(model, batch(1, 1, 64), target=target)).nbytes
-             for target in ("iOS18", "iOS26")]  # fmt: skip
+    sizes = [
+        open_package(convert(model, batch(1, 1, 64), target=target)).nbytes for target in ("iOS18", "iOS26")
+    ]
     copies = 63 * 16 * 2
     assert sizes[0] - sizes[1] == pytest.approx(copies, abs=128)
 

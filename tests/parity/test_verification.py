@@ -9,19 +9,19 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from torch import nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
 
-import toykit as tk  # noqa: E402
-from tests.nightly import nightly  # noqa: E402
-from tests.parity import networks, running  # noqa: E402
-from tests.parity.operators import elementwise, layers, tensors  # noqa: E402
-from tests.parity.operators.case import Function  # noqa: E402
-from toykit._quiet import coremltools, quiet  # noqa: E402
-from toykit.coreml.operators import OPERATORS  # noqa: E402
-from toykit.coreml.verification import ENOUGH, agreement, verify  # noqa: E402
+import toykit as tk
+from tests.nightly import nightly
+from tests.parity import networks, running
+from tests.parity.operators import elementwise, layers, tensors
+from tests.parity.operators.case import Function
+from toykit._quiet import coremltools, quiet
+from toykit.coreml.operators import OPERATORS
+from toykit.coreml.verification import ENOUGH, agreement, verify
 
 ct = coremltools()
 SIGNAL, IMAGE, TABLE = torch.zeros(1, 4, 20), torch.zeros(1, 4, 13, 11), torch.zeros(5, 7)
@@ -43,7 +43,11 @@ def inside(layer):
 SILENT = {
     "output_padding beyond the kernel": (inside(nn.ConvTranspose1d(4, 6, 5, 8, 1, 3)), SIGNAL, "'odd'"),
     "the same in two dimensions": (inside(nn.ConvTranspose2d(4, 6, 2, 4, 1, 3)), IMAGE, "'odd'"),
-    "the same along one axis": (inside(nn.ConvTranspose2d(4, 6, (3, 5), (2, 3), (1, 0), (0, 2))), IMAGE, "'odd'"),
+    "the same along one axis": (
+        inside(nn.ConvTranspose2d(4, 6, (3, 5), (2, 3), (1, 0), (0, 2))),
+        IMAGE,
+        "'odd'",
+    ),
     "running statistics": (
         inside(nn.InstanceNorm2d(4, affine=True, track_running_stats=True)),
         IMAGE,
@@ -104,7 +108,12 @@ def test_codes_read_with_another_scale_are_refused():
 
 CASES = elementwise.CASES | layers.CASES | tensors.CASES
 # Those that agree least.
-SOME = [("lstm", "float16"), ("softplus, sharp", "float16"), ("group norm", "float32"), ("reciprocal", "float32")]
+SOME = [
+    ("lstm", "float16"),
+    ("softplus, sharp", "float16"),
+    ("group norm", "float32"),
+    ("reciprocal", "float32"),
+]
 
 
 def verified(name, precision):
@@ -214,7 +223,6 @@ class TestWhatGoesIn:
             tk.coreml.convert(network, torch.zeros(1, 4))
         assert torch.equal(torch.rand(4), wanted)
 
-
     def test_places_given_as_floats(self):
         """Noise is no place; then the example is taken as it is."""
         table = torch.randn(3, 4)
@@ -227,7 +235,9 @@ class TestWhatGoesIn:
 
     def test_the_error_says_that_it_was_noise(self):
         layer = SILENT["running statistics"][0]
-        with pytest.raises(ValueError, match="dB, with noise in place of an example that is the same everywhere. They"):
+        with pytest.raises(
+            ValueError, match="dB, with noise in place of an example that is the same everywhere. They"
+        ):
             tk.coreml.convert(layer, IMAGE)
         with pytest.raises(ValueError, match=r"dB\. They"):
             tk.coreml.convert(layer, torch.rand(IMAGE.shape))
@@ -260,7 +270,9 @@ class TestWhatCannotBeChecked:
         torch.manual_seed(0)
         network = Difference(8, 8)
         network.weight.data += 1000
-        with pytest.warns(UserWarning, match="not by a fault of the conversion: rounding as float16 does") as caught:
+        with pytest.warns(
+            UserWarning, match="not by a fault of the conversion: rounding as float16 does"
+        ) as caught:
             tk.coreml.convert(network, torch.zeros(3, 8))
         assert caught[0].filename == __file__
 

@@ -1,5 +1,6 @@
 """The weights of a package as toykit's objects: their parts, what they decompress to, what is refused."""
 
+import itertools
 from dataclasses import replace
 from functools import cache
 
@@ -11,17 +12,17 @@ from hypothesis import strategies as st
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 torch = pytest.importorskip("torch", reason="the packages are converted from torch")
 
-import toykit as tk  # noqa: E402
-from toykit._quiet import quiet  # noqa: E402
-from toykit.compressed import Compressed  # noqa: E402
-from toykit.coreml import Package, PackageError, weightbin  # noqa: E402
-from toykit.coreml.constants import CONSTEXPR, read_constant  # noqa: E402
-from toykit.coreml.package import open_package  # noqa: E402
-from toykit.coreml.program import Operation, Type, Value  # noqa: E402
-from toykit.coreml.schema import DTYPES  # noqa: E402
+import toykit as tk
+from toykit._quiet import quiet
+from toykit.compressed import Compressed
+from toykit.coreml import Package, PackageError, weightbin
+from toykit.coreml.constants import CONSTEXPR, read_constant
+from toykit.coreml.package import open_package
+from toykit.coreml.program import Operation, Type, Value
+from toykit.coreml.schema import DTYPES
 
-from . import architectures, constexprs  # noqa: E402
-from .packages import network  # noqa: E402
+from . import architectures, constexprs
+from .packages import network
 
 # What toykit stores for each way to compress that `tk.coreml.compress` knows: (technique, options, ours).
 OLD = {
@@ -122,7 +123,9 @@ def test_scales_for_channels_of_a_palette(networks):
     """For iOS 18 coremltools repeats the table for every scale; `dense()` is that of the table and scales."""
     options = {"bits": 4, "mode": "uniform", "per_channel_scale": "across"}
     before = tk.coreml.weights(networks["iOS18"])
-    after = tk.coreml.weights(tk.coreml.compress(networks["iOS18"], "palettize", engine="coremltools", **options))
+    after = tk.coreml.weights(
+        tk.coreml.compress(networks["iOS18"], "palettize", engine="coremltools", **options)
+    )
     kinds = set()
     for name, weight in after.items():
         if isinstance(weight, Compressed):
@@ -146,7 +149,7 @@ def operations_of(system, form):
 
     def follow(name):
         if name in makers and makers[name].op in CONSTEXPR:
-            for argument in sum(makers[name].inputs.values(), []):
+            for argument in itertools.chain(*makers[name].inputs.values()):
                 if isinstance(argument, str):
                     follow(argument)
             if all(makers[name] is not step for step in found):  # both outputs of one, for example
@@ -181,7 +184,9 @@ class TestEveryForm:
         assert kind in repr(weight)
         # Every array of the file is a part, and once.
         places = [part.__array_interface__["data"][0] for part in weight.parts.values()]
-        arguments = [a for o in operations for a in [*o.attributes.values(), *sum(o.inputs.values(), [])]]
+        arguments = [
+            a for o in operations for a in [*o.attributes.values(), *itertools.chain(*o.inputs.values())]
+        ]
         blobs = {a.blob.offset: a.blob for a in arguments if isinstance(a, Value) and a.blob is not None}
         for blob in blobs.values():
             assert places.count(blob.packed.__array_interface__["data"][0]) == 1
@@ -445,7 +450,7 @@ def test_spoilt_operations_give_weights_or_an_error(data):
             assert step.op in str(error)
             return
         values |= made
-        for (name, kind), result in zip(step.outputs.items(), made.values(), strict=True):
+        for kind, result in zip(step.outputs.values(), made.values(), strict=True):
             with np.errstate(all="ignore"):
                 dense = result.dense() if isinstance(result, Compressed) else result
             assert dense.shape == kind.shape == result.shape

@@ -8,19 +8,19 @@ import pytest
 ct = pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
-import coremltools.optimize.coreml as cto  # noqa: E402
-from coremltools.converters.mil import Builder as mb  # noqa: E402
-from coremltools.converters.mil.mil import types  # noqa: E402
-from torch import nn  # noqa: E402
+import coremltools.optimize.coreml as cto
+from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil.mil import types
+from torch import nn
 
-import toykit as tk  # noqa: E402
-from tests import handmade  # noqa: E402
-from toykit._quiet import quiet  # noqa: E402
-from toykit.coreml import checking, writing  # noqa: E402
-from toykit.coreml.opening import open_mlmodel  # noqa: E402
-from toykit.coreml.package import Package, open_package  # noqa: E402
+import toykit as tk
+from tests import handmade
+from toykit._quiet import quiet
+from toykit.coreml import checking, writing
+from toykit.coreml.opening import open_mlmodel
+from toykit.coreml.package import Package, open_package
 
-from . import packages, sizes  # noqa: E402
+from . import packages, sizes
 
 ENGINES = ("toykit", "coremltools")
 RANDOM = np.random.default_rng(0)
@@ -56,7 +56,10 @@ class TestSharing:
             ("palettize", {"bits": 4, "mode": "uniform"}),
             ("palettize", {"bits": 8, "mode": "uniform"}),
             ("joint", {"prune": {"sparsity": 0.5}, "quantize": {"bits": 8}}),
-            ("joint", {"palettize": {"bits": 8, "mode": "uniform"}, "quantize": {"granularity": "per_tensor"}}),
+            (
+                "joint",
+                {"palettize": {"bits": 8, "mode": "uniform"}, "quantize": {"granularity": "per_tensor"}},
+            ),
         ]:
             agree(path, technique, **options)
 
@@ -66,7 +69,9 @@ class TestSharing:
         other = weight.copy()
         other[-1, -1] = weight[-1, -1] = 0
         other[-1, -1] = np.finfo(np.float16).smallest_subnormal
-        path = handmade.write(tmp_path / "net.mlpackage", [("linear", weight), ("linear", other), ("linear", -weight)])
+        path = handmade.write(
+            tmp_path / "net.mlpackage", [("linear", weight), ("linear", other), ("linear", -weight)]
+        )
         plan = {"w2": {"technique": "quantize"}}
         stored = tk.coreml.weights(tk.coreml.compress(path, plan))
         assert stored["w0"].tobytes() == weight.tobytes() and stored["w1"].tobytes() == other.tobytes()
@@ -98,7 +103,11 @@ class TestDeclined:
 
         path = saved(Net(), torch.rand(2, 5, 24), tmp_path)
         predicted, ours = agree(path, "prune", n_m=(2, 4), weight_threshold=300)
-        assert any("blocks and n:m are for" in reason for reasons in predicted.declined.values() for reason in reasons)
+        assert any(
+            "blocks and n:m are for" in reason
+            for reasons in predicted.declined.values()
+            for reason in reasons
+        )
         assert isinstance(tk.coreml.weights(ours)["linear_weight_to_fp16"], tk.Sparse)
         agree(path, "quantize", weight_threshold=100)
 
@@ -148,14 +157,17 @@ class TestChecking:
             nbits=4, granularity="per_grouped_channel", group_size=16, enable_per_channel_scale=True
         )
         with quiet():
-            mlmodel = cto.palettize_weights(open_mlmodel(source), cto.OptimizationConfig(global_config=config))
+            mlmodel = cto.palettize_weights(
+                open_mlmodel(source), cto.OptimizationConfig(global_config=config)
+            )
         with pytest.raises(tk.coreml.PackageError, match="'weight_to_fp16' is not what it was"):
             checking.check(source, expected, open_package(mlmodel))
 
     def test_finds_a_compressed_weight_that_is_another(self, tmp_path):
         layers = [("linear", RANDOM.normal(size=(64, 64)).astype(np.float16)) for _ in range(2)]
         source, other = (
-            Package(handmade.write(tmp_path / name, chosen)) for name, chosen in [("a.mlpackage", layers), ("b.mlpackage", layers[::-1])]
+            Package(handmade.write(tmp_path / name, chosen))
+            for name, chosen in [("a.mlpackage", layers), ("b.mlpackage", layers[::-1])]
         )
         steps = tk.options.steps("quantize", {})
         expected = writing.Rewriter(source, lambda _: steps, writing.Store("@model_path/weights/weight.bin"))
@@ -164,7 +176,9 @@ class TestChecking:
             checking.check(source, expected, tk.coreml.compress(other, "quantize"))
 
     def test_reads_back_what_toykit_wrote(self, tmp_path, monkeypatch):
-        path = handmade.write(tmp_path / "net.mlpackage", [("linear", RANDOM.normal(size=(64, 64)).astype(np.float16))])
+        path = handmade.write(
+            tmp_path / "net.mlpackage", [("linear", RANDOM.normal(size=(64, 64)).astype(np.float16))]
+        )
         close = writing.Store.close
 
         def spoil(store):
@@ -191,20 +205,28 @@ class TestChecking:
         with pytest.raises((TypeError, ValueError)) as first:
             tk.size.ledger(path).after(technique, **options)
         with pytest.raises((TypeError, ValueError)) as second:
-            tk.coreml.compress(path, technique, engine=engine, progress=lambda *at: seen.append(at), **options)
+            tk.coreml.compress(
+                path, technique, engine=engine, progress=lambda *at: seen.append(at), **options
+            )
         assert str(first.value) == str(second.value) and not seen
 
 
 class Words(nn.Module):
     def __init__(self):
         super().__init__()
-        self.table, self.recurrent, self.linear = nn.Embedding(300, 32), nn.GRU(32, 40, batch_first=True), nn.Linear(40, 64)
+        self.table, self.recurrent, self.linear = (
+            nn.Embedding(300, 32),
+            nn.GRU(32, 40, batch_first=True),
+            nn.Linear(40, 64),
+        )
 
     def forward(self, words):
         return self.linear(self.recurrent(self.table(words))[0]).mean(1)
 
 
-@pytest.mark.parametrize(("target", "sizes_of"), [("iOS16", "range"), ("iOS17", "enumerated"), ("iOS18", "range")])
+@pytest.mark.parametrize(
+    ("target", "sizes_of"), [("iOS16", "range"), ("iOS17", "enumerated"), ("iOS18", "range")]
+)
 def test_flexible_shapes(target, sizes_of, tmp_path):
     shape = (1, ct.RangeDim(1, 64, 8))
     if sizes_of == "enumerated":
@@ -222,7 +244,10 @@ class TestSeveralFunctions:
         """Two functions of one network, and one of them alone."""
         folder = tmp_path_factory.mktemp("functions")
         torch.manual_seed(0)
-        network, described = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 48)), ct.utils.MultiFunctionDescriptor()
+        network, described = (
+            nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 48)),
+            ct.utils.MultiFunctionDescriptor(),
+        )
         for rows in (1, 2):
             mlmodel = tk.coreml.convert(network, torch.rand(rows, 64), "iOS18")
             alone = tk.coreml.save(mlmodel, folder / f"{rows}.mlpackage")
@@ -232,9 +257,11 @@ class TestSeveralFunctions:
             ct.utils.save_multifunction(described, str(folder / "both.mlpackage"))
         return folder / "both.mlpackage", alone
 
-    @pytest.mark.parametrize(("technique", "options"), [("quantize", {}), ("palettize", {"bits": 4}), ("prune", {"sparsity": 0.5})])
+    @pytest.mark.parametrize(
+        ("technique", "options"), [("quantize", {}), ("palettize", {"bits": 4}), ("prune", {"sparsity": 0.5})]
+    )
     def test_weights_of_two_functions_are_compressed_once(self, joined, technique, options):
-        both, alone = joined
+        both, _alone = joined
         predicted = tk.size.ledger(both).after(technique, **options)
         written, single = (tk.coreml.compress(path, technique, **options) for path in joined)
         assert predicted.nbytes == written.nbytes
@@ -261,7 +288,9 @@ class TestSeveralFunctions:
 @pytest.mark.parametrize("target", ["iOS16", "iOS18", "iOS26"])
 def test_coremltools_reads_every_form(target, tmp_path):
     """Its own metadata of the weights, which it decompresses for that, are those of the same package of its own."""
-    path = saved(nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 64)), torch.rand(1, 64), tmp_path, target)
+    path = saved(
+        nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 64)), torch.rand(1, 64), tmp_path, target
+    )
     for technique, options in sizes.OLD[::5] + (sizes.NEW[1::3] if target == "iOS18" else []):
         found = []
         for engine in ENGINES:
@@ -278,11 +307,12 @@ class TestResults:
         with quiet():
             mlmodel = ct.models.MLModel(str(path), skip_model_load=True)
         for engine in ENGINES:
-            compress = lambda given: tk.coreml.compress(given, "quantize", engine=engine)  # noqa: B023, E731
+            compress = lambda given: tk.coreml.compress(given, "quantize", engine=engine)  # noqa: E731
             assert isinstance(compress(mlmodel), ct.models.MLModel)
             assert all(isinstance(compress(given), Package) for given in (path, str(path), Package(path)))
             sizes_of = {
-                Package(tk.coreml.save(compress(given), tmp_path / "small.mlpackage")).nbytes for given in (path, mlmodel)
+                Package(tk.coreml.save(compress(given), tmp_path / "small.mlpackage")).nbytes
+                for given in (path, mlmodel)
             }
             assert len(sizes_of) == 1
 
@@ -302,7 +332,10 @@ class TestResults:
         @mb.program(input_specs=[mb.TensorSpec((1, 64), dtype=types.fp16)], opset_version=ct.target.iOS18)
         def program(x):
             kept = mb.const(val=weight, name="w")
-            return mb.linear(x=mb.relu(x=mb.linear(x=x, weight=kept, name="w_quantized"), name="w_quantized_0"), weight=kept)
+            return mb.linear(
+                x=mb.relu(x=mb.linear(x=x, weight=kept, name="w_quantized"), name="w_quantized_0"),
+                weight=kept,
+            )
 
         with quiet():
             mlmodel = ct.convert(program, minimum_deployment_target=ct.target.iOS18, skip_model_load=True)

@@ -15,13 +15,22 @@ from .visit import WIDE, Visit
 ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(os.environ.get("TOYKIT_SITE", ROOT / "_build" / "html"))
 REQUIRED = os.environ.get("TOYKIT_REQUIRE_BROWSER") == "1"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def pages():
     """Return the name of every page of the built book; index.html only forwards to the first one."""
-    found = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+    found = sorted(
+        path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
+    )
     return [name for name in found if name != "index.html"]
 
 
@@ -36,8 +45,10 @@ def browser():
     if not (SITE / "index.html").is_file():
         missing = "There is no built book to test: run 'make book OPEN=0' first."
     elif not find_browser():
-        missing = ("No Chromium, Chrome or Edge was found, so the pages were not tested: install one, or set "
-                   "TOYKIT_BROWSER to its path.")
+        missing = (
+            "No Chromium, Chrome or Edge was found, so the pages were not tested: install one, or set "
+            "TOYKIT_BROWSER to its path."
+        )
     elif not importlib.util.find_spec("playwright"):
         missing = "playwright is not installed: run 'make setup'."
     if missing:
@@ -61,7 +72,9 @@ def context(browser):
 @pytest.fixture(scope="session")
 def address():
     """The address of a server of the built book, on the loopback interface alone."""
-    specification = importlib.util.spec_from_file_location("book_server", ROOT / "book" / "_tools" / "handler.py")
+    specification = importlib.util.spec_from_file_location(
+        "book_server", ROOT / "book" / "_tools" / "handler.py"
+    )
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     server = module.server(SITE)

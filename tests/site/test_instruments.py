@@ -35,13 +35,18 @@ def asked(context, address):
     if not names:
         pytest.skip("No page of the built book asks for a prediction.")
     visit = Visit(context, SITE, address, names[0])
-    yield visit, [(visit.page.get_by_role("group", name=label, exact=True), sealed)
-                  for label, sealed in predictions(names[0])]
+    yield (
+        visit,
+        [
+            (visit.page.get_by_role("group", name=label, exact=True), sealed)
+            for label, sealed in predictions(names[0])
+        ],
+    )
     visit.page.close()
 
 
 def test_no_prediction_shows_its_answer_before_it_is_asked(asked):
-    visit, questions = asked
+    _visit, questions = asked
     for element, sealed in questions:
         options = element.locator("input[type=radio]").count()
         text = element.inner_text()
@@ -51,7 +56,7 @@ def test_no_prediction_shows_its_answer_before_it_is_asked(asked):
 
 
 def test_skipping_opens_the_answer_and_moves_the_focus_there(asked):
-    visit, questions = asked
+    _visit, questions = asked
     element, sealed = questions[0]
     element.get_by_role("button", name="Skip, show me").press("Enter")
     readout = element.locator(".tk-readout")
@@ -77,7 +82,7 @@ def test_committing_shows_the_guess_beside_the_answer(asked):
 
 
 def test_other_predictions_stay_closed(asked):
-    visit, questions = asked
+    _visit, questions = asked
     questions[0][0].get_by_role("button", name="Skip, show me").press("Enter")
     assert all(element.locator(".tk-readout").inner_text() == "" for element, _ in questions[1:])
 
@@ -90,12 +95,14 @@ def test_a_reload_asks_afresh(asked):
 
 
 def test_instruments_follow_the_theme(asked):
-    visit, questions = asked
+    visit, _questions = asked
     for theme in ("dark", "light"):
         visit.page.emulate_media(color_scheme=theme)
         visit.page.wait_for_function(
-            "theme => [...document.querySelectorAll('.tk-instrument')].every(i => i.dataset.tkTheme === theme)",
-            arg=theme)
+            "theme => [...document.querySelectorAll('.tk-instrument')].every(i => i.dataset.tkTheme === "
+            "theme)",
+            arg=theme,
+        )
 
 
 def test_without_javascript_the_question_is_there_and_the_answer_is_folded(browser):

@@ -15,7 +15,9 @@ PAGE = "notebooks/12_inside_a_package.html"
 def stored():
     """The state of every package explorer on the page, in its order."""
     source = (SITE / PAGE).read_text(encoding="utf-8")
-    models = [model["state"] for text in STATES.findall(source) for model in json.loads(text)["state"].values()]
+    models = [
+        model["state"] for text in STATES.findall(source) for model in json.loads(text)["state"].values()
+    ]
     return [state for state in models if {"steps", "weights", "meanings"} <= set(state)]
 
 
@@ -65,7 +67,13 @@ def test_keys_walk_through_the_list_and_the_page_stays_where_it_is(explorer):
     listbox, last = element.get_by_role("listbox"), len(names) - 1
     listbox.focus()
     before = visit.page.evaluate("scrollY")
-    for key, number in (("End", last), ("ArrowDown", last), ("ArrowUp", last - 1), ("Home", 0), ("ArrowDown", 1)):
+    for key, number in (
+        ("End", last),
+        ("ArrowDown", last),
+        ("ArrowUp", last - 1),
+        ("Home", 0),
+        ("ArrowDown", 1),
+    ):
         visit.page.keyboard.press(key)
         assert chosen(element) == number and names[number] in details(element)
         assert state["meanings"][names[number]] in details(element)
@@ -100,7 +108,12 @@ def test_search_and_filter_shorten_the_list_and_say_to_how_many(explorer):
 
 def test_connections_are_drawn_and_those_of_the_chosen_one_stand_out(explorer):
     visit, element, state = explorer
-    pairs = {(take[1], number) for number, step in enumerate(state["steps"]) for take in step[3] if isinstance(take[1], int)}
+    pairs = {
+        (take[1], number)
+        for number, step in enumerate(state["steps"])
+        for take in step[3]
+        if isinstance(take[1], int)
+    }
     assert element.locator(".tk-pk-edge").count() == len(pairs)
     element.get_by_role("listbox").focus()
     visit.page.keyboard.press("End")
@@ -109,8 +122,12 @@ def test_connections_are_drawn_and_those_of_the_chosen_one_stand_out(explorer):
 
 
 def test_a_jump_goes_to_where_an_input_comes_from(explorer):
-    visit, element, state = explorer
-    target = next(n for n in range(len(state["steps"]) - 1, 0, -1) if any(isinstance(t[1], int) for t in state["steps"][n][3]))
+    _visit, element, state = explorer
+    target = next(
+        n
+        for n in range(len(state["steps"]) - 1, 0, -1)
+        if any(isinstance(t[1], int) for t in state["steps"][n][3])
+    )
     source = next(take[1] for take in state["steps"][target][3] if isinstance(take[1], int))
     element.locator("[role=option]").nth(target).click()
     assert chosen(element) == target
@@ -121,7 +138,7 @@ def test_a_jump_goes_to_where_an_input_comes_from(explorer):
 
 
 def test_constants_say_where_they_lie_and_the_weight_file_leads_back(explorer):
-    visit, element, state = explorer
+    _visit, element, state = explorer
     places = [place for _, _, blobs in state["weights"] for place in blobs]
     largest = max(range(len(places)), key=lambda i: places[i][2])
     owner = next(constant[0] for constant in state["constants"] if constant[-1] == largest)
@@ -143,9 +160,17 @@ def test_on_a_phone_the_details_stand_below_the_list(explorer):
     visit, element, _ = explorer
     visit.page.set_viewport_size(PHONE)
     visit.settle()
-    scroller, region = element.locator(".tk-pk-scroll").bounding_box(), element.get_by_role("region").bounding_box()
-    assert region["y"] >= scroller["y"] + scroller["height"] and region["x"] + region["width"] <= PHONE["width"]
+    scroller, region = (
+        element.locator(".tk-pk-scroll").bounding_box(),
+        element.get_by_role("region").bounding_box(),
+    )
+    assert (
+        region["y"] >= scroller["y"] + scroller["height"] and region["x"] + region["width"] <= PHONE["width"]
+    )
     visit.page.set_viewport_size(WIDE)
     visit.settle()
-    scroller, region = element.locator(".tk-pk-scroll").bounding_box(), element.get_by_role("region").bounding_box()
+    scroller, region = (
+        element.locator(".tk-pk-scroll").bounding_box(),
+        element.get_by_role("region").bounding_box(),
+    )
     assert region["x"] >= scroller["x"] + scroller["width"]

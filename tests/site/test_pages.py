@@ -8,7 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 from .controls import CONTROLS, kind_of, move, name_of, usable
 from .visit import PHONE, WIDE
 
-POOR_TEXT = re.compile(r"^(image|figure|picture|plot|\.{0,2}/?_images/.*|.*\.(png|svg|jpe?g|gif|webp))$", re.IGNORECASE)
+POOR_TEXT = re.compile(
+    r"^(image|figure|picture|plot|\.{0,2}/?_images/.*|.*\.(png|svg|jpe?g|gif|webp))$", re.IGNORECASE
+)
 
 # Elements that stick out of the page on the right, unless a box of their own scrolls them.
 STICKING_OUT = """() => {
@@ -17,7 +19,8 @@ STICKING_OUT = """() => {
     for (let box = node; box && box !== document.body; box = box.parentElement) {
       const style = getComputedStyle(box);
       if (style.position === "fixed") return true;
-      if (box !== node && style.overflowX !== "visible" && box.getBoundingClientRect().right <= innerWidth + 1) return true;
+      const inside = box.getBoundingClientRect().right <= innerWidth + 1;
+      if (box !== node && style.overflowX !== "visible" && inside) return true;
     }
     return false;
   };
@@ -34,22 +37,35 @@ STICKING_OUT = """() => {
 
 def test_images_have_a_text_for_those_who_cannot_see_them(visit):
     images = visit.page.eval_on_selector_all(
-        "main img", "images => images.map(image => [image.getAttribute('src'), image.getAttribute('alt')])")
-    poor = [source[-60:] for source, text in images if not (text or "").strip() or POOR_TEXT.match(text.strip())]
+        "main img", "images => images.map(image => [image.getAttribute('src'), image.getAttribute('alt')])"
+    )
+    poor = [
+        source[-60:] for source, text in images if not (text or "").strip() or POOR_TEXT.match(text.strip())
+    ]
     assert not poor, f"{visit.name}: alternative text is missing or says nothing: {poor}"
 
 
 # In the dark only the colours are different, and only they are looked at again.
-@pytest.mark.parametrize("scheme, rules", [("light", {}), ("dark", {"runOnly": ["color-contrast"]})], ids=["light", "dark"])
+@pytest.mark.parametrize(
+    "scheme, rules", [("light", {}), ("dark", {"runOnly": ["color-contrast"]})], ids=["light", "dark"]
+)
 def test_axe_finds_nothing_serious(visit, scheme, rules):
     visit.page.emulate_media(color_scheme=scheme)
     visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
     visit.page.wait_for_timeout(200)  # colours fade from one scheme to the other
     # preload: axe would fetch every style sheet again, some from addresses that it takes for theirs.
-    response = Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False, **rules}).response
-    found = [f"{rule['id']}: {rule['help']}: " + "; ".join(
-                 f"{node['html'][:160]} {node['failureSummary'].splitlines()[-1].strip()[:160]}" for node in rule["nodes"][:4])
-             for rule in response["violations"] if rule["impact"] in ("serious", "critical")]
+    response = (
+        Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False, **rules}).response
+    )
+    found = [
+        f"{rule['id']}: {rule['help']}: "
+        + "; ".join(
+            f"{node['html'][:160]} {node['failureSummary'].splitlines()[-1].strip()[:160]}"
+            for node in rule["nodes"][:4]
+        )
+        for rule in response["violations"]
+        if rule["impact"] in ("serious", "critical")
+    ]
     assert not found, f"{visit.name}, {scheme}:\n" + "\n".join(found)
 
 
@@ -77,9 +93,13 @@ def faults_of_instrument(visit, number):
     who = f"widget {number} ({instrument.get_attribute('data-instrument')})"
     if not instrument.locator(".tk-view").count():
         return [f"{who} has no element of class tk-view, so nothing says what it draws"]
-    controls = [(index, kind_of(control), name_of(control), usable(control))
-                for index, control in enumerate(instrument.locator(CONTROLS).all())]
-    faults = [f"{who}: a control of type {kind} has no accessible name" for _, kind, name, _ in controls if not name]
+    controls = [
+        (index, kind_of(control), name_of(control), usable(control))
+        for index, control in enumerate(instrument.locator(CONTROLS).all())
+    ]
+    faults = [
+        f"{who}: a control of type {kind} has no accessible name" for _, kind, name, _ in controls if not name
+    ]
     if not controls:
         faults.append(f"{who} has no control")
     for index, kind, name, at_first in controls:

@@ -47,7 +47,9 @@ def test_every_link_inside_the_book_leads_somewhere(browser):
             if target.is_dir():
                 target = target / "index.html"
             key = target.resolve().relative_to(SITE.resolve()).as_posix()
-            if not target.is_file() or (anchor and key in parsed and unquote(anchor) not in parsed[key].anchors):
+            if not target.is_file() or (
+                anchor and key in parsed and unquote(anchor) not in parsed[key].anchors
+            ):
                 dead.add(f"{name} -> {link}")
     assert not dead, "\n".join(sorted(dead))
 

@@ -34,10 +34,17 @@ class Visit:
         self.page.emulate_media(color_scheme=scheme)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
-        self.page.on("requestfailed", lambda request: self.faults.append(
-            f"request failed: {short(request.url)} ({request.failure})"))
-        self.page.on("response", lambda response: response.status >= 400 and self.faults.append(
-            f"status {response.status}: {short(response.url)}"))
+        self.page.on(
+            "requestfailed",
+            lambda request: self.faults.append(f"request failed: {short(request.url)} ({request.failure})"),
+        )
+        self.page.on(
+            "response",
+            lambda response: (
+                response.status >= 400
+                and self.faults.append(f"status {response.status}: {short(response.url)}")
+            ),
+        )
         self.page.route("**/*", self._route)
         self.load()
 
@@ -59,7 +66,9 @@ class Visit:
             """([widgets, formulas]) =>
                  document.querySelectorAll(".tk-instrument").length >= widgets &&
                  document.querySelectorAll("mjx-container").length >= formulas""",
-            arg=[self.widgets_expected, self.formulas_expected], timeout=PATIENCE)
+            arg=[self.widgets_expected, self.formulas_expected],
+            timeout=PATIENCE,
+        )
         self.settle()
 
     @property
@@ -72,13 +81,17 @@ class Visit:
 
     def settle(self):
         """Wait until what has been asked for is on the screen."""
-        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def wait_until_quiet(self, milliseconds=3000):
         """Wait until nothing in the widgets moves any more, for animations that follow a click."""
         end, last = time.monotonic() + milliseconds / 1000, None
         while time.monotonic() < end:
-            now = self.page.evaluate("() => [...document.querySelectorAll('.tk-view')].map(v => v.innerHTML).join()")
+            now = self.page.evaluate(
+                "() => [...document.querySelectorAll('.tk-view')].map(v => v.innerHTML).join()"
+            )
             if now == last:
                 return
             last = now

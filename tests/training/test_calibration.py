@@ -29,7 +29,9 @@ from .networks import batch, tiny
 def correlated(n, columns, seed=0):
     """Inputs of which most vary together, as activations do."""
     torch.manual_seed(seed)
-    return torch.randn(n, 3).double() @ torch.randn(3, columns).double() + 0.3 * torch.randn(n, columns).double()
+    return (
+        torch.randn(n, 3).double() @ torch.randn(3, columns).double() + 0.3 * torch.randn(n, columns).double()
+    )
 
 
 def lost(weight, other, x):
@@ -77,7 +79,7 @@ def test_small_cases_against_brute_force():
         codes = quantize_columns(weight, x.T @ x, scale, -8, 7, 1e-6)
 
         def error(codes):
-            return lost(weight, torch.as_tensor(codes).reshape(1, 4) * scale, x)  # noqa: B023
+            return lost(weight, torch.as_tensor(codes).reshape(1, 4) * scale, x)
 
         # The last column cannot be improved: what came before is fixed, and its own best is taken.
         *before, last = codes[0].tolist()
@@ -236,7 +238,9 @@ class Moody(nn.Module):
 
 
 def modes_and_hooks(model):
-    return [(part.training, len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()]
+    return [
+        (part.training, len(part._forward_hooks), len(part._forward_pre_hooks)) for part in model.modules()
+    ]
 
 
 @pytest.mark.parametrize("runs", [9, 0, 1, 2, 3])

@@ -87,8 +87,9 @@ def test_gptq_loses_less_than_rounding_in_every_layer_of_crepe():
     assert all(float(row["gptq"]) < float(row["nearest"]) for row in found if row["bits"] in "43")
 
 
-def test_the_first_layer_of_crepe_again(bits=3):
+def test_the_first_layer_of_crepe_again():
     """The only layer whose inputs are the tones themselves."""
+    bits = 3
     torch.set_num_threads(1)
     first = nn.Sequential(models.crepe().conv1)
 

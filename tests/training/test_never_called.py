@@ -64,7 +64,11 @@ class TiedToTable(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.table, self.middle, self.last = nn.Embedding(20, 16), nn.Linear(16, 16), nn.Linear(16, 20, bias=False)
+        self.table, self.middle, self.last = (
+            nn.Embedding(20, 16),
+            nn.Linear(16, 16),
+            nn.Linear(16, 20, bias=False),
+        )
         self.last.weight = self.table.weight
 
     def forward(self, x):
@@ -120,7 +124,9 @@ def test_activations_of_what_is_never_called_stay_in_float(kind, calibrated):
     model = finalized(quantizer, NETWORKS[kind])
     layers = {name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)}
     assert set(quantizer.compressed) == layers  # weights are quantized all the same
-    assert {name for name in layers if hasattr(model.get_submodule(name), "input_quantizer")} == layers - NETWORKS[kind]
+    assert {
+        name for name in layers if hasattr(model.get_submodule(name), "input_quantizer")
+    } == layers - NETWORKS[kind]
     assert torch.isfinite(model(x)).all()
 
 
@@ -213,7 +219,9 @@ def test_pruning_needs_no_inputs(kind):
         pruner.step()
     model = finalized(pruner, set())
     for name, compressed in pruner.compressed.items():
-        assert np.array_equal(compressed.dense(), model.get_submodule(name).weight.detach().half().float().numpy())
+        assert np.array_equal(
+            compressed.dense(), model.get_submodule(name).weight.detach().half().float().numpy()
+        )
 
 
 def test_biases_are_corrected_where_outputs_are_seen():

@@ -13,9 +13,13 @@ from .networks import steps, tiny
 
 
 @given(
-    sparsity=st.floats(0, 1), part=st.floats(0, 1), begin=st.integers(0, 50), length=st.integers(0, 100),
-    every=st.integers(1, 30), power=st.floats(0.5, 5),
-)  # fmt: skip
+    sparsity=st.floats(0, 1),
+    part=st.floats(0, 1),
+    begin=st.integers(0, 50),
+    length=st.integers(0, 100),
+    every=st.integers(1, 30),
+    power=st.floats(0.5, 5),
+)
 def test_the_schedule_rises_from_initial_to_target(sparsity, part, begin, length, every, power):
     config = PruningConfig(sparsity, begin, begin + length, every, part * sparsity, power)
     values = [scheduled_sparsity(step, config) for step in range(begin + length + 10)]
@@ -29,7 +33,9 @@ def test_the_schedule_rises_from_initial_to_target(sparsity, part, begin, length
 def test_the_schedule_of_zhu_and_gupta():
     config = PruningConfig(sparsity=0.9, begin=10, end=110, initial=0.1)
     for step in range(10, 111):
-        assert scheduled_sparsity(step, config) == pytest.approx(0.9 + (0.1 - 0.9) * (1 - (step - 10) / 100) ** 3)
+        assert scheduled_sparsity(step, config) == pytest.approx(
+            0.9 + (0.1 - 0.9) * (1 - (step - 10) / 100) ** 3
+        )
 
 
 def test_between_helpings_the_sparsity_stays():
@@ -112,7 +118,9 @@ def test_a_training_that_ends_before_the_schedule():
     pruner = Pruner()
     model = pruner.prepare(tiny(), PruningConfig(sparsity=0.9, end=100))
     steps(pruner, model, 10)
-    with pytest.raises(RuntimeError, match="reaches sparsity 0.9 at step 100, but step.. was called 10 times"):
+    with pytest.raises(
+        RuntimeError, match="reaches sparsity 0.9 at step 100, but step.. was called 10 times"
+    ):
         pruner.finalize()
 
 

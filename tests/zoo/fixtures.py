@@ -50,7 +50,9 @@ class Fixture:
     def weights(self):
         """The weight of each operator of the network, decompressed by toykit."""
         # In a package of several functions, names begin with that of the function.
-        stored = {name.removeprefix("main/"): weight for name, weight in tk.coreml.weights(self.package).items()}
+        stored = {
+            name.removeprefix("main/"): weight for name, weight in tk.coreml.weights(self.package).items()
+        }
         found = {}
         for operation in self.package.program.functions["main"].block.walk():
             if operation.op in nets.SHAPES:

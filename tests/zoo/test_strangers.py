@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
-import toykit as tk  # noqa: E402
-from tests.nightly import nightly  # noqa: E402
+import toykit as tk
+from tests.nightly import nightly
 
-from . import settings, strangers  # noqa: E402
+from . import settings, strangers
 
 NAMES = {stranger.name: stranger for stranger in strangers.PROGRAMS}
 # Which share their network with another one, and take longer or tell no more.
@@ -25,7 +25,9 @@ def stranger(request, at_hand):
 def test_opens_and_says_who_wrote_it(stranger):
     package = tk.coreml.Package(stranger.package())
     assert package.spec_version == stranger.specification
-    assert package.description.metadata["userDefined"]["com.github.apple.coremltools.version"] == stranger.writer
+    assert (
+        package.description.metadata["userDefined"]["com.github.apple.coremltools.version"] == stranger.writer
+    )
 
 
 def test_bytes_are_the_disks(stranger):

@@ -143,9 +143,7 @@ def palettizer(bits=None, mode="uniform", **options):
 
 
 def pruner(sparsity=None, **options):
-    return cto.OpMagnitudePrunerConfig(
-        target_sparsity=sparsity, weight_threshold=nets.THRESHOLD, **options
-    )
+    return cto.OpMagnitudePrunerConfig(target_sparsity=sparsity, weight_threshold=nets.THRESHOLD, **options)
 
 
 def forms_of_ios16():
@@ -160,8 +158,13 @@ def forms_of_ios16():
     yield "pruned half", steps(pruner(0.5))
     yield "pruned blocks", steps(pruner(0.5, block_size=2))
     yield "pruned 2:4", steps(pruner(n_m_ratio=(2, 4)))
-    yield "pruned threshold", steps(
-        cto.OpThresholdPrunerConfig(threshold=0.2, minimum_sparsity_percentile=0.3, weight_threshold=nets.THRESHOLD)
+    yield (
+        "pruned threshold",
+        steps(
+            cto.OpThresholdPrunerConfig(
+                threshold=0.2, minimum_sparsity_percentile=0.3, weight_threshold=nets.THRESHOLD
+            )
+        ),
     )
 
 
@@ -173,7 +176,12 @@ def forms_of_ios18():
     yield "int4", steps(quantizer(mode="linear_symmetric", dtype="int4"))
     yield "uint4 affine", steps(quantizer(mode="linear", dtype="uint4"))
     for bits in (4, 8):
-        options = {"mode": "linear_symmetric", "dtype": f"int{bits}", "granularity": "per_block", "block_size": 8}
+        options = {
+            "mode": "linear_symmetric",
+            "dtype": f"int{bits}",
+            "granularity": "per_block",
+            "block_size": 8,
+        }
         yield f"int{bits} blocks", steps(quantizer(**options))
     yield "palette 3", steps(palettizer(3))
     yield "palettes of groups", steps(palettizer(4, **groups))
@@ -288,11 +296,13 @@ def main():
             index["packages"][name] = described(name, model, **what)
         Path(scratch, "index.json").write_text(json.dumps(index, indent=1))
         # Solid: the same weights in many packages take their place once.
-        with lzma.open(archive, "wb", preset=9 | lzma.PRESET_EXTREME) as file:
-            with tarfile.open(fileobj=file, mode="w") as tar:
-                for path in sorted(Path(scratch).rglob("*"), key=lambda path: (path.name, path)):
-                    if path.is_file():
-                        tar.add(path, str(path.relative_to(scratch)), filter=anonymous)
+        with (
+            lzma.open(archive, "wb", preset=9 | lzma.PRESET_EXTREME) as file,
+            tarfile.open(fileobj=file, mode="w") as tar,
+        ):
+            for path in sorted(Path(scratch).rglob("*"), key=lambda path: (path.name, path)):
+                if path.is_file():
+                    tar.add(path, str(path.relative_to(scratch)), filter=anonymous)
     size = archive.stat().st_size
     print(f"{archive.name}: {len(index['packages'])} packages in {size:,} bytes; refused: {index['refused']}")
 

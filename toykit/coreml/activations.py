@@ -77,8 +77,8 @@ def quantize_activations(
     PackageError
         If the package is not sound, or cannot be run (`UnsupportedOperator`).
     TypeError, ValueError
-        If there are no samples, or an empty sequence, an option is unknown, a sample does not fit the inputs, the program has
-        several functions, branches or loops, or a range cannot be quantized: because it is not finite,
+        If there are no samples, or an empty sequence, an option is unknown, a sample does not fit the inputs,
+        the program has several functions, branches or loops, or a range cannot be quantized: because it is not finite,
         too wide for float16 (coremltools calculates in it), or, in mode "affine", nothing but 0.
 
     Notes
@@ -140,13 +140,15 @@ def _check_program(package):
     """Raise for programs on which coremltools 9 fails, with an error that does not say why."""
     if package.models or package.number is not None:
         raise ValueError(
-            f"{package.path.name} is a pipeline, and coremltools quantizes the activations of single models: do "
+            f"{package.path.name} is a pipeline, and coremltools quantizes the activations of single "
+            "models: do "
             "it with each of them, and join them with coremltools.utils.make_pipeline afterwards"
         )
     program = package.program
     if len(program.functions) > 1:
         raise ValueError(
-            f"the package has {len(program.functions)} functions, and coremltools quantizes the activations of "
+            f"the package has {len(program.functions)} functions, and coremltools quantizes the "
+            "activations of "
             "packages with one: do it with each, before coremltools.utils.save_multifunction joins them"
         )
     inner = next((operation for operation in program.walk() if operation.blocks), None)

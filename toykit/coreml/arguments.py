@@ -133,7 +133,11 @@ def _image(name, image, feature):
     else:
         pixels = np.asarray(image)
     gray = mode in ("L", "F")
-    if pixels.dtype.kind not in "fu" or pixels.ndim != (2 if gray else 3) or not gray and pixels.shape[2] != 3:
+    if (
+        pixels.dtype.kind not in "fu"
+        or pixels.ndim != (2 if gray else 3)
+        or (not gray and pixels.shape[2] != 3)
+    ):
         layout = "(height, width)" if gray else "(height, width, 3), red first"
         raise TypeError(
             f"input {name!r} must be a PIL image or an array of bytes of shape {layout}; "

@@ -97,7 +97,9 @@ class OutputComparison:
         if self.identical:
             return f"identical ({samples})"
         if self.kind == "labels":
-            return f"the same for {self.same:,} of {self.count:,}, {_share(self.same, self.count)} ({samples})"
+            return (
+                f"the same for {self.same:,} of {self.count:,}, {_share(self.same, self.count)} ({samples})"
+            )
         alike = sum(value == math.inf for value in self.decibels)
         alike = f", {alike} of them identical" if alike else ""
         if self.samples == 1:
@@ -149,7 +151,7 @@ class Comparison:
             raise ValueError(f"decibels must be a finite number, such as 30; got {decibels}")
         if not any(one.decibels or one.problem for one in self.outputs):
             raise ValueError("the outputs are labels only, which have no decibels")
-        return [one for one in self.outputs if one.problem or one.decibels and one.worst < decibels]
+        return [one for one in self.outputs if one.problem or (one.decibels and one.worst < decibels)]
 
     def as_data(self):
         """Numbers, lists and dictionaries, for JSON. Decibels that are not finite are None."""
@@ -290,7 +292,9 @@ def _form(feature, what):
     if what == "outputs":
         return f"{whole}{feature.kind}"
     color = f", {feature.color}" if feature.color else ""
-    shapes = f" or {feature.shapes}" if feature.shapes else f" from {feature.ranges}" if feature.ranges else ""
+    shapes = (
+        f" or {feature.shapes}" if feature.shapes else f" from {feature.ranges}" if feature.ranges else ""
+    )
     return f"{whole}{feature.kind} {feature.shape}{shapes}{color}"
 
 
@@ -493,7 +497,9 @@ def _notes(trials, counts, spread, reference, left_out):
         notes.append(f"{name}: whole numbers from {low:,} to {high:,}" if low < high else f"{name}: {low:,}")
     for name, table, seen, rows in trials.seen():
         enough = trials.enough()
-        more = f"; --samples {enough} (samples= in Python) visits all" if seen < rows and enough > count else ""
+        more = (
+            f"; --samples {enough} (samples= in Python) visits all" if seen < rows and enough > count else ""
+        )
         notes.append(f"{name}: {seen:,} of {rows:,} rows of {table!r} visited, {_share(seen, rows)}{more}")
     for number, shapes in enumerate(trials.shapes[1:], 1):
         shape = ", ".join(f"{name} {size}" for name, size in shapes.items())
@@ -548,7 +554,8 @@ def _samples(inputs, features):
         said = ", ".join(f"{name!r} {len(value)}" for name, value in several.items())
         raise ValueError(f"inputs must have one number of samples, 1 or more; got {said}")
     return [
-        {name: value[i] if name in several else value for name, value in inputs.items()} for i in range(*counts)
+        {name: value[i] if name in several else value for name, value in inputs.items()}
+        for i in range(*counts)
     ]
 
 

@@ -145,7 +145,9 @@ _COSTS = {
     "non_maximum_suppression": _boxes,
     "crop_resize": _crops,
     **dict.fromkeys(("resample", "affine"), _places),
-    "split": lambda num_splits=None, split_sizes=None, **_: _STEP * len(split_sizes or range(num_splits or 0)),
+    "split": lambda num_splits=None, split_sizes=None, **_: (
+        _STEP * len(split_sizes or range(num_splits or 0))
+    ),
     "make_list": lambda init_length=1, **_: _STEP * init_length,
     **dict.fromkeys(("list_write", "list_scatter"), _list),
 }

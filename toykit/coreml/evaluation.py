@@ -54,7 +54,9 @@ def accuracy(package, dataset, metric, *, progress=None, **options):
         try:
             inputs, target = element
         except (TypeError, ValueError) as error:
-            raise TypeError(f"dataset must give pairs (inputs, target); got {type(element).__name__}") from error
+            raise TypeError(
+                f"dataset must give pairs (inputs, target); got {type(element).__name__}"
+            ) from error
         answers.append(model.predict(inputs))
         targets.append(target)
         if progress is not None:

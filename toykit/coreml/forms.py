@@ -62,7 +62,8 @@ def check(package, steps):
     """Raise if a package cannot hold what the steps store: before any work."""
     if package.number is not None:
         raise ValueError(
-            f"{package} is compressed with the others: compress the pipeline. A plan for each layer can name the "
+            f"{package} is compressed with the others: compress the pipeline. A plan for each layer can "
+            "name the "
             f"weights of one model: {package.number}/..., as the ledger does"
         )
     for technique, options in steps:

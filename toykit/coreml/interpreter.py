@@ -150,7 +150,9 @@ class Model:
         functions = package.program.functions
         name = description.default_function if function is None else function
         if function is None and name not in functions:
-            raise PackageError(f"{package}: the description asks for a function {name!r}, which the program lacks")
+            raise PackageError(
+                f"{package}: the description asks for a function {name!r}, which the program lacks"
+            )
         self._memory_limit, self._work_limit = memory_limit, work_limit
         self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
@@ -161,7 +163,9 @@ class Model:
             missing = [name for name in chosen.inputs if name not in self.inputs | self.states]
             missing += [name for name in self.outputs if name not in chosen.block.outputs]
             if missing:
-                raise PackageError(f"{missing[0]!r} is in the program, or in the description, but not in both")
+                raise PackageError(
+                    f"{missing[0]!r} is in the program, or in the description, but not in both"
+                )
             keep = weights == "ahead"
             memory = Memory(prediction.memory_limit(memory_limit, package.nbytes))
             self._constants = Constants(self._xp, keep, package.let_go, memory)
@@ -173,8 +177,8 @@ class Model:
 
     def __repr__(self):
         return (
-            f"{type(self).__name__}({self.package.path.name!r}, backend={self.backend!r}, precision={self.precision!r}, "
-            f"weights={self.weights!r})"
+            f"{type(self).__name__}({self.package.path.name!r}, backend={self.backend!r}, "
+            f"precision={self.precision!r}, weights={self.weights!r})"
         )
 
     def predict(self, inputs, state=None):
@@ -314,11 +318,11 @@ class Pipeline(Model):
     models : tuple of Model
     """
 
-    def __init__(
-        self, package, backend=None, precision="float32", weights="ahead", function=None, *limits
-    ):
+    def __init__(self, package, backend=None, precision="float32", weights="ahead", function=None, *limits):
         if function is not None:
-            raise ValueError(f"function must be None: {package} is a pipeline, which has models, not functions")
+            raise ValueError(
+                f"function must be None: {package} is a pipeline, which has models, not functions"
+            )
         for part in package.models:
             if part.kind != "mlProgram" or part.description.states:
                 problem = f"is of type {part.kind}" if part.kind != "mlProgram" else "has states"
@@ -326,7 +330,9 @@ class Pipeline(Model):
                     f"{part} {problem}, and toykit runs pipelines of ML programs without states; it can run "
                     "one model of a pipeline: load(Package(path).models[0])"
                 )
-        self.models = tuple(Model(part, backend, precision, weights, None, *limits) for part in package.models)
+        self.models = tuple(
+            Model(part, backend, precision, weights, None, *limits) for part in package.models
+        )
         self._xp, self.package, self.backend = self.models[0]._xp, package, self.models[0].backend
         self.precision, self.weights = precision, weights
         self.inputs, self.outputs, self.states = package.description.inputs, package.description.outputs, {}

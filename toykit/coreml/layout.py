@@ -63,7 +63,7 @@ def _after(package, technique, options):
         name, weights = weight_file(part)
         store = Store(name)
         rewriters.append(Rewriter(part, lambda _: steps, store))
-        rows += read_rows(part, read_program(rewriters[-1].program, lambda _, offset: store.blobs[offset]))
+        rows += read_rows(part, read_program(rewriters[-1].program, _finder(store)))
         if weights is not None:
             files[weights.as_posix()] = store.end
     files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewriters))
@@ -74,3 +74,7 @@ def _after(package, technique, options):
         exact=all(rewritten.exact for rewritten in rewriters),
         declined={name: why for rewritten in rewriters for name, why in rewritten.declined.items()},
     )
+
+
+def _finder(store):
+    return lambda _, offset: store.blobs[offset]

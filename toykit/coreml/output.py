@@ -73,7 +73,7 @@ def _check_place(path, source, replace):
         raise ValueError(f"the folder {str(folder)!r} {what}: make it first, or choose another path")
     real = folder.resolve()
     for around in (real, *real.parents):
-        if around.suffix == SUFFIX or source is not None and around == Path(source).resolve():
+        if around.suffix == SUFFIX or (source is not None and around == Path(source).resolve()):
             raise ValueError(f"{path} lies inside the package {around.name!r}; choose a path outside of it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(f"the folder {str(folder)!r} cannot be written to: choose another path")

@@ -98,12 +98,14 @@ class Package:
             self._read(protobuf.decode(_content(self.model_file), "Model", self._fields))
             if self.kind not in ("mlProgram", *PIPELINES):
                 raise PackageError(
-                    f"the model is of type {self.kind}, not an ML program; convert with convert_to='mlprogram'"
+                    f"the model is of type {self.kind}, not an ML program; convert with "
+                    "convert_to='mlprogram'"
                 )
             if not self.programs:
                 kinds = ", ".join(part.kind for part in self.models) or "none"
                 raise PackageError(
-                    f"the model is a pipeline without an ML program (of types: {kinds}); convert its models with "
+                    f"the model is a pipeline without an ML program (of types: {kinds}); convert its "
+                    "models with "
                     "convert_to='mlprogram', and join them again"
                 )
         except PackageError as error:
@@ -273,7 +275,8 @@ def _what_it_is(path):
             return "it is a zip archive: unpack it, and give the .mlpackage folder inside"
         if path.suffix == ".mlmodel":
             return (
-                "an .mlmodel file has no ML program, in which weights are compressed: convert the network anew "
+                "an .mlmodel file has no ML program, in which weights are compressed: convert the "
+                "network anew "
                 "with coremltools, convert_to='mlprogram', and save it as an .mlpackage"
             )
         return "a package is a folder, and this is a file"

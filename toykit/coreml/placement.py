@@ -84,13 +84,15 @@ def table(plan):
             if usage is None:
                 continue
             cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
-            rows.append({
-                "operator": operation.operator_name.rpartition(".")[2],
-                "output": operation.outputs[0].name if operation.outputs else "",
-                "unit": _name(usage.preferred_compute_device),
-                "supported": tuple(_name(device) for device in usage.supported_compute_devices),
-                "share": None if cost is None else float(cost.weight),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "operator": operation.operator_name.rpartition(".")[2],
+                    "output": operation.outputs[0].name if operation.outputs else "",
+                    "unit": _name(usage.preferred_compute_device),
+                    "supported": tuple(_name(device) for device in usage.supported_compute_devices),
+                    "share": None if cost is None else float(cost.weight),
+                }
+            )
     return rows
 
 

@@ -203,7 +203,9 @@ class _Step:
         parameters = dict(self.given)
         for parameter, get in self.later:
             parameters[parameter] = get(results)
-        prediction.work(self.work + costs.READ * sum(costs.elements(parameters[name]) for name, _ in self.later))
+        prediction.work(
+            self.work + costs.READ * sum(costs.elements(parameters[name]) for name, _ in self.later)
+        )
         if "blocks" in self.operator.context:
             parameters["blocks"] = [self._callable(block, results, prediction) for block in self.blocks]
         if "state" in self.operator.context:

@@ -15,7 +15,10 @@ from .protobuf import PackageError
 
 MEMORY = 2**29  # bytes; and so many for each byte of the package and of the inputs:
 _FOR_STORED, _FOR_GIVEN = 64, 256
-WORK, _FOR_EACH = 10**11, 32  # multiply-adds; and for each byte of the package times each element of the inputs
+WORK, _FOR_EACH = (
+    10**11,
+    32,
+)  # multiply-adds; and for each byte of the package times each element of the inputs
 _SHARE = 8  # one result may take this part of the memory: an operator needs several times as much on its way
 _LARGEST = 2**30  # bytes of a result where nothing runs that could say more
 
@@ -88,7 +91,8 @@ class Prediction:
         self.work_left -= max(count, 0)  # a cost from numbers that make no sense may be less than nothing
         if self.work_left < 0:
             raise PackageError(
-                f"the prediction would take more than {self.work_limit:,} multiply-adds, or what lasts as long: "
+                f"the prediction would take more than {self.work_limit:,} multiply-adds, or what lasts as "
+                "long: "
                 "raise it with work_limit=..."
             )
 

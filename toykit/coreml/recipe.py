@@ -14,7 +14,6 @@ from .configs import configuration, one
 from .package import open_package
 from .writing import constants_of
 
-
 # What coremltools appends to the name of a constant that was compressed, and may be again.
 _AFTER = {"prune": "_sparsified", "palettize": "_palettized"}
 
@@ -96,7 +95,7 @@ def steps_of_layers(package, settings):
             continue
         options = {name: value for name, value in setting.items() if name != "technique"}
         steps = _options.steps(setting["technique"], options)
-        if len(steps) > 2 or len(steps) == 2 and steps[0][0] != "prune":
+        if len(steps) > 2 or (len(steps) == 2 and steps[0][0] != "prune"):
             raise ValueError(
                 f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"
             )

@@ -60,7 +60,9 @@ def _held(operation):
     """Constants that an operation holds: parameter -> Value."""
     values = dict(operation.attributes)
     for parameter, arguments in operation.inputs.items():
-        values |= {parameter: value for value in arguments if not isinstance(value, str)}
+        for number, value in enumerate(arguments):
+            if not isinstance(value, str):
+                values[f"{parameter} {number}" if number else parameter] = value
     return values
 
 

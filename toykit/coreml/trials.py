@@ -40,8 +40,33 @@ _PICKS = {
 }
 # Operators whose result holds the same numbers as these parameters.
 _SAME = dict.fromkeys(
-    "cast ceil clip crop expand_dims flatten2d floor gather identity mod pad reduce_max reduce_min relu reshape "
-    "reshape_like reverse round slice_by_index slice_by_size sliding_windows split squeeze tile transpose".split(),
+    [
+        "cast",
+        "ceil",
+        "clip",
+        "crop",
+        "expand_dims",
+        "flatten2d",
+        "floor",
+        "gather",
+        "identity",
+        "mod",
+        "pad",
+        "reduce_max",
+        "reduce_min",
+        "relu",
+        "reshape",
+        "reshape_like",
+        "reverse",
+        "round",
+        "slice_by_index",
+        "slice_by_size",
+        "sliding_windows",
+        "split",
+        "squeeze",
+        "tile",
+        "transpose",
+    ],
     ("x",),
 )
 _SAME |= {"select": ("b", "a"), "concat": ("values",), "stack": ("values",)}
@@ -110,7 +135,7 @@ class _Tracer:
                 if looping:
                     given = operation.inputs.get("loop_vars", [])
                     self.forms |= {name: self.form(argument) for name, argument in zip(inner.inputs, given)}
-                self.block(inner, decides or looping and number == 0)
+                self.block(inner, decides or (looping and number == 0))
 
     def form(self, argument):
         return self.forms.get(argument, {}) if isinstance(argument, str) else {}
@@ -191,7 +216,7 @@ class _Tracer:
         """Of a sum, product or quotient with a number."""
         sign, swapped = _SUMS[operation.op], bool(self.form(y))
         number = self.number(operation, "x" if swapped else "y")
-        if number is None or swapped and (self.form(x) or operation.op.endswith("_div")):
+        if number is None or (swapped and (self.form(x) or operation.op.endswith("_div"))):
             return {}
         if operation.op in ("add", "sub"):
             scale, shift = (sign, number) if swapped else (1, sign * number)
@@ -244,7 +269,9 @@ class Trials:
     @property
     def has_numbers(self):
         """Whether an input is just numbers, of which the spread can be chosen."""
-        return any(feature.kind != "image" and name not in self.whole for name, feature in self.inputs.items())
+        return any(
+            feature.kind != "image" and name not in self.whole for name, feature in self.inputs.items()
+        )
 
     @property
     def spreads(self):
@@ -267,7 +294,9 @@ class Trials:
         needed = [_FEWEST]
         for name in {use.input for use in self.tables}:
             low, high = self.whole[name]
-            needed.append(math.ceil((high - low + 1) / max(1, self.steps * math.prod(self.shapes[number][name]))))
+            needed.append(
+                math.ceil((high - low + 1) / max(1, self.steps * math.prod(self.shapes[number][name])))
+            )
         return max(needed)
 
     def counts(self, samples=None):
@@ -296,17 +325,22 @@ class Trials:
         rng, decks = np.random.default_rng(self.seed), {}
         for number, (shapes, count) in enumerate(zip(self.shapes, counts)):
             for _ in range(count):
-                yield number, [
-                    {name: self._one(name, shape, spread, rng, decks) for name, shape in shapes.items()}
-                    for _ in range(self.steps)
-                ]
+                yield (
+                    number,
+                    [
+                        {name: self._one(name, shape, spread, rng, decks) for name, shape in shapes.items()}
+                        for _ in range(self.steps)
+                    ],
+                )
 
     def _one(self, name, shape, spread, rng, decks):
         feature = self.inputs[name]
         if feature.kind == "image":
             if feature.color == "GRAYSCALE_FLOAT16":
                 return rng.random(shape).astype(np.float32)
-            return rng.integers(0, 256, shape if feature.color == "GRAYSCALE" else (*shape, 3)).astype(np.uint8)
+            return rng.integers(0, 256, shape if feature.color == "GRAYSCALE" else (*shape, 3)).astype(
+                np.uint8
+            )
         if name in self.whole:
             low, high = self.range(name, spread)
             if high - low >= _MOST_ROWS:

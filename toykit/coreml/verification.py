@@ -198,7 +198,7 @@ class _Check:
         seen = {re.sub(r"^var_|_(cast|to)_fp(16|32)$", "", name): value for name, value in seen.items()}
         for name, (kind, layer, theirs) in made.items():
             ours = seen.get(name)
-            if ours is None or ours.shape != theirs.shape and sorted(ours.shape) == sorted(theirs.shape):
+            if ours is None or (ours.shape != theirs.shape and sorted(ours.shape) == sorted(theirs.shape)):
                 continue  # fused into another one, or its axes are moved
             if ours.shape != theirs.shape or agreement(ours, theirs, self.precision) < ENOUGH[self.precision]:
                 return f"They part at {kind}{f' of layer {layer!r}' if layer else ''}. "

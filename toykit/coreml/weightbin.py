@@ -226,7 +226,9 @@ class WeightFile:
         """Raise a PackageError if the file is shorter than it was: what is mapped of it cannot be read."""
         now = self._bytes._mmap.size() if self._mapped else self.nbytes
         if now < self.nbytes:
-            raise PackageError(f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use")
+            raise PackageError(
+                f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use"
+            )
 
     def let_go(self):
         """Let the pages that were read leave memory. They stay readable: the system fetches them again."""

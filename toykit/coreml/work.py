@@ -43,10 +43,14 @@ def layers(path):
         shapes += [kind.shape for kind in operation.outputs.values()]
         least = 1 if operation.op == "linear" else 3  # axes
         if len(shapes) != 3 or any(len(shape) < least or 0 in shape for shape in shapes):
-            raise PackageError(f"{package}: {operation.name!r} ({operation.op}) is not made of tensors with sizes")
+            raise PackageError(
+                f"{package}: {operation.name!r} ({operation.op}) is not made of tensors with sizes"
+            )
         into, shape, output = shapes
         if None in (*into, *output, *shape):
-            raise PackageError(f"{package}: the size of {operation.name!r} is known only when the program runs")
+            raise PackageError(
+                f"{package}: the size of {operation.name!r} is known only when the program runs"
+            )
         # A transposed convolution spreads every input; the others gather into every output.
         if operation.op == "conv_transpose":
             uses = math.prod(into) // into[1]

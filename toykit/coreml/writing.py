@@ -95,7 +95,9 @@ class Store:
             for others, messages, results in self._operations.get(self._key(scope, op, given, places), ()):
                 if all(map(_equal, small, others)):
                     same = zip(outputs, results, strict=True)
-                    self._results |= {(scope, name): self._results.get(result, result) for name, result in same}
+                    self._results |= {
+                        (scope, name): self._results.get(result, result) for name, result in same
+                    }
                     # Names of results belong to a block, places of arrays to all.
                     return messages | {name: value for name, value in given.items() if isinstance(value, str)}
         messages = {name: self._message(scope, value) for name, value in given.items()}
@@ -112,7 +114,9 @@ class Store:
                 return places[name]
             if isinstance(value, Part):
                 return value.dtype, value.shape
-            return repr(value) if isinstance(value, dict) else self._results.get((scope, value), (scope, value))
+            return (
+                repr(value) if isinstance(value, dict) else self._results.get((scope, value), (scope, value))
+            )
 
         return self._reach(scope), op, *(word(name, value) for name, value in given.items())
 
@@ -157,7 +161,8 @@ class Store:
         """The parts of a weight without the long ones' contents, for who writes them a second time."""
         long = ("codes", "indices", "values", "mask")
         return {
-            name: self._light(part) if name in long and _shared(part) else part for name, part in parts.items()
+            name: self._light(part) if name in long and _shared(part) else part
+            for name, part in parts.items()
         }
 
     def _light(self, part):
@@ -332,7 +337,9 @@ class Rewriter:
                 operations.append({"type": op, "outputs": typed, "attributes": attributes | values})
             else:
                 inputs = {
-                    parameter: {"arguments": [{"name": value} if isinstance(value, str) else {"value": value}]}
+                    parameter: {
+                        "arguments": [{"name": value} if isinstance(value, str) else {"value": value}]
+                    }
                     for parameter, value in values.items()
                 }
                 operations.append({"type": op, "inputs": inputs, "outputs": typed, "attributes": attributes})

@@ -73,12 +73,12 @@ def make(samples=10000, seed=42):
     source = require("mnist1d.data", "generate the signals of MNIST-1D")
     options = source.get_dataset_args(as_dict=True) | {"num_samples": samples, "seed": seed}
     # The package seeds Python's and NumPy's global generators: give them back as they were.
-    states = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002 - the package uses them
     try:
         made = source.make_dataset(source.ObjectView(options))
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
+        np.random.set_state(states[1])  # noqa: NPY002
 
     def signals(name):
         return torch.from_numpy(made[name].astype(np.float32)[:, None, None, :])

@@ -186,7 +186,9 @@ def swinging_phase(carrier, time, swing=0.0, rate=5.5, start=0.0):
     def one_each(name, value):
         value = check_array(name, value, dtype=np.float64)
         if value.shape not in ((), (1,), carrier.shape):
-            raise ValueError(f"{name} must be a number, or one for each of the {carrier.size} tones; got {value.shape}")
+            raise ValueError(
+                f"{name} must be a number, or one for each of the {carrier.size} tones; got {value.shape}"
+            )
         return np.broadcast_to(value, carrier.shape)
 
     swing, rate, start = one_each("swing", swing), one_each("rate", rate), one_each("start", start)
@@ -231,8 +233,14 @@ def note(hertz, seconds=1.0, harmonics=8, brightness=1.0, vibrato=0.0, noise_db=
     """
     random = np.random.default_rng(check_int("seed", seed, SEEDS))
     hertz, seconds = check_number("hertz", hertz, above=0), check_number("seconds", seconds, 1 / RATE, 3600)
-    harmonics, brightness = check_int("harmonics", harmonics, range(1, 1001)), check_number("brightness", brightness, -10, 10)
-    vibrato, noise_db = check_number("vibrato", vibrato, 0, 12_000), check_number("noise_db", noise_db, -300, 300)
+    harmonics, brightness = (
+        check_int("harmonics", harmonics, range(1, 1001)),
+        check_number("brightness", brightness, -10, 10),
+    )
+    vibrato, noise_db = (
+        check_number("vibrato", vibrato, 0, 12_000),
+        check_number("noise_db", noise_db, -300, 300),
+    )
     time = np.arange(round(seconds * RATE)) / RATE
     phase, _ = swinging_phase(np.array([hertz]), time, vibrato)
     sound = np.zeros(time.size)
@@ -242,7 +250,9 @@ def note(hertz, seconds=1.0, harmonics=8, brightness=1.0, vibrato=0.0, noise_db=
     sound += random.standard_normal(time.size) * sound.std() * 10 ** (noise_db / 20)
     fade = np.clip(np.minimum(time, time[::-1]) / 0.02, 0, 1)
     sound *= fade
-    return (0.9 * sound / (np.abs(sound).max() or 1)).astype(np.float32)  # all too high to be heard at 16 kHz: silence
+    return (0.9 * sound / (np.abs(sound).max() or 1)).astype(
+        np.float32
+    )  # all too high to be heard at 16 kHz: silence
 
 
 def cut(sound, hop=160):

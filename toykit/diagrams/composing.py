@@ -124,8 +124,10 @@ def compose(package, function=None):
             f"the program has {len(graph.steps)} operations, constants not counted; a picture is readable up "
             f"to {MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
         )
-    cards = [Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end")
-             for name, kind in graph.inputs.items()]
+    cards = [
+        Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end")
+        for name, kind in graph.inputs.items()
+    ]
     first = len(cards)
     numbers = {name: number for number, name in enumerate(graph.inputs)}
     flows, owners, types = {}, [], {}
@@ -141,7 +143,7 @@ def compose(package, function=None):
                 flows.setdefault((numbers[name], here), {})
         types |= step.outputs
         # The body of a condition or a loop hangs below it.
-        owners[step.depth:] = [here]
+        owners[step.depth :] = [here]
         if step.depth and not inside:
             flows.setdefault((owners[step.depth - 1], here), {})
     for name in graph.outputs:
@@ -194,8 +196,11 @@ def _lay_out(cards, flows, late):
     used = {card.kind for card in cards} | {technique for card in cards for _, _, technique in card.tabs}
     signs = [name for name in NAMES if name in used]
     labels = _labels(cards, lines, flows)
-    right = max([card.box[2] for card in cards] + [x for line in lines.values() for x, _ in line]
-                + [label[3] for label in labels])
+    right = max(
+        [card.box[2] for card in cards]
+        + [x for line in lines.values() for x, _ in line]
+        + [label[3] for label in labels]
+    )
     return Picture(cards, list(lines.values()), labels, signs, right + MARGIN, y - _NEXT + MARGIN)
 
 
@@ -217,7 +222,7 @@ def _labels(cards, lines, flows):
     traced = np.array([point for line in lines.values() for point in samples(line)]).reshape(-1, 2)
     named = set()
     for pair, texts in flows.items():
-        start, end = pair
+        start, _end = pair
         text = ", ".join(texts)
         if not text or (start, text) in named:
             continue

@@ -29,8 +29,15 @@ def draw(picture, ax, colors, ink, soft):
     scale = min(1, box.width * inches[0] / picture.width, box.height * inches[1] / height)
 
     def write(x, y, text, size, color, **style):
-        ax.text(x, y, in_figure(text), fontsize=size * scale, color=color, family=FONT,
-                **{"va": "center_baseline", "ha": "center"} | style)
+        ax.text(
+            x,
+            y,
+            in_figure(text),
+            fontsize=size * scale,
+            color=color,
+            family=FONT,
+            **{"va": "center_baseline", "ha": "center"} | style,
+        )
 
     dashed = {"linestyle": (0, (4 * scale, 2.5 * scale)), "facecolor": "#ffffff", "linewidth": scale}
 
@@ -53,8 +60,14 @@ def draw(picture, ax, colors, ink, soft):
         path = Path(vertices, codes)
         ax.add_patch(PathPatch(path, fill=False, edgecolor=soft, linewidth=1.1 * scale, zorder=1))
         x, y = line[-1]
-        ax.add_patch(PathPatch(Path([(x - 0.035, y - 0.075), (x + 0.035, y - 0.075), (x, y), (x, y)]),
-                               facecolor=soft, linewidth=0, zorder=2))
+        ax.add_patch(
+            PathPatch(
+                Path([(x - 0.035, y - 0.075), (x + 0.035, y - 0.075), (x, y), (x, y)]),
+                facecolor=soft,
+                linewidth=0,
+                zorder=2,
+            )
+        )
     for text, left, top, right, bottom in picture.labels:
         write((left + right) / 2, (top + bottom) / 2, text, BODY, soft)
     for card in picture.cards:

@@ -161,7 +161,7 @@ def _sort(layers, links):
         for number in numbers:
             position = {node: i for layer in layers for i, node in enumerate(layer)}
 
-            def mean(node):
+            def mean(node, position=position, near=near):
                 others = [position[other] for other, _ in near.get(node, ())]
                 return sum(others) / len(others) if others else position[node]
 

@@ -12,9 +12,23 @@ from .framework import Case, Exercise, Hint, Report
 
 __all__ = ["Case", "Exercise", "Hint", "Report", "check"]
 
-CHAPTERS = ("size", "pruning", "quantization", "palettization", "side_by_side", "accuracy", "speed",
-            "measuring", "strategy", "overlapping", "training", "conversion", "post_training",
-            "training_time", "inside")
+CHAPTERS = (
+    "size",
+    "pruning",
+    "quantization",
+    "palettization",
+    "side_by_side",
+    "accuracy",
+    "speed",
+    "measuring",
+    "strategy",
+    "overlapping",
+    "training",
+    "conversion",
+    "post_training",
+    "training_time",
+    "inside",
+)
 
 
 class _Check:

@@ -19,7 +19,7 @@ pareto_front = Exercise(
     name="pareto_front",
     dtype="bool",
     task="Return a boolean array that is `True` for every setting that no other setting beats: none is at "
-         "most as large and at least as accurate, and better in one of the two.",
+    "most as large and at least as accurate, and better in one of the two.",
     reference=_pareto_front,
     cases=[
         Case(
@@ -46,10 +46,13 @@ pareto_front = Exercise(
             lambda got, want, n, a: got.sum() == 1 < want.sum(),
         ),
         Hint(
-            "Smaller is better for bytes, larger is better for accuracy. Is one of your comparisons turned round?",
-            lambda got, want, n, a: n.size > 1
-            and any(
-                np.array_equal(got, _pareto_front(s * n, t * a)) for s, t in ((-1, 1), (1, -1), (-1, -1))
+            "Smaller is better for bytes, larger is better for accuracy. Is one of your comparisons "
+            "turned round?",
+            lambda got, want, n, a: (
+                n.size > 1
+                and any(
+                    np.array_equal(got, _pareto_front(s * n, t * a)) for s, t in ((-1, 1), (1, -1), (-1, -1))
+                )
             ),
         ),
         Hint(
@@ -57,7 +60,8 @@ pareto_front = Exercise(
             lambda got, want, n, a: len(set(zip(n.tolist(), a.tolist()))) < n.size and (~got & want).any(),
         ),
         Hint(
-            "A setting of the same size that is more accurate beats this one, and so does a smaller one that is as "
+            "A setting of the same size that is more accurate beats this one, and so does a smaller one "
+            "that is as "
             "accurate: being better in one of the two is enough.",
             lambda got, want, n, a: (got & ~want).any() and not (~got & want).any(),
         ),
@@ -87,8 +91,8 @@ def _product(w):
 layer_damage = Exercise(
     name="layer_damage",
     task="Return, for each layer, how much the metric falls when this layer alone is compressed. `weights` "
-         "and `compressed` have one row a layer; `metric` takes an array like `weights` and returns its "
-         "accuracy.",
+    "and `compressed` have one row a layer; `metric` takes an array like `weights` and returns its "
+    "accuracy.",
     reference=_layer_damage,
     cases=[
         Case(
@@ -131,9 +135,9 @@ layer_damage = Exercise(
         ),
         Hint(
             "A layer can get better by chance, and then its damage is negative. Do not hide that.",
-            lambda got, want, w, c, m: (want < 0).any()
-            and np.allclose(got, np.abs(want))
-            or np.allclose(got, np.maximum(want, 0)),
+            lambda got, want, w, c, m: (
+                ((want < 0).any() and np.allclose(got, np.abs(want))) or np.allclose(got, np.maximum(want, 0))
+            ),
         ),
     ],
     hint="Copy the weights, replace one row, ask the metric; do that for each row.",
@@ -195,7 +199,8 @@ class ScoredExercise(Exercise):
         about = f" ({cases[worst].about})" if cases[worst].about else ""
         return self._failed(
             len(answers),
-            f"Every answer is within its budget, and the score is {mean:.1f} of 100; {self.enough:g} are needed.",
+            f"Every answer is within its budget, and the score is {mean:.1f} of 100; {self.enough:g} are "
+            "needed.",
             [("Worst", f"case {worst + 1}{about}: {scores[worst]:.1f} of 100")],
             hint="Where does a byte buy the most? Damage saved for each byte spent is the thing to compare.",
         )
@@ -243,8 +248,8 @@ pick_bits = ScoredExercise(
     name="pick_bits",
     dtype="integer",
     task="Return, for each layer, which of its options to take, an integer array: the bytes of all layers "
-         "together at most `budget`, and as little damage as you can. `nbytes` and `damage` have one row a "
-         "layer, one column an option.",
+    "together at most `budget`, and as little damage as you can. `nbytes` and `damage` have one row a "
+    "layer, one column an option.",
     reference=_pick_bits,
     cases=[
         Case(
@@ -288,8 +293,9 @@ pick_bits = ScoredExercise(
     hints=[
         Hint(
             "These are indices of options: there is no option with this number.",
-            lambda got, want, n, d, budget: got.dtype.kind in "iu"
-            and (got.min() < 0 or got.max() >= n.shape[1]),
+            lambda got, want, n, d, budget: (
+                got.dtype.kind in "iu" and (got.min() < 0 or got.max() >= n.shape[1])
+            ),
         ),
         Hint(
             "This is over the budget. Damage is not all that counts: add up what the choice costs.",
@@ -297,8 +303,9 @@ pick_bits = ScoredExercise(
         ),
         Hint(
             "The budget is for all layers together, not for each of them.",
-            lambda got, want, n, d, budget: _spent(got, n) > budget
-            and (n[np.arange(len(n)), got] <= budget).all(),
+            lambda got, want, n, d, budget: (
+                _spent(got, n) > budget and (n[np.arange(len(n)), got] <= budget).all()
+            ),
         ),
     ],
     hint="Add up the bytes of the options you took, over all layers, and compare with the budget.",

@@ -20,8 +20,9 @@ def show(value, indent=0, digits=None):
     Numbers have 6 digits, those of arrays 4 behind the point, unless `digits` asks for more.
     """
     if isinstance(value, np.ndarray):
-        with np.printoptions(precision=digits or 4, suppress=True, threshold=64, edgeitems=2, linewidth=76,
-                             floatmode="maxprec"):
+        with np.printoptions(
+            precision=digits or 4, suppress=True, threshold=64, edgeitems=2, linewidth=76, floatmode="maxprec"
+        ):
             text = np.array2string(value, separator=", ", prefix=" " * indent)
         long = f", shape {value.shape}" if value.ndim > 1 or value.size > 64 else ""
         return f"{text}  ({value.dtype}{long})"
@@ -31,7 +32,9 @@ def show(value, indent=0, digits=None):
         text = f"{value:.{digits or 6}g}"
         return f"{text}.0" if text.lstrip("-").isdigit() else text  # 3.0 is a float and should look like one
     if isinstance(value, (tuple, list)):
-        inside = ", ".join(show(item, digits=digits) for item in value[:64]) + (", ..." if len(value) > 64 else "")
+        inside = ", ".join(show(item, digits=digits) for item in value[:64]) + (
+            ", ..." if len(value) > 64 else ""
+        )
         return f"({inside}{',' * (len(value) == 1)})" if isinstance(value, tuple) else f"[{inside}]"
     if callable(value):
         return f"the function {getattr(value, '__name__', 'without a name')}"
@@ -146,7 +149,7 @@ def _compare_arrays(got, expected, tolerance, dtype):
     kind = got.dtype.kind
     if kind not in _KINDS:
         return f"The array holds {got.dtype} values.", False
-    if (kind == "b") != (expected.dtype.kind == "b") or dtype and kind != expected.dtype.kind:
+    if (kind == "b") != (expected.dtype.kind == "b") or (dtype and kind != expected.dtype.kind):
         whole = dtype == "integer" and kind in "iu"
         if not whole:
             return f"The array holds {_KINDS[kind]} ({got.dtype}) instead of {dtype or expected.dtype}.", True
@@ -184,8 +187,11 @@ def _kind(value):
 def learners_line(error):
     """Return the deepest line of the learner's own code in a traceback, as "line 3: x = y[9]"."""
     toykit = str(Path(__file__).parents[1])
-    frames = [f for f in traceback.extract_tb(error.__traceback__)
-              if not f.filename.startswith((toykit, "<frozen")) and "site-packages" not in f.filename]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((toykit, "<frozen")) and "site-packages" not in f.filename
+    ]
     for frame in reversed(frames):
         line = (frame.line or linecache.getline(frame.filename, frame.lineno)).strip()
         if line:

@@ -15,8 +15,9 @@ import dis
 import html
 import inspect
 import numbers
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -84,14 +85,18 @@ class Report:
             f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:2px 12px 2px 0;'
             f'color:#1f2328">{html.escape(heading)}</th><td style="text-align:left;padding:2px 0">'
             f'<pre style="margin:0;padding:0;border:0;background:none;color:#1f2328;white-space:pre-wrap">'
-            f"{html.escape(value)}</pre></td></tr>" for heading, value in self.details)
+            f"{html.escape(value)}</pre></td></tr>"
+            for heading, value in self.details
+        )
         table = f'<table style="margin:6px 0;border:0;color:#1f2328">{rows}</table>' if rows else ""
         hint = f"<div><strong>Hint.</strong> {html.escape(self.hint)}</div>" if self.hint else ""
         said = f"{self.tried} cases." if self.passed else html.escape(self.problem)
-        return (f'<div class="tk-check" style="border:1px solid #c9ced4;border-left:4px solid {color};'
-                f'border-radius:6px;padding:8px 14px;background:#ffffff;color:#1f2328">'
-                f'<div><strong style="color:{color}">{verdict}: <code style="color:inherit;background:none;'
-                f'border:0">{self.exercise}</code>.</strong> {said}</div>{table}{hint}</div>')
+        return (
+            f'<div class="tk-check" style="border:1px solid #c9ced4;border-left:4px solid {color};'
+            f'border-radius:6px;padding:8px 14px;background:#ffffff;color:#1f2328">'
+            f'<div><strong style="color:{color}">{verdict}: <code style="color:inherit;background:none;'
+            f'border:0">{self.exercise}</code>.</strong> {said}</div>{table}{hint}</div>'
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,15 +148,18 @@ class Exercise:
         names = list(inspect.signature(self.reference).parameters)
         call = f"{self.name}({', '.join(names)})"
         if not callable(function):
-            return self._failed(0, f"This is {show(function)}, not a function.",
-                                hint="Hand over the function itself, without calling it: "
-                                     f"check.{self.name}(your_function).")
+            return self._failed(
+                0,
+                f"This is {show(function)}, not a function.",
+                hint=f"Hand over the function itself, without calling it: check.{self.name}(your_function).",
+            )
         try:
             inspect.signature(function).bind(*names)
         except TypeError:
             count = f"{len(names)} argument{'s' * (len(names) > 1)}"
-            return self._failed(0, f"Your function cannot be called as {call}.",
-                                hint=f"It gets {count}: {', '.join(names)}.")
+            return self._failed(
+                0, f"Your function cannot be called as {call}.", hint=f"It gets {count}: {', '.join(names)}."
+            )
         except ValueError:  # some built-in functions do not tell their arguments
             pass
         if _is_unwritten(function):
@@ -187,8 +195,9 @@ class Exercise:
 
     def _try(self, function, names, case, tried):
         """(report, or None if the answer is right; the answer)"""
-        given = "\n".join(f"{name} = {show(value, indent=len(name) + 3)}"
-                          for name, value in zip(names, case.args))
+        given = "\n".join(
+            f"{name} = {show(value, indent=len(name) + 3)}" for name, value in zip(names, case.args)
+        )
         details = [("Input", given + (f"\n({case.about})" if case.about else ""))]
         expected = self.reference(*copy.deepcopy(case.args))
         args = copy.deepcopy(case.args)
@@ -197,27 +206,39 @@ class Exercise:
         except NotImplementedError:
             return self._unwritten(tried), None
         except TimeUp:
-            return self._failed(tried, f"Your function had not answered after {LIMIT} seconds.", details,
-                                "Is there a loop whose condition never becomes false?"), None
+            return self._failed(
+                tried,
+                f"Your function had not answered after {LIMIT} seconds.",
+                details,
+                "Is there a loop whose condition never becomes false?",
+            ), None
         except Exception as error:  # whatever a learner's code may raise is theirs to read about
             where = learners_line(error)
             said = f"{type(error).__name__}: {error}".rstrip(": ")
-            return self._failed(tried, "Your function stopped with an error.",
-                                details + [("Error", said)] + ([("At", where)] if where else []),
-                                hint=""), None
+            return self._failed(
+                tried,
+                "Your function stopped with an error.",
+                details + [("Error", said)] + ([("At", where)] if where else []),
+                hint="",
+            ), None
         if got is None:
-            return self._failed(tried, "Your function returned None.", details,
-                                "Did you forget the return?"), None
+            return self._failed(
+                tried, "Your function returned None.", details, "Did you forget the return?"
+            ), None
         changed = [name for name, before, after in zip(names, case.args, args) if not _same(before, after)]
         if changed:
-            return self._failed(tried, f"Your function changed its input {changed[0]}.", details,
-                                "The caller still needs it: work on a copy, or compute something new."), None
+            return self._failed(
+                tried,
+                f"Your function changed its input {changed[0]}.",
+                details,
+                "The caller still needs it: work on a copy, or compute something new.",
+            ), None
         problem, comparable = self._compare(got, expected, case.args)
         if problem is None:
             return None, got
         hint = self._find_hint(got, expected, case.args, comparable)
         mine, theirs = show_apart(got, expected)
-        return self._failed(tried, problem, details + [("You gave", mine), ("Expected", theirs)], hint), None
+        return self._failed(tried, problem, [*details, ("You gave", mine), ("Expected", theirs)], hint), None
 
     def _compare(self, got, expected, args):
         """As `diagnosis.compare`; `args` are those of the case, for answers that are judged by them."""
@@ -249,14 +270,18 @@ def _is_unwritten(function):
     """Whether a function has no statement but its docstring, `pass` or `...`."""
     code = getattr(function, "__code__", None)
     return code is not None and all(
-        step.opname in ("RESUME", "NOP", "RETURN_VALUE") or step.argval is None for step in dis.get_instructions(code)
+        step.opname in ("RESUME", "NOP", "RETURN_VALUE") or step.argval is None
+        for step in dis.get_instructions(code)
     )
 
 
 def _same(before: Any, after: Any):
     if isinstance(before, np.ndarray):
-        return before.shape == after.shape and before.dtype == after.dtype and np.array_equal(
-            before, after, equal_nan=before.dtype.kind == "f")
+        return (
+            before.shape == after.shape
+            and before.dtype == after.dtype
+            and np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
+        )
     if isinstance(before, numbers.Number):
         return True
     return before == after

@@ -41,8 +41,8 @@ read_float16 = Exercise(
     name="read_float16",
     dtype="float16",
     task="Given the bytes of a `weight.bin` and the place of a record, return the float16 array that it "
-         "describes. In the record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little "
-         "end first: the bytes of data, and where in the file they start.",
+    "describes. In the record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little "
+    "end first: the bytes of data, and where in the file they start.",
     reference=_read_float16,
     cases=[
         _file_case([1.0, 2.0, 3.0], about="one array of three"),
@@ -52,18 +52,35 @@ read_float16 = Exercise(
     ],
     random=_random_file,
     hints=[
-        Hint("Those are twice as many: the record counts bytes, and a float16 has two.",
-             lambda got, want, data, o: got.size == 2 * want.size, anything=True),
-        Hint("The array ends where the record says, not at the end of the file.",
-             lambda got, want, data, o: got.size > want.size and np.array_equal(got[: want.size], want), anything=True),
-        Hint("That is the first array of the file. offset says which record is meant.",
-             lambda got, want, data, o: np.array_equal(got, _read_float16(data, 64)), anything=True),
-        Hint("The record says where its data starts. Do not take for granted that it is 64 bytes further on.",
-             lambda got, want, data, o: np.array_equal(got, np.frombuffer(data, np.float16, want.size, o + 64))),
-        Hint("Those are half as many: a float16 has two bytes, a float32 would have four.",
-             lambda got, want, data, o: got.size == want.size // 2, anything=True),
+        Hint(
+            "Those are twice as many: the record counts bytes, and a float16 has two.",
+            lambda got, want, data, o: got.size == 2 * want.size,
+            anything=True,
+        ),
+        Hint(
+            "The array ends where the record says, not at the end of the file.",
+            lambda got, want, data, o: got.size > want.size and np.array_equal(got[: want.size], want),
+            anything=True,
+        ),
+        Hint(
+            "That is the first array of the file. offset says which record is meant.",
+            lambda got, want, data, o: np.array_equal(got, _read_float16(data, 64)),
+            anything=True,
+        ),
+        Hint(
+            "The record says where its data starts. Do not take for granted that it is 64 bytes further on.",
+            lambda got, want, data, o: np.array_equal(
+                got, np.frombuffer(data, np.float16, want.size, o + 64)
+            ),
+        ),
+        Hint(
+            "Those are half as many: a float16 has two bytes, a float32 would have four.",
+            lambda got, want, data, o: got.size == want.size // 2,
+            anything=True,
+        ),
     ],
-    hint="struct.unpack_from('<QQ', data, offset + 8) reads the two integers; np.frombuffer takes a type, a count and a place.",
+    hint="struct.unpack_from('<QQ', data, offset + 8) reads the two integers; np.frombuffer takes a type, a "
+    "count and a place.",
 )
 
 
@@ -81,24 +98,58 @@ def _table(rng):
 from_table = Exercise(
     name="from_table",
     task="Return `count` weights of a palette of 2 bits: four indices lie in each byte, the first in the "
-         "lowest two bits, and each index is a place in the table.",
+    "lowest two bits, and each index is a place in the table.",
     reference=_from_table,
     cases=[
-        Case(np.array([0b11100100], np.uint8), np.array([-1.0, 0.0, 0.5, 2.0]), 4, about="the indices 0, 1, 2, 3"),
-        Case(np.array([0b00000001], np.uint8), np.array([7.0, 8.0, 9.0, 6.0]), 1, about="one weight in a byte for four"),
-        Case(np.array([0b00011011, 0b10], np.uint8), np.array([-1.0, 0.0, 0.5, 2.0]), 5, about="five weights in two bytes"),
+        Case(
+            np.array([0b11100100], np.uint8),
+            np.array([-1.0, 0.0, 0.5, 2.0]),
+            4,
+            about="the indices 0, 1, 2, 3",
+        ),
+        Case(
+            np.array([0b00000001], np.uint8),
+            np.array([7.0, 8.0, 9.0, 6.0]),
+            1,
+            about="one weight in a byte for four",
+        ),
+        Case(
+            np.array([0b00011011, 0b10], np.uint8),
+            np.array([-1.0, 0.0, 0.5, 2.0]),
+            5,
+            about="five weights in two bytes",
+        ),
     ],
     random=_table,
     hints=[
-        Hint("The last byte is not always full: stop after count weights.",
-             lambda got, want, i, t, n: got.size > n and np.array_equal(got[:n], want), anything=True),
-        Hint("Within a byte the first index lies in the lowest bits, at the right end.",
-             lambda got, want, i, t, n: np.array_equal(got, t[((i[:, None] >> np.arange(6, -1, -2)) & 3).ravel()[:n]])),
-        Hint("Those are the indices. The weights are what the table has at these places.",
-             lambda got, want, i, t, n: np.array_equal(got, ((i[:, None] >> np.arange(0, 8, 2)) & 3).ravel()[:n])),
-        Hint("A byte holds four indices of two bits.", lambda got, want, i, t, n: got.size == i.size, anything=True),
-        Hint("An index has two bits: after shifting, keep the lowest two, with & 3.",
-             lambda got, want, i, t, n: np.array_equal(got, t[((i[:, None] >> np.arange(0, 8, 2)) & 1).ravel()[:n]])),
+        Hint(
+            "The last byte is not always full: stop after count weights.",
+            lambda got, want, i, t, n: got.size > n and np.array_equal(got[:n], want),
+            anything=True,
+        ),
+        Hint(
+            "Within a byte the first index lies in the lowest bits, at the right end.",
+            lambda got, want, i, t, n: np.array_equal(
+                got, t[((i[:, None] >> np.arange(6, -1, -2)) & 3).ravel()[:n]]
+            ),
+        ),
+        Hint(
+            "Those are the indices. The weights are what the table has at these places.",
+            lambda got, want, i, t, n: np.array_equal(
+                got, ((i[:, None] >> np.arange(0, 8, 2)) & 3).ravel()[:n]
+            ),
+        ),
+        Hint(
+            "A byte holds four indices of two bits.",
+            lambda got, want, i, t, n: got.size == i.size,
+            anything=True,
+        ),
+        Hint(
+            "An index has two bits: after shifting, keep the lowest two, with & 3.",
+            lambda got, want, i, t, n: np.array_equal(
+                got, t[((i[:, None] >> np.arange(0, 8, 2)) & 1).ravel()[:n]]
+            ),
+        ),
     ],
     hint="Shift each byte right by 0, 2, 4 and 6 bits, keep two bits with & 3, and look them up in order.",
 )
@@ -120,32 +171,63 @@ def _blocks(rng):
 shift_scale = Exercise(
     name="shift_scale",
     task="Do what `constexpr_blockwise_shift_scale` does along the second axis: return `scale * (codes - "
-         "offset)`, where each scale and offset belongs to a block of neighbouring codes. `codes` has shape "
-         "`(rows, columns)`, the other two `(rows, blocks)`.",
+    "offset)`, where each scale and offset belongs to a block of neighbouring codes. `codes` has shape "
+    "`(rows, columns)`, the other two `(rows, blocks)`.",
     reference=_shift_scale,
     cases=[
         Case(np.array([[1, 2]], np.int8), np.array([[0.5]]), np.array([[0]], np.int8), about="one block"),
-        Case(np.array([[1, 2, 3, 4]], np.int8), np.array([[1.0, 10.0]]), np.array([[0, 0]], np.int8), about="two blocks"),
-        Case(np.array([[5, 6], [7, 8]], np.int8), np.array([[1.0], [2.0]]), np.array([[1], [-1]], np.int8),
-             about="an offset for each row"),
-        Case(np.array([[100, -100]], np.int8), np.array([[1.0]]), np.array([[-100]], np.int8),
-             about="a difference that int8 cannot hold"),
+        Case(
+            np.array([[1, 2, 3, 4]], np.int8),
+            np.array([[1.0, 10.0]]),
+            np.array([[0, 0]], np.int8),
+            about="two blocks",
+        ),
+        Case(
+            np.array([[5, 6], [7, 8]], np.int8),
+            np.array([[1.0], [2.0]]),
+            np.array([[1], [-1]], np.int8),
+            about="an offset for each row",
+        ),
+        Case(
+            np.array([[100, -100]], np.int8),
+            np.array([[1.0]]),
+            np.array([[-100]], np.int8),
+            about="a difference that int8 cannot hold",
+        ),
     ],
     random=_blocks,
     hints=[
-        Hint("A block is made of neighbours: repeat each scale, do not repeat the row of scales.",
-             lambda got, want, c, s, o: np.allclose(got, np.tile(s, c.shape[1] // s.shape[1])
-                                                    * (c.astype(float) - np.tile(o, c.shape[1] // s.shape[1])))),
-        Hint("First the offset is taken off the codes; then the scale multiplies.",
-             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c
-                                                    - np.repeat(o, c.shape[1] // s.shape[1], 1))),
-        Hint("Where is the offset? It is taken off the codes.",
-             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c)),
-        Hint("The offset is taken off, not added.",
-             lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1)
-                                                    * (c.astype(float) + np.repeat(o, c.shape[1] // s.shape[1], 1)))),
-        Hint("A difference of two int8 numbers can leave the range of int8 and wrap around. Make them float first.",
-             lambda got, want, c, s, o: np.any(np.abs(got - want) > 100 * s.min())),
+        Hint(
+            "A block is made of neighbours: repeat each scale, do not repeat the row of scales.",
+            lambda got, want, c, s, o: np.allclose(
+                got,
+                np.tile(s, c.shape[1] // s.shape[1])
+                * (c.astype(float) - np.tile(o, c.shape[1] // s.shape[1])),
+            ),
+        ),
+        Hint(
+            "First the offset is taken off the codes; then the scale multiplies.",
+            lambda got, want, c, s, o: np.allclose(
+                got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c - np.repeat(o, c.shape[1] // s.shape[1], 1)
+            ),
+        ),
+        Hint(
+            "Where is the offset? It is taken off the codes.",
+            lambda got, want, c, s, o: np.allclose(got, np.repeat(s, c.shape[1] // s.shape[1], 1) * c),
+        ),
+        Hint(
+            "The offset is taken off, not added.",
+            lambda got, want, c, s, o: np.allclose(
+                got,
+                np.repeat(s, c.shape[1] // s.shape[1], 1)
+                * (c.astype(float) + np.repeat(o, c.shape[1] // s.shape[1], 1)),
+            ),
+        ),
+        Hint(
+            "A difference of two int8 numbers can leave the range of int8 and wrap around. Make them "
+            "float first.",
+            lambda got, want, c, s, o: np.any(np.abs(got - want) > 100 * s.min()),
+        ),
     ],
     hint="np.repeat(scale, columns // blocks, axis=1) gives each code its scale.",
     tolerance=1e-6,

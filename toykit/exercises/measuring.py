@@ -21,7 +21,7 @@ def _enough_runs(confidence):
 enough_runs = Exercise(
     name="enough_runs",
     task="Return the fewest runs whose smallest and largest time have the true median between them with at "
-         "least this confidence: each run is above or below the median like a coin toss.",
+    "least this confidence: each run is above or below the median like a coin toss.",
     reference=_enough_runs,
     cases=[
         Case(0.5, about="two runs: one above, one below, in half of the cases"),
@@ -35,12 +35,18 @@ enough_runs = Exercise(
     random=lambda rng: (float(rng.integers(1, 999)) / 1000,),
     hints=[
         Hint("Runs come in whole numbers.", lambda got, want, confidence: got != int(got)),
-        Hint("There are two ways to miss it: all runs above, or all runs below.",
-             lambda got, want, confidence: confidence in (0.5, 0.75) and got == want - 1),
-        Hint("With so many runs the confidence is not reached yet: round up.",
-             lambda got, want, confidence: got < want),
-        Hint("Fewer would do: with a confidence reached exactly, no further run is needed.",
-             lambda got, want, confidence: got == want + 1),
+        Hint(
+            "There are two ways to miss it: all runs above, or all runs below.",
+            lambda got, want, confidence: confidence in (0.5, 0.75) and got == want - 1,
+        ),
+        Hint(
+            "With so many runs the confidence is not reached yet: round up.",
+            lambda got, want, confidence: got < want,
+        ),
+        Hint(
+            "Fewer would do: with a confidence reached exactly, no further run is needed.",
+            lambda got, want, confidence: got == want + 1,
+        ),
     ],
     hint="The median is missed if all n runs fall on one side. How probable is that, for n coins?",
 )
@@ -78,7 +84,7 @@ _TIMES = np.array([4.0, 3.0, 9.0, 3.5, 5.0, 3.25, 4.5, 3.75, 6.0])
 median_bounds = Exercise(
     name="median_bounds",
     task="Return (low, high): sort the times, and drop as many at either end as you can while the true "
-         "median stays between the two with at least this confidence.",
+    "median stays between the two with at least this confidence.",
     reference=_median_bounds,
     cases=[
         Case(np.array([3.0, 1.0, 2.0]), 0.7, about="three runs: without dropping any the confidence is 0.75"),
@@ -87,34 +93,63 @@ median_bounds = Exercise(
         Case(_TIMES, 0.8, about="nine runs, less confidence: two may go"),
         Case(np.arange(25, 0, -1) / 2.0, 0.95, about="25 runs, from slow to fast"),
         Case(np.arange(25, 0, -1) / 2.0, 0.9, about="25 runs, less confidence"),
-        Case(np.array([6.0, 1.0, 5.0, 2.0, 4.0, 3.0]), 0.8, about="six runs: with one dropped the confidence is 0.78"),
-        Case(np.array([4.0, 1.0, 3.0, 2.0, 5.0]), 0.0, about="no confidence asked for: low and high are the middle one"),
+        Case(
+            np.array([6.0, 1.0, 5.0, 2.0, 4.0, 3.0]),
+            0.8,
+            about="six runs: with one dropped the confidence is 0.78",
+        ),
+        Case(
+            np.array([4.0, 1.0, 3.0, 2.0, 5.0]),
+            0.0,
+            about="no confidence asked for: low and high are the middle one",
+        ),
         Case(np.array([4.0, 1.0, 3.0, 2.0]), 0.0, about="four runs have two in the middle"),
         Case(np.array([7.0]), 0.0, about="a single run"),
     ],
     random=lambda rng: (
-        1 + rng.lognormal(0, 1, int(rng.integers(6, 60))), float(rng.choice([0.5, 0.8, 0.9, 0.95]))),
+        1 + rng.lognormal(0, 1, int(rng.integers(6, 60))),
+        float(rng.choice([0.5, 0.8, 0.9, 0.95])),
+    ),
     hints=[
-        Hint("Bounds by rank need the times in order of size. Sort a copy first.",
-             lambda got, want, times, confidence: np.allclose(
-                 got, _at(times, _dropped(len(times), confidence))) and not np.allclose(got, want)),
-        Hint("The smallest and the largest hold the median more often than asked for. With more runs you can drop "
-             "some.",
-             _gives(lambda times, confidence: (times.min(), times.max()))),
-        Hint("All runs can lie on one side, too: the sum begins at C(n, 0).",
-             _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, first=1)))),
-        Hint("The median can lie outside at either end: count the missed cases of both.",
-             _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, sides=1)))),
-        Hint("A mean and its standard error assume a bell. Times have a long tail, which pulls the mean and widens "
-             "the error.",
-             _gives(_standard_errors)),
-        Hint("Percentiles of the times say where single runs lie. The median is surer than a single run.",
-             _gives(lambda times, confidence: np.quantile(times, [(1 - confidence) / 2, (1 + confidence) / 2]))),
-        Hint("One more at either end is one too many: the confidence falls below what was asked for.",
-             _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence) + 1))),
+        Hint(
+            "Bounds by rank need the times in order of size. Sort a copy first.",
+            lambda got, want, times, confidence: (
+                np.allclose(got, _at(times, _dropped(len(times), confidence))) and not np.allclose(got, want)
+            ),
+        ),
+        Hint(
+            "The smallest and the largest hold the median more often than asked for. With more runs you "
+            "can drop "
+            "some.",
+            _gives(lambda times, confidence: (times.min(), times.max())),
+        ),
+        Hint(
+            "All runs can lie on one side, too: the sum begins at C(n, 0).",
+            _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, first=1))),
+        ),
+        Hint(
+            "The median can lie outside at either end: count the missed cases of both.",
+            _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence, sides=1))),
+        ),
+        Hint(
+            "A mean and its standard error assume a bell. Times have a long tail, which pulls the mean "
+            "and widens "
+            "the error.",
+            _gives(_standard_errors),
+        ),
+        Hint(
+            "Percentiles of the times say where single runs lie. The median is surer than a single run.",
+            _gives(
+                lambda times, confidence: np.quantile(times, [(1 - confidence) / 2, (1 + confidence) / 2])
+            ),
+        ),
+        Hint(
+            "One more at either end is one too many: the confidence falls below what was asked for.",
+            _gives(lambda times, confidence: _at(np.sort(times), _dropped(len(times), confidence) + 1)),
+        ),
     ],
     hint="With k dropped at either end the median is missed if at most k of n coins fall on one side: "
-         "2 (C(n, 0) + ... + C(n, k)) of 2^n cases.",
+    "2 (C(n, 0) + ... + C(n, k)) of 2^n cases.",
     tolerance=1e-9,
 )
 
@@ -141,33 +176,65 @@ def _random_pairs(rng):
 paired_speed_up = Exercise(
     name="paired_speed_up",
     task="Return (low, median, high) of how many times faster `after` is: a ratio for each round, sorted, "
-         "with `dropped` of them left out at either end for low and high.",
+    "with `dropped` of them left out at either end for low and high.",
     reference=_paired_speed_up,
     cases=[
-        Case(np.array([4.0, 8.0, 4.0]), np.array([2.0, 4.0, 2.0]), 0,
-             about="the second round was disturbed, and both with it: exactly twice as fast in each"),
-        Case(np.array([6.0, 4.0, 10.0]), np.array([2.0, 2.0, 4.0]), 0,
-             about="three times, twice, two and a half times"),
-        Case(np.array([6.0, 4.0, 10.0, 30.0, 5.0]), np.array([2.0, 2.0, 4.0, 3.0, 4.0]), 1,
-             about="one left out at either end"),
+        Case(
+            np.array([4.0, 8.0, 4.0]),
+            np.array([2.0, 4.0, 2.0]),
+            0,
+            about="the second round was disturbed, and both with it: exactly twice as fast in each",
+        ),
+        Case(
+            np.array([6.0, 4.0, 10.0]),
+            np.array([2.0, 2.0, 4.0]),
+            0,
+            about="three times, twice, two and a half times",
+        ),
+        Case(
+            np.array([6.0, 4.0, 10.0, 30.0, 5.0]),
+            np.array([2.0, 2.0, 4.0, 3.0, 4.0]),
+            1,
+            about="one left out at either end",
+        ),
         Case(np.array([1.0, 1.0, 3.0, 1.0]), np.array([2.0, 4.0, 3.0, 2.0]), 0, about="slower, for once"),
     ],
     random=_random_pairs,
     hints=[
-        Hint("Above 1 is to mean faster: the time before, divided by the time after.",
-             _ratio_is(lambda b, a, d: _triple(a / b, d))),
-        Hint("Keep the rounds together: what disturbed one of a pair disturbed the other. Divide first, then sort.",
-             _ratio_is(lambda b, a, d: _triple(np.sort(b) / np.sort(a), d))),
-        Hint("A mean of ratios is pulled by a single strange round; take their median.",
-             lambda got, want, b, a, d: math.isclose(got[1], np.mean(b / a)) and not math.isclose(got[1], want[1])),
-        Hint("That is the ratio of the two medians, which may come from different rounds. Take the median of the "
-             "ratios.",
-             lambda got, want, b, a, d: math.isclose(got[1], np.median(b) / np.median(a))
-             and not math.isclose(got[1], want[1])),
-        Hint("Leave `dropped` ratios out at either end.",
-             lambda got, want, b, a, d: d > 0 and np.allclose(got, _triple(b / a, 0))),
-        Hint("The median is that of all rounds: only the bounds leave some out, and the same number at either end.",
-             lambda got, want, b, a, d: d > 0 and math.isclose(got[0], want[0]) != math.isclose(got[2], want[2])),
+        Hint(
+            "Above 1 is to mean faster: the time before, divided by the time after.",
+            _ratio_is(lambda b, a, d: _triple(a / b, d)),
+        ),
+        Hint(
+            "Keep the rounds together: what disturbed one of a pair disturbed the other. Divide first, "
+            "then sort.",
+            _ratio_is(lambda b, a, d: _triple(np.sort(b) / np.sort(a), d)),
+        ),
+        Hint(
+            "A mean of ratios is pulled by a single strange round; take their median.",
+            lambda got, want, b, a, d: (
+                math.isclose(got[1], np.mean(b / a)) and not math.isclose(got[1], want[1])
+            ),
+        ),
+        Hint(
+            "That is the ratio of the two medians, which may come from different rounds. Take the median "
+            "of the "
+            "ratios.",
+            lambda got, want, b, a, d: (
+                math.isclose(got[1], np.median(b) / np.median(a)) and not math.isclose(got[1], want[1])
+            ),
+        ),
+        Hint(
+            "Leave `dropped` ratios out at either end.",
+            lambda got, want, b, a, d: d > 0 and np.allclose(got, _triple(b / a, 0)),
+        ),
+        Hint(
+            "The median is that of all rounds: only the bounds leave some out, and the same number at "
+            "either end.",
+            lambda got, want, b, a, d: (
+                d > 0 and math.isclose(got[0], want[0]) != math.isclose(got[2], want[2])
+            ),
+        ),
     ],
     hint="One ratio a round, then sort the ratios: low and high stand `dropped` places from the ends.",
     tolerance=1e-9,
@@ -191,28 +258,45 @@ def _random_plan(rng):
 bound_unit = Exercise(
     name="bound_unit",
     task="Return the unit that has most of the estimated work: 0 (CPU), 1 (GPU) or 2 (Neural Engine). -1 "
-         "stands for an operation without a unit, such as a constant. Of units with equal shares take the "
-         "smaller number.",
+    "stands for an operation without a unit, such as a constant. Of units with equal shares take the "
+    "smaller number.",
     reference=_bound_unit,
     cases=[
-        Case(np.array([-1, 2, 2, 0]), np.array([0.0, 0.6, 0.3, 0.1]),
-             about="a constant, and most on the Neural Engine"),
+        Case(
+            np.array([-1, 2, 2, 0]),
+            np.array([0.0, 0.6, 0.3, 0.1]),
+            about="a constant, and most on the Neural Engine",
+        ),
         Case(np.array([-1, -1, -1, 0]), np.array([0.0, 0.0, 0.0, 1.0]), about="mostly constants"),
-        Case(np.array([0, 0, 0, 2]), np.array([0.1, 0.1, 0.1, 0.7]),
-             about="three small operations on the CPU, one large one"),
-        Case(np.array([2, 1, 1, 1]), np.array([0.4, 0.2, 0.2, 0.2]),
-             about="the largest operation is not on the busiest unit"),
+        Case(
+            np.array([0, 0, 0, 2]),
+            np.array([0.1, 0.1, 0.1, 0.7]),
+            about="three small operations on the CPU, one large one",
+        ),
+        Case(
+            np.array([2, 1, 1, 1]),
+            np.array([0.4, 0.2, 0.2, 0.2]),
+            about="the largest operation is not on the busiest unit",
+        ),
         Case(np.array([1, 0]), np.array([0.5, 0.5]), about="equal shares: take the smaller number"),
     ],
     random=_random_plan,
     hints=[
-        Hint("Of units with equal shares take the smaller number.",
-             lambda got, want, units, shares: math.isclose(shares[units == got].sum(), shares[units == want].sum())),
+        Hint(
+            "Of units with equal shares take the smaller number.",
+            lambda got, want, units, shares: math.isclose(
+                shares[units == got].sum(), shares[units == want].sum()
+            ),
+        ),
         Hint("-1 is no unit: leave those operations out.", lambda got, want, units, shares: got == -1),
-        Hint("Operations differ in size: add up their shares of the work and do not count them.",
-             lambda got, want, units, shares: got == _counted(units, shares)),
-        Hint("The largest operation alone does not decide: add up the shares of each unit.",
-             lambda got, want, units, shares: got == units[np.argmax(shares)]),
+        Hint(
+            "Operations differ in size: add up their shares of the work and do not count them.",
+            lambda got, want, units, shares: got == _counted(units, shares),
+        ),
+        Hint(
+            "The largest operation alone does not decide: add up the shares of each unit.",
+            lambda got, want, units, shares: got == units[np.argmax(shares)],
+        ),
     ],
     hint="Three sums: the shares where the unit is 0, 1 and 2. Which is the largest?",
 )

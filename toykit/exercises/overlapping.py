@@ -24,26 +24,43 @@ def _random_requests(rng):
 in_flight = Exercise(
     name="in_flight",
     task="Return how many requests were there on average, between the first arrival and the last end: each "
-         "is there from its arrival to its end.",
+    "is there from its arrival to its end.",
     reference=_in_flight,
     cases=[
         Case(np.array([0.0, 2.0, 4.0]), np.array([2.0, 4.0, 6.0]), about="one after the other: always one"),
         Case(np.array([0.0, 0.0]), np.array([1.0, 2.0]), about="two at once, and one is done earlier"),
         Case(np.array([0.0, 5.0]), np.array([1.0, 6.0]), about="nobody is there most of the time"),
-        Case(np.array([3.0, 4.0, 4.0]), np.array([9.0, 6.0, 8.0]), about="the clock does not begin at 0, and the first ends last"),
-        Case(np.array([5.0, 2.0, 4.0]), np.array([6.0, 9.0, 7.0]), about="not in the order in which they arrived"),
+        Case(
+            np.array([3.0, 4.0, 4.0]),
+            np.array([9.0, 6.0, 8.0]),
+            about="the clock does not begin at 0, and the first ends last",
+        ),
+        Case(
+            np.array([5.0, 2.0, 4.0]),
+            np.array([6.0, 9.0, 7.0]),
+            about="not in the order in which they arrived",
+        ),
     ],
     random=_random_requests,
     hints=[
-        Hint("The average counts time: two requests that were there for a moment weigh less than two that stayed.",
-             _near(lambda a, e: len(a))),
-        Hint("Divide by the time from the first arrival to the last end, not by the number of requests.",
-             _near(lambda a, e: (e - a).mean())),
+        Hint(
+            "The average counts time: two requests that were there for a moment weigh less than two that "
+            "stayed.",
+            _near(lambda a, e: len(a)),
+        ),
+        Hint(
+            "Divide by the time from the first arrival to the last end, not by the number of requests.",
+            _near(lambda a, e: (e - a).mean()),
+        ),
         Hint("The clock begins with the first arrival.", _near(lambda a, e: (e - a).sum() / e.max())),
-        Hint("The last to arrive need not be the last to end: take the largest end.",
-             _near(lambda a, e: (e - a).sum() / (e[-1] - a[0]))),
-        Hint("That is the rate. Times the mean stay it becomes the number of requests: Little's law.",
-             _near(lambda a, e: len(a) / (e.max() - a.min()))),
+        Hint(
+            "The last to arrive need not be the last to end: take the largest end.",
+            _near(lambda a, e: (e - a).sum() / (e[-1] - a[0])),
+        ),
+        Hint(
+            "That is the rate. Times the mean stay it becomes the number of requests: Little's law.",
+            _near(lambda a, e: len(a) / (e.max() - a.min())),
+        ),
     ],
     hint="Add up how long each one stayed, and divide by how long the whole took.",
     tolerance=1e-9,
@@ -57,8 +74,8 @@ def _pipeline_seconds(stages, requests):
 pipeline_seconds = Exercise(
     name="pipeline_seconds",
     task="Return when the last of several requests is done. All are there at 0 and go through the stages in "
-         "order; each stage works on one request at a time, and different stages on different requests at "
-         "the same time.",
+    "order; each stage works on one request at a time, and different stages on different requests at "
+    "the same time.",
     reference=_pipeline_seconds,
     cases=[
         Case((2, 4, 1), 1, about="a single request: nothing to overlap with"),
@@ -68,21 +85,39 @@ pipeline_seconds = Exercise(
         Case((4,), 3, about="a single stage"),
         Case((1, 2, 7, 2), 2),
     ],
-    random=lambda rng: (tuple(map(int, rng.integers(1, 20, int(rng.integers(1, 6))))), int(rng.integers(1, 30))),
+    random=lambda rng: (
+        tuple(map(int, rng.integers(1, 20, int(rng.integers(1, 6))))),
+        int(rng.integers(1, 30)),
+    ),
     hints=[
-        Hint("That is one request after the other. While one is in the second stage, the next can be in the first.",
-             lambda got, want, stages, requests: got == sum(stages) * requests),
-        Hint("The first request passes through all stages by itself: only the others come at the pace of the slowest stage.",
-             lambda got, want, stages, requests: got == requests * max(stages)),
-        Hint("The first has the whole way to go; the others are requests - 1.",
-             lambda got, want, stages, requests: got == sum(stages) + requests * max(stages)),
-        Hint("The slowest stage sets the pace, whichever it is.",
-             lambda got, want, stages, requests: got == sum(stages) + (requests - 1) * stages[0]),
-        Hint("A mean does not set the pace: everybody queues at the slowest stage.",
-             lambda got, want, stages, requests: math.isclose(
-                 got, sum(stages) + (requests - 1) * sum(stages) / len(stages))),
-        Hint("All requests would have to be worked on at once. Each stage can only take one at a time.",
-             lambda got, want, stages, requests: got == sum(stages)),
+        Hint(
+            "That is one request after the other. While one is in the second stage, the next can be in "
+            "the first.",
+            lambda got, want, stages, requests: got == sum(stages) * requests,
+        ),
+        Hint(
+            "The first request passes through all stages by itself: only the others come at the pace of "
+            "the slowest stage.",
+            lambda got, want, stages, requests: got == requests * max(stages),
+        ),
+        Hint(
+            "The first has the whole way to go; the others are requests - 1.",
+            lambda got, want, stages, requests: got == sum(stages) + requests * max(stages),
+        ),
+        Hint(
+            "The slowest stage sets the pace, whichever it is.",
+            lambda got, want, stages, requests: got == sum(stages) + (requests - 1) * stages[0],
+        ),
+        Hint(
+            "A mean does not set the pace: everybody queues at the slowest stage.",
+            lambda got, want, stages, requests: math.isclose(
+                got, sum(stages) + (requests - 1) * sum(stages) / len(stages)
+            ),
+        ),
+        Hint(
+            "All requests would have to be worked on at once. Each stage can only take one at a time.",
+            lambda got, want, stages, requests: got == sum(stages),
+        ),
     ],
     hint="Draw three requests. When does the first end, and how much later does each of the others?",
 )
@@ -96,8 +131,8 @@ def _largest_batch(fixed, each, gap, deadline):
 largest_batch = Exercise(
     name="largest_batch",
     task="Return the largest batch whose first input is answered within the deadline. Inputs arrive `gap` "
-         "apart; the batch starts when its last one is there, and takes `fixed + batch * each`. 0 if even "
-         "one is too many.",
+    "apart; the batch starts when its last one is there, and takes `fixed + batch * each`. 0 if even "
+    "one is too many.",
     reference=_largest_batch,
     cases=[
         Case(2, 1, 0, 10, about="all inputs are there already"),
@@ -109,20 +144,36 @@ largest_batch = Exercise(
         Case(20, 1, 1, 10, about="the fixed time alone is twice the deadline: not even one"),
         Case(0, 1, 0, 100_000, about="a deadline far away"),
     ],
-    random=lambda rng: (*map(int, rng.integers(0, 10, 1)), *map(int, rng.integers(1, 6, 2)), int(rng.integers(1, 60))),
+    random=lambda rng: (
+        *map(int, rng.integers(0, 10, 1)),
+        *map(int, rng.integers(1, 6, 2)),
+        int(rng.integers(1, 60)),
+    ),
     hints=[
-        Hint("The first input also waits for the others to arrive: (batch - 1) * gap.",
-             lambda got, want, f, e, g, d: g > 0 and got == max((d - f) // e, 0)),
-        Hint("The first one has arrived already: it waits for batch - 1 others.",
-             lambda got, want, f, e, g, d: g > 0 and got == max((d - f) // (e + g), 0)),
-        Hint("There is a fixed time in each run, however large the batch is.",
-             lambda got, want, f, e, g, d: f > 0 and got == max((d + g) // (e + g), 0)),
-        Hint("Answered exactly at the deadline is in time.",
-             lambda got, want, f, e, g, d: got == want - 1 and want >= 1),
-        Hint("With one more the deadline is missed: round down.",
-             lambda got, want, f, e, g, d: got == want + 1),
-        Hint("A batch is a whole number of inputs, and at least 0.",
-             lambda got, want, f, e, g, d: got != int(got) or got < 0),
+        Hint(
+            "The first input also waits for the others to arrive: (batch - 1) * gap.",
+            lambda got, want, f, e, g, d: g > 0 and got == max((d - f) // e, 0),
+        ),
+        Hint(
+            "The first one has arrived already: it waits for batch - 1 others.",
+            lambda got, want, f, e, g, d: g > 0 and got == max((d - f) // (e + g), 0),
+        ),
+        Hint(
+            "There is a fixed time in each run, however large the batch is.",
+            lambda got, want, f, e, g, d: f > 0 and got == max((d + g) // (e + g), 0),
+        ),
+        Hint(
+            "Answered exactly at the deadline is in time.",
+            lambda got, want, f, e, g, d: got == want - 1 and want >= 1,
+        ),
+        Hint(
+            "With one more the deadline is missed: round down.", lambda got, want, f, e, g, d: got == want + 1
+        ),
+        Hint(
+            "A batch is a whole number of inputs, and at least 0.",
+            lambda got, want, f, e, g, d: got != int(got) or got < 0,
+        ),
     ],
-    hint="The first input is answered after (batch - 1) * gap + fixed + batch * each. Solve that for the batch.",
+    hint="The first input is answered after (batch - 1) * gap + fixed + batch * each. Solve that for the "
+    "batch.",
 )

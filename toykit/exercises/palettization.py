@@ -13,7 +13,7 @@ def _uniform_table(weights, bits):
 uniform_table = Exercise(
     name="uniform_table",
     task="Return a table of `2**bits` evenly spaced values, of which the first is the smallest weight and "
-         "the last the largest.",
+    "the last the largest.",
     reference=_uniform_table,
     cases=[
         Case(np.array([0.0, 1.0, 3.0, 2.0]), 2, about="four values: 0, 1, 2 and 3"),
@@ -21,28 +21,46 @@ uniform_table = Exercise(
         Case(np.array([[-7.0, 0.0], [3.0, 8.0]]), 4, about="16 values, from a matrix"),
         Case(np.array([2.0, 2.0, 2.0]), 3, about="all weights are equal"),
     ],
-    random=lambda rng: (rng.normal(size=(int(rng.integers(1, 5)), int(rng.integers(2, 9)))), int(rng.integers(1, 7))),
+    random=lambda rng: (
+        rng.normal(size=(int(rng.integers(1, 5)), int(rng.integers(2, 9)))),
+        int(rng.integers(1, 7)),
+    ),
     hints=[
-        Hint("That is a table of bits values. bits of index can number 2**bits of them.",
-             lambda got, want, w, b: np.size(got) == b, anything=True),
-        Hint("2**bits values have one gap fewer between them: divide the range by 2**bits - 1.",
-             lambda got, want, w, b: np.allclose(got, w.min() + (w.max() - w.min()) / 2**b * np.arange(2**b))),
-        Hint("The last entry must be the largest weight itself; np.arange stops before its end.",
-             lambda got, want, w, b: np.size(got) < np.size(want), anything=True),
-        Hint("This table is symmetric around zero. A table need not be: begin at the smallest weight.",
-             lambda got, want, w, b: np.allclose(got, -np.asarray(got)[::-1])),
+        Hint(
+            "That is a table of bits values. bits of index can number 2**bits of them.",
+            lambda got, want, w, b: np.size(got) == b,
+            anything=True,
+        ),
+        Hint(
+            "2**bits values have one gap fewer between them: divide the range by 2**bits - 1.",
+            lambda got, want, w, b: np.allclose(got, w.min() + (w.max() - w.min()) / 2**b * np.arange(2**b)),
+        ),
+        Hint(
+            "The last entry must be the largest weight itself; np.arange stops before its end.",
+            lambda got, want, w, b: np.size(got) < np.size(want),
+            anything=True,
+        ),
+        Hint(
+            "This table is symmetric around zero. A table need not be: begin at the smallest weight.",
+            lambda got, want, w, b: np.allclose(got, -np.asarray(got)[::-1]),
+        ),
         Hint("The first entry is the smallest weight.", lambda got, want, w, b: np.allclose(got[::-1], want)),
-        Hint("The entries are evenly spaced in value, not such that each has equally many weights.",
-             lambda got, want, w, b: np.allclose(got, np.quantile(w, np.linspace(0, 1, 2**b)))),
+        Hint(
+            "The entries are evenly spaced in value, not such that each has equally many weights.",
+            lambda got, want, w, b: np.allclose(got, np.quantile(w, np.linspace(0, 1, 2**b))),
+        ),
     ],
-    hint="How wide is the gap between neighbours, when 2**bits values reach from the smallest weight to the largest?",
+    hint="How wide is the gap between neighbours, when 2**bits values reach from the smallest weight to the "
+    "largest?",
     tolerance=1e-9,
 )
 
 
 def _lloyd_step(values, centroids):
     nearest = np.abs(values[:, None] - centroids).argmin(axis=1)
-    moved = [values[nearest == j].mean() if (nearest == j).any() else centroids[j] for j in range(len(centroids))]
+    moved = [
+        values[nearest == j].mean() if (nearest == j).any() else centroids[j] for j in range(len(centroids))
+    ]
     return np.array(moved)
 
 
@@ -55,7 +73,7 @@ def _random_lloyd_case(rng):
 lloyd_step = Exercise(
     name="lloyd_step",
     task="Give each value to its nearest centroid, and return each centroid moved to the mean of the values "
-         "it was given, in the order of the centroids. A centroid that is given nothing stays.",
+    "it was given, in the order of the centroids. A centroid that is given nothing stays.",
     reference=_lloyd_step,
     cases=[
         Case(np.array([0.0, 1.0, 9.0, 11.0]), np.array([0.0, 10.0]), about="two and two"),
@@ -64,28 +82,53 @@ lloyd_step = Exercise(
         Case(np.array([-3.0, -2.0, 2.0, 3.0, 4.0]), np.array([-1.0, 1.0]), about="negative values"),
         Case(np.array([0.0, 1.0, 2.0]), np.array([1.0, 50.0]), about="a centroid that is nearest to nothing"),
         Case(np.array([0.0, 1.0, 9.0, 11.0]), np.array([10.0, 0.0]), about="the centroids are not sorted"),
-        Case(np.array([9.0, 0.0, 11.0, 1.0]), np.array([30.0, 0.0, 10.0]), about="nothing is sorted, and one gets nothing"),
+        Case(
+            np.array([9.0, 0.0, 11.0, 1.0]),
+            np.array([30.0, 0.0, 10.0]),
+            about="nothing is sorted, and one gets nothing",
+        ),
     ],
     random=_random_lloyd_case,
     hints=[
-        Hint("A centroid without values has no mean (0 divided by 0): let it stay where it is.",
-             lambda got, want, v, c: np.isnan(got).any() or
-             (np.asarray(got)[_unused(v, c)] == 0).any() and (c[_unused(v, c)] != 0).any()),
-        Hint("That is one number for each value: the table has one for each centroid.",
-             lambda got, want, v, c: np.shape(got) == v.shape != c.shape, anything=True),
-        Hint("A single step is asked for: assign once, move once.",
-             lambda got, want, v, c: np.allclose(got, _lloyd_step(v, want))),
-        Hint("Nearest means the smallest distance, and a distance has no sign: np.abs.",
-             lambda got, want, v, c: np.allclose(got, _by_key(v, c, lambda d: -d))
-             or np.allclose(got, _by_key(v, c, lambda d: d))),
-        Hint("The centroids may come in any order, and their means belong in the same one: borders between neighbours "
-             "need sorted centroids.",
-             lambda got, want, v, c: not np.array_equal(c, np.sort(c)) and _sorted_only(got, want, v, c)),
-        Hint("The centroids did not move. Each goes to the mean of its values.",
-             lambda got, want, v, c: np.allclose(got, c)),
-        Hint("The mean makes the squared error least. The middle value and the middle of the range do not.",
-             lambda got, want, v, c: np.allclose(got, _by_key(v, c, np.abs, np.median))
-             or np.allclose(got, _by_key(v, c, np.abs, lambda x: (x.min() + x.max()) / 2))),
+        Hint(
+            "A centroid without values has no mean (0 divided by 0): let it stay where it is.",
+            lambda got, want, v, c: (
+                np.isnan(got).any()
+                or ((np.asarray(got)[_unused(v, c)] == 0).any() and (c[_unused(v, c)] != 0).any())
+            ),
+        ),
+        Hint(
+            "That is one number for each value: the table has one for each centroid.",
+            lambda got, want, v, c: np.shape(got) == v.shape != c.shape,
+            anything=True,
+        ),
+        Hint(
+            "A single step is asked for: assign once, move once.",
+            lambda got, want, v, c: np.allclose(got, _lloyd_step(v, want)),
+        ),
+        Hint(
+            "Nearest means the smallest distance, and a distance has no sign: np.abs.",
+            lambda got, want, v, c: (
+                np.allclose(got, _by_key(v, c, lambda d: -d)) or np.allclose(got, _by_key(v, c, lambda d: d))
+            ),
+        ),
+        Hint(
+            "The centroids may come in any order, and their means belong in the same one: borders "
+            "between neighbours "
+            "need sorted centroids.",
+            lambda got, want, v, c: not np.array_equal(c, np.sort(c)) and _sorted_only(got, want, v, c),
+        ),
+        Hint(
+            "The centroids did not move. Each goes to the mean of its values.",
+            lambda got, want, v, c: np.allclose(got, c),
+        ),
+        Hint(
+            "The mean makes the squared error least. The middle value and the middle of the range do not.",
+            lambda got, want, v, c: (
+                np.allclose(got, _by_key(v, c, np.abs, np.median))
+                or np.allclose(got, _by_key(v, c, np.abs, lambda x: (x.min() + x.max()) / 2))
+            ),
+        ),
     ],
     hint="values[:, None] - centroids is a table of all distances: argmin finds the nearest in each row.",
     tolerance=1e-9,
@@ -112,33 +155,49 @@ pack_indices = Exercise(
     name="pack_indices",
     dtype="uint8",
     task="Return the indices as a uint8 array of whole bytes: `bits` bits each, the lowest bit first, each "
-         "byte filled from its lowest bit, and what is left of the last byte zero.",
+    "byte filled from its lowest bit, and what is left of the last byte zero.",
     reference=lambda indices, bits: packing.pack(indices, bits),
     cases=[
         Case(np.array([1, 0, 1, 1, 0, 0, 0, 1], np.uint8), 1, about="eight bits, one byte"),
         Case(np.array([3, 0, 1, 2], np.uint8), 2, about="four to a byte"),
-        Case(np.array([5, 2, 7], np.uint8), 3, about="3 bits: the third index runs over into the second byte"),
+        Case(
+            np.array([5, 2, 7], np.uint8), 3, about="3 bits: the third index runs over into the second byte"
+        ),
         Case(np.array([15, 1, 8], np.uint8), 4, about="half a byte is left over"),
         Case(np.array([[1, 2], [3, 4]], np.uint8), 6, about="a matrix of 6-bit indices, row by row"),
         Case(np.array([200, 7], np.uint8), 8, about="8 bits are a byte"),
         Case(np.array([], np.uint8), 3, about="no indices, no bytes"),
     ],
-    random=lambda rng: (lambda bits: (rng.integers(0, 2**bits, int(rng.integers(1, 20))).astype(np.uint8), bits))(
-        int(rng.choice([1, 2, 3, 4, 6, 8]))),
+    random=lambda rng: (
+        lambda bits: (rng.integers(0, 2**bits, int(rng.integers(1, 20))).astype(np.uint8), bits)
+    )(int(rng.choice([1, 2, 3, 4, 6, 8]))),
     hints=[
-        Hint("The bytes are right, but they must be numbers of type uint8.",
-             lambda got, want, i, b: np.array_equal(got, want)),
-        Hint("One byte for each index: that is what packing is there to avoid.",
-             lambda got, want, i, b: np.size(got) == i.size > np.size(want), anything=True),
-        Hint("The first index belongs into the lowest bits of the byte, not the highest.",
-             lambda got, want, i, b: np.array_equal(got, _packed_high_first(i, b))),
-        Hint("The order of the bits within an index is turned round: its lowest bit comes first.",
-             lambda got, want, i, b: np.array_equal(got, packing.pack(_reversed(i, b), b))),
-        Hint("Core ML lets an index run over into the next byte. You start a new byte where one does not fit.",
-             lambda got, want, i, b: np.array_equal(got, _whole_bytes(i, b)), anything=True),
+        Hint(
+            "The bytes are right, but they must be numbers of type uint8.",
+            lambda got, want, i, b: np.array_equal(got, want),
+        ),
+        Hint(
+            "One byte for each index: that is what packing is there to avoid.",
+            lambda got, want, i, b: np.size(got) == i.size > np.size(want),
+            anything=True,
+        ),
+        Hint(
+            "The first index belongs into the lowest bits of the byte, not the highest.",
+            lambda got, want, i, b: np.array_equal(got, _packed_high_first(i, b)),
+        ),
+        Hint(
+            "The order of the bits within an index is turned round: its lowest bit comes first.",
+            lambda got, want, i, b: np.array_equal(got, packing.pack(_reversed(i, b), b)),
+        ),
+        Hint(
+            "Core ML lets an index run over into the next byte. You start a new byte where one does not fit.",
+            lambda got, want, i, b: np.array_equal(got, _whole_bytes(i, b)),
+            anything=True,
+        ),
     ],
-    hint="Write out all bits in a row, lowest bit of each index first, and cut the row into eights: np.unpackbits and "
-         "np.packbits know bitorder='little'.",
+    hint="Write out all bits in a row, lowest bit of each index first, and cut the row into eights: "
+    "np.unpackbits and "
+    "np.packbits know bitorder='little'.",
 )
 
 
@@ -173,7 +232,7 @@ def _best_border(values):
 best_border = Exercise(
     name="best_border",
     task="Return the least squared error that two clusters can reach: try every border between neighbours in "
-         "the sorted values, and replace both sides by their means.",
+    "the sorted values, and replace both sides by their means.",
     reference=_best_border,
     cases=[
         Case(np.array([0.0, 2.0, 10.0]), about="the border is between 2 and 10"),
@@ -185,19 +244,36 @@ best_border = Exercise(
     ],
     random=lambda rng: (rng.integers(-20, 20, int(rng.integers(2, 15))) / 4,),
     hints=[
-        Hint("Sort the values first: a cluster is a run of neighbours.",
-             lambda got, want, v: np.isclose(got, min(_split_cost(v, i) for i in range(1, len(v))))),
-        Hint("This is the error at the widest gap. A wide gap is not always the best border: try them all.",
-             lambda got, want, v: np.isclose(got, _split_cost(np.sort(v), int(np.argmax(np.diff(np.sort(v)))) + 1))),
-        Hint("That is the error at the middle of the values. Try every border.",
-             lambda got, want, v: np.isclose(got, _split_cost(np.sort(v), len(v) // 2))),
-        Hint("Add up the squares of the distances; do not divide by how many there are.",
-             lambda got, want, v: np.isclose(got * len(v), want)),
-        Hint("The sum of distances is something else than the sum of their squares.",
-             lambda got, want, v: np.isclose(got, min(
-                 sum(np.sum(np.abs(part - part.mean())) for part in (np.sort(v)[:i], np.sort(v)[i:]))
-                 for i in range(1, len(v))))),
+        Hint(
+            "Sort the values first: a cluster is a run of neighbours.",
+            lambda got, want, v: np.isclose(got, min(_split_cost(v, i) for i in range(1, len(v)))),
+        ),
+        Hint(
+            "This is the error at the widest gap. A wide gap is not always the best border: try them all.",
+            lambda got, want, v: np.isclose(
+                got, _split_cost(np.sort(v), int(np.argmax(np.diff(np.sort(v)))) + 1)
+            ),
+        ),
+        Hint(
+            "That is the error at the middle of the values. Try every border.",
+            lambda got, want, v: np.isclose(got, _split_cost(np.sort(v), len(v) // 2)),
+        ),
+        Hint(
+            "Add up the squares of the distances; do not divide by how many there are.",
+            lambda got, want, v: np.isclose(got * len(v), want),
+        ),
+        Hint(
+            "The sum of distances is something else than the sum of their squares.",
+            lambda got, want, v: np.isclose(
+                got,
+                min(
+                    sum(np.sum(np.abs(part - part.mean())) for part in (np.sort(v)[:i], np.sort(v)[i:]))
+                    for i in range(1, len(v))
+                ),
+            ),
+        ),
     ],
-    hint="For each border: the squared distances of the left part to its mean, and of the right part to its own.",
+    hint="For each border: the squared distances of the left part to its mean, and of the right part to its "
+    "own.",
     tolerance=1e-9,
 )

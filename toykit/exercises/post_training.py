@@ -24,7 +24,13 @@ def _random_configuration(rng):
     def some(keys):
         return {key: choices[rng.integers(5)] for key in keys if rng.random() < 0.5}
 
-    return (names[rng.integers(3)], kinds[rng.integers(2)], some(names), some(kinds), choices[rng.integers(5)])
+    return (
+        names[rng.integers(3)],
+        kinds[rng.integers(2)],
+        some(names),
+        some(kinds),
+        choices[rng.integers(5)],
+    )
 
 
 def _falls_through(got, want, name, kind, by_name, by_type, everywhere):
@@ -38,28 +44,45 @@ def _falls_through(got, want, name, kind, by_name, by_type, everywhere):
 configured_bits = Exercise(
     name="configured_bits",
     task="Return the bits in which the weights of an operator will be stored. `by_name` maps names of "
-         "operators to bits, `by_type` their types, and `everywhere` holds for all others; `None` says: "
-         "leave it in float16, 16 bits.",
+    "operators to bits, `by_type` their types, and `everywhere` holds for all others; `None` says: "
+    "leave it in float16, 16 bits.",
     reference=_configured_bits,
     cases=[
         Case("conv1", "conv", {}, {}, 4, about="only a rule for everything"),
         Case("conv1", "conv", {}, {"conv": 8}, 4, about="a rule for convolutions"),
         Case("conv1", "conv", {"conv1": 2}, {"conv": 8}, 4, about="a rule of its own"),
-        Case("classifier", "linear", {"conv1": 2}, {"conv": 8}, 4, about="neither the name nor the type is meant"),
+        Case(
+            "classifier",
+            "linear",
+            {"conv1": 2},
+            {"conv": 8},
+            4,
+            about="neither the name nor the type is meant",
+        ),
         Case("conv1", "conv", {"conv1": None}, {"conv": 8}, 4, about="this one is to be left alone"),
         Case("conv2", "conv", {"conv1": 2}, {"conv": None}, 4, about="convolutions are to be left alone"),
         Case("conv1", "conv", {}, {"linear": 8}, None, about="all others are to be left alone"),
     ],
     random=_random_configuration,
     hints=[
-        Hint("None is a decision too: this operator stays in float16, whatever wider rules say.", _falls_through),
-        Hint("A rule for a name counts before a rule for a type.",
-             lambda got, want, n, k, by_name, by_type, e: n in by_name and k in by_type and got == (by_type[k] or 16)),
-        Hint("The rule for everything holds only where no other does.",
-             lambda got, want, n, k, by_name, by_type, everywhere: got == (everywhere or 16)),
+        Hint(
+            "None is a decision too: this operator stays in float16, whatever wider rules say.",
+            _falls_through,
+        ),
+        Hint(
+            "A rule for a name counts before a rule for a type.",
+            lambda got, want, n, k, by_name, by_type, e: (
+                n in by_name and k in by_type and got == (by_type[k] or 16)
+            ),
+        ),
+        Hint(
+            "The rule for everything holds only where no other does.",
+            lambda got, want, n, k, by_name, by_type, everywhere: got == (everywhere or 16),
+        ),
         Hint("None means float16: return 16.", lambda got, want, *rules: got == 0 and want == 16),
     ],
-    hint="Ask for the name, then for the type, then for everything; the first that says something decides, None included.",
+    hint="Ask for the name, then for the type, then for everything; the first that says something decides, "
+    "None included.",
 )
 
 
@@ -83,9 +106,9 @@ _TWENTY = np.arange(20) / 100.0
 threshold_bytes = Exercise(
     name="threshold_bytes",
     task="Return the bytes of an array that `OpThresholdPrunerConfig` prunes: 2 bytes for each weight of "
-         "more than `threshold` in size, and a mask of one bit a weight, in whole bytes. Arrays of at most "
-         "`weight_threshold` elements, and those of which less than `minimum_sparsity` would be zero, stay "
-         "in float16.",
+    "more than `threshold` in size, and a mask of one bit a weight, in whole bytes. Arrays of at most "
+    "`weight_threshold` elements, and those of which less than `minimum_sparsity` would be zero, stay "
+    "in float16.",
     reference=_threshold_bytes,
     cases=[
         Case(_FOUR, 0.1, 0.25, 0, about="two of four stay, and the mask fits in a byte"),
@@ -98,24 +121,45 @@ threshold_bytes = Exercise(
         Case(_TWENTY, 1.0, 0.5, 0, about="nothing is left but the mask"),
         Case(-_TWENTY, 0.005, 0.0, 0, about="no minimum: 1 weight of 20 is zero, and the mask is stored"),
     ],
-    random=lambda rng: (rng.normal(size=int(rng.integers(1, 60))).round(2), float(rng.uniform(0, 1.5)),
-                        float(rng.choice([0.0, 0.3, 0.5])), int(rng.integers(0, 20))),
+    random=lambda rng: (
+        rng.normal(size=int(rng.integers(1, 60))).round(2),
+        float(rng.uniform(0, 1.5)),
+        float(rng.choice([0.0, 0.3, 0.5])),
+        int(rng.integers(0, 20)),
+    ),
     hints=[
-        Hint("Where do the weights go? The mask is stored too.",
-             lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, m, n, mask=False)),
-        Hint("The mask takes whole bytes: round up.",
-             lambda got, want, w, t, m, n: got != want and abs(got - want) < 1 and want != 2 * w.size),
-        Hint("The size of a weight has no sign: -2 is a large weight.",
-             lambda got, want, w, t, m, n: got == _stored_bytes(w, w > t, m, n)),
-        Hint("A weight exactly as large as the threshold becomes zero.",
-             lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) >= t, m, n)),
-        Hint("If too few would be zero, the array stays as it is: 2 bytes a weight and no mask.",
-             lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, 0, n)),
-        Hint("A small array stays as it is, and weight_threshold says which are small. Of exactly that many elements is small.",
-             lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, m, n - 1)
-             or got == _stored_bytes(w, np.abs(w) > t, m, -1)),
-        Hint("Exactly the minimum is enough.", lambda got, want, w, t, m, n: got == _stored_bytes(
-            w, np.abs(w) > t, np.nextafter(m, 1), n)),
+        Hint(
+            "Where do the weights go? The mask is stored too.",
+            lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, m, n, mask=False),
+        ),
+        Hint(
+            "The mask takes whole bytes: round up.",
+            lambda got, want, w, t, m, n: got != want and abs(got - want) < 1 and want != 2 * w.size,
+        ),
+        Hint(
+            "The size of a weight has no sign: -2 is a large weight.",
+            lambda got, want, w, t, m, n: got == _stored_bytes(w, w > t, m, n),
+        ),
+        Hint(
+            "A weight exactly as large as the threshold becomes zero.",
+            lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) >= t, m, n),
+        ),
+        Hint(
+            "If too few would be zero, the array stays as it is: 2 bytes a weight and no mask.",
+            lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, 0, n),
+        ),
+        Hint(
+            "A small array stays as it is, and weight_threshold says which are small. Of exactly that "
+            "many elements is small.",
+            lambda got, want, w, t, m, n: (
+                got == _stored_bytes(w, np.abs(w) > t, m, n - 1)
+                or got == _stored_bytes(w, np.abs(w) > t, m, -1)
+            ),
+        ),
+        Hint(
+            "Exactly the minimum is enough.",
+            lambda got, want, w, t, m, n: got == _stored_bytes(w, np.abs(w) > t, np.nextafter(m, 1), n),
+        ),
     ],
     hint="First ask whether the array is pruned at all. Then add up values and mask.",
 )
@@ -131,8 +175,8 @@ def _grouped_bytes(outputs, inputs, bits, group_size):
 grouped_bytes = Exercise(
     name="grouped_bytes",
     task="Return the bytes of a layer with palettes for groups of `group_size` outputs: the indices of all "
-         "weights, packed, and one table of `2 ** bits` float16 values a group. If `group_size` does not "
-         "divide the outputs, Core ML Tools leaves the layer in float16.",
+    "weights, packed, and one table of `2 ** bits` float16 values a group. If `group_size` does not "
+    "divide the outputs, Core ML Tools leaves the layer in float16.",
     reference=_grouped_bytes,
     cases=[
         Case(8, 32, 4, 8, about="one group"),
@@ -144,20 +188,34 @@ grouped_bytes = Exercise(
         Case(1000, 2048, 4, 8, about="a multiple of 8 it is"),
         Case(4, 8, 4, 16, about="fewer outputs than a group has"),
     ],
-    random=lambda rng: (int(rng.integers(1, 9)) * 4, int(rng.integers(1, 50)), int(rng.choice([1, 2, 3, 4, 6, 8])),
-                        int(rng.choice([1, 2, 4, 8, 16]))),
+    random=lambda rng: (
+        int(rng.integers(1, 9)) * 4,
+        int(rng.integers(1, 50)),
+        int(rng.choice([1, 2, 3, 4, 6, 8])),
+        int(rng.choice([1, 2, 4, 8, 16])),
+    ),
     hints=[
-        Hint("group_size is the number of outputs that share a table, not the number of tables.",
-             lambda got, want, o, i, b, g: o // g != g and got == math.ceil(o * i * b / 8) + g * 2**b * 2),
-        Hint("One table is not enough: each group has its own.",
-             lambda got, want, o, i, b, g: got == math.ceil(o * i * b / 8) + 2**b * 2),
+        Hint(
+            "group_size is the number of outputs that share a table, not the number of tables.",
+            lambda got, want, o, i, b, g: o // g != g and got == math.ceil(o * i * b / 8) + g * 2**b * 2,
+        ),
+        Hint(
+            "One table is not enough: each group has its own.",
+            lambda got, want, o, i, b, g: got == math.ceil(o * i * b / 8) + 2**b * 2,
+        ),
         Hint("The tables are stored too.", lambda got, want, o, i, b, g: got == math.ceil(o * i * b / 8)),
-        Hint("A table's values are float16, 2 bytes each.",
-             lambda got, want, o, i, b, g: got in (want - o // g * 2**b, want + o // g * 2 ** (b + 1))),
-        Hint("Where group_size does not divide the outputs, nothing is compressed.",
-             lambda got, want, o, i, b, g: o % g != 0 and got < want),
-        Hint("Indices are packed into bytes, and the last byte is begun: round up.",
-             lambda got, want, o, i, b, g: want - 1 <= got < want),
+        Hint(
+            "A table's values are float16, 2 bytes each.",
+            lambda got, want, o, i, b, g: got in (want - o // g * 2**b, want + o // g * 2 ** (b + 1)),
+        ),
+        Hint(
+            "Where group_size does not divide the outputs, nothing is compressed.",
+            lambda got, want, o, i, b, g: o % g != 0 and got < want,
+        ),
+        Hint(
+            "Indices are packed into bytes, and the last byte is begun: round up.",
+            lambda got, want, o, i, b, g: want - 1 <= got < want,
+        ),
     ],
     hint="Indices of all weights, and tables: how many groups, how many values, how many bytes each?",
 )

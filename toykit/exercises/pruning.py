@@ -21,7 +21,7 @@ pruning_mask = Exercise(
     name="pruning_mask",
     dtype="bool",
     task="Return a boolean array that is `False` for the share `sparsity` of the weights that are nearest to "
-         "zero, and for those tied with them.",
+    "zero, and for those tied with them.",
     reference=_pruning_mask,
     cases=[
         Case(np.array([1.0, 2.0, 3.0, 10.0]), 0.5, about="the two smallest go"),
@@ -35,25 +35,46 @@ pruning_mask = Exercise(
     ],
     random=_random_mask_case,
     hints=[
-        Hint("With sparsity 0 nothing may go, not even the smallest weight: it needs a case of its own.",
-             lambda got, want, w, s: s == 0),
-        Hint("Compare magnitudes: -3 is a large weight. What does np.abs do?",
-             lambda got, want, w, s: (w < 0).any() and _is_quantile(got, w, s)),
-        Hint("A weight exactly at the threshold is tied with it, and goes too: > and >= differ there.",
-             lambda got, want, w, s: got.dtype == bool and np.array_equal(got, np.abs(w) >= np.quantile(np.abs(w), s))),
-        Hint("It is the other way round: True is for the weights that stay.",
-             lambda got, want, w, s: got.dtype == bool and np.array_equal(got, ~want)),
-        Hint("The mask says which weights stay, True or False; the weights themselves are not asked for.",
-             lambda got, want, w, s: got.dtype.kind == "f" and np.array_equal(got != 0, want)),
-        Hint("A mask holds True and False. A comparison gives an array of them.",
-             lambda got, want, w, s: got.dtype != bool),
-        Hint("Two weights of one size share their fate. Compare with a threshold instead of counting places.",
-             lambda got, want, w, s: len(np.unique(np.abs(w))) < w.size and (got & ~want).any()),
-        Hint("sparsity is the share that goes, not the share that stays.",
-             lambda got, want, w, s: np.mean(~got) == 1 - s != s),
-        Hint("sparsity is a share of the weights, not a size: look at how many are below a threshold.",
-             lambda got, want, w, s: np.array_equal(got, np.abs(w) > s)
-             or np.array_equal(got, np.abs(w) > s * np.abs(w).max())),
+        Hint(
+            "With sparsity 0 nothing may go, not even the smallest weight: it needs a case of its own.",
+            lambda got, want, w, s: s == 0,
+        ),
+        Hint(
+            "Compare magnitudes: -3 is a large weight. What does np.abs do?",
+            lambda got, want, w, s: (w < 0).any() and _is_quantile(got, w, s),
+        ),
+        Hint(
+            "A weight exactly at the threshold is tied with it, and goes too: > and >= differ there.",
+            lambda got, want, w, s: (
+                got.dtype == bool and np.array_equal(got, np.abs(w) >= np.quantile(np.abs(w), s))
+            ),
+        ),
+        Hint(
+            "It is the other way round: True is for the weights that stay.",
+            lambda got, want, w, s: got.dtype == bool and np.array_equal(got, ~want),
+        ),
+        Hint(
+            "The mask says which weights stay, True or False; the weights themselves are not asked for.",
+            lambda got, want, w, s: got.dtype.kind == "f" and np.array_equal(got != 0, want),
+        ),
+        Hint(
+            "A mask holds True and False. A comparison gives an array of them.",
+            lambda got, want, w, s: got.dtype != bool,
+        ),
+        Hint(
+            "Two weights of one size share their fate. Compare with a threshold instead of counting places.",
+            lambda got, want, w, s: len(np.unique(np.abs(w))) < w.size and (got & ~want).any(),
+        ),
+        Hint(
+            "sparsity is the share that goes, not the share that stays.",
+            lambda got, want, w, s: np.mean(~got) == 1 - s != s,
+        ),
+        Hint(
+            "sparsity is a share of the weights, not a size: look at how many are below a threshold.",
+            lambda got, want, w, s: (
+                np.array_equal(got, np.abs(w) > s) or np.array_equal(got, np.abs(w) > s * np.abs(w).max())
+            ),
+        ),
     ],
     hint="Find the size that the share sparsity of the weights does not exceed; np.quantile knows it.",
 )
@@ -75,31 +96,46 @@ def _random_sparse_case(rng):
 sparse_bytes = Exercise(
     name="sparse_bytes",
     task="Return how many bytes a pruned array takes: its non-zero weights in float16, and one bit for every "
-         "weight.",
+    "weight.",
     reference=_sparse_bytes,
     cases=[
-        Case(np.array([1.0, 0, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]),
-             about="sixteen weights, three of them left"),
+        Case(
+            np.array([1.0, 0, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]),
+            about="sixteen weights, three of them left",
+        ),
         Case(np.zeros(16), about="nothing is left but the mask"),
         Case(np.array([]), about="no weights, no bytes"),
         Case(np.repeat([0, 0.5, 0, -1.0], [9, 1, 5, 2]), about="seventeen bits begin a third byte"),
-        Case(np.array([[1, -2, 3, 0, 0, 0], [0, 4, 0, 5, 0, 6], [0, 7, 0, 8, 0, 9.0]]),
-             about="two dimensions"),
+        Case(
+            np.array([[1, -2, 3, 0, 0, 0], [0, 4, 0, 5, 0, 6], [0, 7, 0, 8, 0, 9.0]]), about="two dimensions"
+        ),
     ],
     random=_random_sparse_case,
     hints=[
-        Hint("These are the values alone. How does a reader of the file know where they go?",
-             lambda got, want, w: got == 2 * np.count_nonzero(w)),
-        Hint("The mask has a bit for every weight, also for those that are zero.",
-             lambda got, want, w: got == 2 * np.count_nonzero(w) - (-np.count_nonzero(w) // 8)),
-        Hint("A bit that is left over needs one more byte: round up.",
-             lambda got, want, w: np.floor(got) == 2 * np.count_nonzero(w) + w.size // 8),
-        Hint("The mask needs a bit for each weight, not a byte.",
-             lambda got, want, w: got == 2 * np.count_nonzero(w) + w.size),
-        Hint("A float16 takes two bytes.",
-             lambda got, want, w: got in (n * np.count_nonzero(w) - (-w.size // 8) for n in (1, 4, 8, 16))),
-        Hint("Zeros are not stored: that is the point of it.",
-             lambda got, want, w: got in (2 * w.size, 2 * w.size - (-w.size // 8))),
+        Hint(
+            "These are the values alone. How does a reader of the file know where they go?",
+            lambda got, want, w: got == 2 * np.count_nonzero(w),
+        ),
+        Hint(
+            "The mask has a bit for every weight, also for those that are zero.",
+            lambda got, want, w: got == 2 * np.count_nonzero(w) - (-np.count_nonzero(w) // 8),
+        ),
+        Hint(
+            "A bit that is left over needs one more byte: round up.",
+            lambda got, want, w: np.floor(got) == 2 * np.count_nonzero(w) + w.size // 8,
+        ),
+        Hint(
+            "The mask needs a bit for each weight, not a byte.",
+            lambda got, want, w: got == 2 * np.count_nonzero(w) + w.size,
+        ),
+        Hint(
+            "A float16 takes two bytes.",
+            lambda got, want, w: got in (n * np.count_nonzero(w) - (-w.size // 8) for n in (1, 4, 8, 16)),
+        ),
+        Hint(
+            "Zeros are not stored: that is the point of it.",
+            lambda got, want, w: got in (2 * w.size, 2 * w.size - (-w.size // 8)),
+        ),
     ],
     hint="Two bytes for each survivor, and the bytes of a mask with one bit a weight.",
 )
@@ -133,12 +169,16 @@ n_m_mask = Exercise(
     name="n_m_mask",
     dtype="bool",
     task="Return a boolean array that is `False` for the `n` weights nearest to zero in each group of `m` "
-         "neighbours in a row; of equal ones the first goes. `m` divides the length of a row.",
+    "neighbours in a row; of equal ones the first goes. `m` divides the length of a row.",
     reference=_n_m_mask,
     cases=[
         Case(np.array([[1.0, 2.0, 4.0, 3.0]]), 1, 2, about="two pairs"),
-        Case(np.array([[9.0, 8.0, 7.0, 6.0, 1.0, 2.0, 3.0, 4.0]]), 2, 4,
-             about="the right half is smaller, but each group of four loses two"),
+        Case(
+            np.array([[9.0, 8.0, 7.0, 6.0, 1.0, 2.0, 3.0, 4.0]]),
+            2,
+            4,
+            about="the right half is smaller, but each group of four loses two",
+        ),
         Case(np.array([[1.0, -5.0, 2.0, 3.0]]), 2, 4, about="signs do not count"),
         Case(np.array([[1.0, -1.0, 2.0, 3.0]]), 1, 4, about="two of one size, and one goes: the first"),
         Case(np.array([[4.0, 3.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0]]), 3, 4, about="zeros are of one size too"),
@@ -146,28 +186,51 @@ n_m_mask = Exercise(
     ],
     random=_random_n_m_case,
     hints=[
-        Hint("A mask holds True and False. A comparison gives an array of them.",
-             lambda got, want, w, n, m: got.dtype != bool),
-        Hint("With a threshold for each group all equal weights go together. Exactly n of each m go: count places.",
-             lambda got, want, w, n, m: np.array_equal(got, _above(w, n, m))),
-        Hint("Exactly n go, and of equal ones the first: look at what your sorting does with them.",
-             lambda got, want, w, n, m: got.dtype == bool and np.array_equal(
-                 np.sort(_kept(got, w, m), axis=1), np.sort(_kept(want, w, m), axis=1))),
-        Hint("Every group loses its own n smallest weights, whatever the other groups look like.",
-             lambda got, want, w, n, m: np.array_equal(got, np.abs(w) > np.quantile(np.abs(w), n / m))),
-        Hint("It is the other way round: True is for the weights that stay.",
-             lambda got, want, w, n, m: got.dtype == bool and np.array_equal(got, ~want)),
-        Hint("n is how many of each m go, not how many stay.",
-             lambda got, want, w, n, m: np.array_equal(got, _n_m_mask(w, m - n, m)) or
-             np.array_equal(got, ~_n_m_mask(w, m - n, m))),
-        Hint("Compare magnitudes: what does np.abs do?",
-             lambda got, want, w, n, m: (w < 0).any() and np.array_equal(got, _n_m_mask(w - w.min(), n, m))),
-        Hint("A group is m neighbours in a row, not in a column.",
-             lambda got, want, w, n, m: np.array_equal(got, _n_m_mask(np.ascontiguousarray(w.T), n, m).T)),
-        Hint("argsort says which weight comes at each place, not at which place each weight comes. "
-             "Sort twice, or put False at the first n of what it returns.",
-             lambda got, want, w, n, m: np.array_equal(
-                 got, (np.abs(w).reshape(-1, m).argsort(1) >= n).reshape(w.shape))),
+        Hint(
+            "A mask holds True and False. A comparison gives an array of them.",
+            lambda got, want, w, n, m: got.dtype != bool,
+        ),
+        Hint(
+            "With a threshold for each group all equal weights go together. Exactly n of each m go: "
+            "count places.",
+            lambda got, want, w, n, m: np.array_equal(got, _above(w, n, m)),
+        ),
+        Hint(
+            "Exactly n go, and of equal ones the first: look at what your sorting does with them.",
+            lambda got, want, w, n, m: (
+                got.dtype == bool
+                and np.array_equal(np.sort(_kept(got, w, m), axis=1), np.sort(_kept(want, w, m), axis=1))
+            ),
+        ),
+        Hint(
+            "Every group loses its own n smallest weights, whatever the other groups look like.",
+            lambda got, want, w, n, m: np.array_equal(got, np.abs(w) > np.quantile(np.abs(w), n / m)),
+        ),
+        Hint(
+            "It is the other way round: True is for the weights that stay.",
+            lambda got, want, w, n, m: got.dtype == bool and np.array_equal(got, ~want),
+        ),
+        Hint(
+            "n is how many of each m go, not how many stay.",
+            lambda got, want, w, n, m: (
+                np.array_equal(got, _n_m_mask(w, m - n, m)) or np.array_equal(got, ~_n_m_mask(w, m - n, m))
+            ),
+        ),
+        Hint(
+            "Compare magnitudes: what does np.abs do?",
+            lambda got, want, w, n, m: (w < 0).any() and np.array_equal(got, _n_m_mask(w - w.min(), n, m)),
+        ),
+        Hint(
+            "A group is m neighbours in a row, not in a column.",
+            lambda got, want, w, n, m: np.array_equal(got, _n_m_mask(np.ascontiguousarray(w.T), n, m).T),
+        ),
+        Hint(
+            "argsort says which weight comes at each place, not at which place each weight comes. "
+            "Sort twice, or put False at the first n of what it returns.",
+            lambda got, want, w, n, m: np.array_equal(
+                got, (np.abs(w).reshape(-1, m).argsort(1) >= n).reshape(w.shape)
+            ),
+        ),
     ],
     hint="Give the array one row for each group: reshape(-1, m).",
 )

@@ -13,7 +13,7 @@ def _symmetric_scale(weights, bits):
 symmetric_scale = Exercise(
     name="symmetric_scale",
     task="Return the scale of symmetric quantization: the worth of one step when the largest magnitude gets "
-         "the largest code of that many bits, 127 for 8.",
+    "the largest code of that many bits, 127 for 8.",
     reference=_symmetric_scale,
     cases=[
         Case(np.array([0.5, 127.0, -3.0]), 8, about="one step is worth 1"),
@@ -23,21 +23,34 @@ symmetric_scale = Exercise(
         Case(np.array([2.0, 4.0, 10.0]), 8, about="all positive, and symmetric all the same"),
         Case(np.zeros(3), 8, about="all weights are zero, and so is the scale"),
     ],
-    random=lambda rng: (rng.normal(size=rng.integers(1, 9, 2)) * 10 ** rng.uniform(-3, 3),
-                        int(rng.integers(2, 9))),
+    random=lambda rng: (
+        rng.normal(size=rng.integers(1, 9, 2)) * 10 ** rng.uniform(-3, 3),
+        int(rng.integers(2, 9)),
+    ),
     hints=[
-        Hint("A large negative weight must fit as well: compare magnitudes.",
-             lambda got, want, w, b: np.isclose(got, w.max() / (2 ** (b - 1) - 1))),
-        Hint("That is 2**bits codes over the whole range. Symmetric codes go as far down as up.",
-             lambda got, want, w, b: np.isclose(got * (2**b - 1), [w.max() - w.min(), 2 * np.abs(w).max(),
-                                                                  np.abs(w).max()]).any()),
-        Hint("-128 is given up so that the codes are symmetric: the largest code is 2**(bits - 1) - 1.",
-             lambda got, want, w, b: np.isclose(got, np.abs(w).max() / 2 ** (b - 1))),
-        Hint("The scale is what one step is worth, not how many steps go into a weight: "
-             "turn the fraction over.",
-             lambda got, want, w, b: np.isclose(got * want, 1)),
-        Hint("bits is an argument: 127 is the largest code of 8 bits only.",
-             lambda got, want, w, b: b != 8 and np.isclose(got, np.abs(w).max() / 127)),
+        Hint(
+            "A large negative weight must fit as well: compare magnitudes.",
+            lambda got, want, w, b: np.isclose(got, w.max() / (2 ** (b - 1) - 1)),
+        ),
+        Hint(
+            "That is 2**bits codes over the whole range. Symmetric codes go as far down as up.",
+            lambda got, want, w, b: np.isclose(
+                got * (2**b - 1), [w.max() - w.min(), 2 * np.abs(w).max(), np.abs(w).max()]
+            ).any(),
+        ),
+        Hint(
+            "-128 is given up so that the codes are symmetric: the largest code is 2**(bits - 1) - 1.",
+            lambda got, want, w, b: np.isclose(got, np.abs(w).max() / 2 ** (b - 1)),
+        ),
+        Hint(
+            "The scale is what one step is worth, not how many steps go into a weight: "
+            "turn the fraction over.",
+            lambda got, want, w, b: np.isclose(got * want, 1),
+        ),
+        Hint(
+            "bits is an argument: 127 is the largest code of 8 bits only.",
+            lambda got, want, w, b: b != 8 and np.isclose(got, np.abs(w).max() / 127),
+        ),
     ],
     hint="code x scale must give back the largest magnitude when code is the largest code.",
     tolerance=1e-9,
@@ -67,7 +80,7 @@ quantize_affine = Exercise(
     name="quantize_affine",
     dtype="int8",
     task="Return int8 codes: how many steps of size `scale` each weight is, rounded (halves to the even "
-         "neighbour), then shifted by `zero_point`, and kept between -128 and 127.",
+    "neighbour), then shifted by `zero_point`, and kept between -128 and 127.",
     reference=_quantize_affine,
     cases=[
         Case(np.array([0.0, 1.0, -2.0]), 1.0, 0, about="one step is worth 1"),
@@ -76,33 +89,60 @@ quantize_affine = Exercise(
         Case(np.array([100.0, 200.0, -300.0]), 1.0, 0, about="200 does not fit into a signed byte"),
         Case(np.array([100.0, -100.0]), 1.0, 50, about="fits before the shift, and not after it"),
         Case(np.array([[0.5, 1.5], [2.5, -0.5]]), 1.0, 0, about="halves go to the even neighbour"),
-        Case(np.array([0.5, 1.5, -0.5]), 1.0, 1, about="halves, and an odd zero point: rounded first, then shifted"),
+        Case(
+            np.array([0.5, 1.5, -0.5]),
+            1.0,
+            1,
+            about="halves, and an odd zero point: rounded first, then shifted",
+        ),
     ],
     random=_random_affine_case,
     hints=[
-        Hint("What is returned are codes, stored in int8: what does astype do?",
-             lambda got, want, w, s, z: got.dtype != np.int8),
-        Hint("The code of 0.0 is zero_point itself, so the shift is added.",
-             _affine_like(lambda w, s, z: np.rint(w / s) - z)),
-        Hint("zero_point is in steps, not in the weights' units: divide by scale first, then shift.",
-             lambda got, want, w, s, z: s != 1 and _affine_like(
-                 lambda w, s, z: np.rint((w + z) / s))(got, want, w, s, z)),
-        Hint("Round before you shift: with an odd zero_point, halves would go to the other neighbour.",
-             _affine_like(lambda w, s, z: np.rint(w / s + z))),
-        Hint("Divide by the scale: a weight of three steps gets the code 3.",
-             lambda got, want, w, s, z: s != 1 and _affine_like(
-                 lambda w, s, z: np.rint(w * s) + z)(got, want, w, s, z)),
-        Hint("Clip last: the shift can push a code out of range.",
-             _affine_like(lambda w, s, z: np.clip(np.rint(w / s), -128, 127) + z, clip=False)),
-        Hint("A code beyond 127 or -128 wraps around in int8. Clip before you convert.",
-             _affine_like(lambda w, s, z: np.rint(w / s) + z, clip=False)),
-        Hint("astype(int) cuts off what is behind the point. Round first.",
-             _affine_like(lambda w, s, z: np.trunc(w / s + z))),
+        Hint(
+            "What is returned are codes, stored in int8: what does astype do?",
+            lambda got, want, w, s, z: got.dtype != np.int8,
+        ),
+        Hint(
+            "The code of 0.0 is zero_point itself, so the shift is added.",
+            _affine_like(lambda w, s, z: np.rint(w / s) - z),
+        ),
+        Hint(
+            "zero_point is in steps, not in the weights' units: divide by scale first, then shift.",
+            lambda got, want, w, s, z: (
+                s != 1 and _affine_like(lambda w, s, z: np.rint((w + z) / s))(got, want, w, s, z)
+            ),
+        ),
+        Hint(
+            "Round before you shift: with an odd zero_point, halves would go to the other neighbour.",
+            _affine_like(lambda w, s, z: np.rint(w / s + z)),
+        ),
+        Hint(
+            "Divide by the scale: a weight of three steps gets the code 3.",
+            lambda got, want, w, s, z: (
+                s != 1 and _affine_like(lambda w, s, z: np.rint(w * s) + z)(got, want, w, s, z)
+            ),
+        ),
+        Hint(
+            "Clip last: the shift can push a code out of range.",
+            _affine_like(lambda w, s, z: np.clip(np.rint(w / s), -128, 127) + z, clip=False),
+        ),
+        Hint(
+            "A code beyond 127 or -128 wraps around in int8. Clip before you convert.",
+            _affine_like(lambda w, s, z: np.rint(w / s) + z, clip=False),
+        ),
+        Hint(
+            "astype(int) cuts off what is behind the point. Round first.",
+            _affine_like(lambda w, s, z: np.trunc(w / s + z)),
+        ),
         Hint("Round to the nearest step, not down.", _affine_like(lambda w, s, z: np.floor(w / s + z))),
-        Hint("Halves go to the even neighbour, as np.rint does it, so that errors do not all lean one way.",
-             _affine_like(lambda w, s, z: np.floor(w / s + 0.5) + z)),
-        Hint("A signed byte reaches from -128 to 127; symmetric codes leave -128 out, affine ones do not.",
-             lambda got, want, w, s, z: np.array_equal(got, np.maximum(want, -127)) or got.min() >= 0),
+        Hint(
+            "Halves go to the even neighbour, as np.rint does it, so that errors do not all lean one way.",
+            _affine_like(lambda w, s, z: np.floor(w / s + 0.5) + z),
+        ),
+        Hint(
+            "A signed byte reaches from -128 to 127; symmetric codes leave -128 out, affine ones do not.",
+            lambda got, want, w, s, z: np.array_equal(got, np.maximum(want, -127)) or got.min() >= 0,
+        ),
     ],
     hint="Divide, round, shift, clip, convert: in this order.",
 )
@@ -112,7 +152,7 @@ pack_int4 = Exercise(
     name="pack_int4",
     dtype="uint8",
     task="Return a uint8 array with two codes from -8 to 7 in each byte, the first in the low four bits. A "
-         "last code without a partner has zeros above it.",
+    "last code without a partner has zeros above it.",
     reference=lambda codes: packing.pack(codes, 4, signed=True),
     cases=[
         Case(np.array([1, 2], np.int8), about="low four bits 0001, high four bits 0010"),
@@ -125,15 +165,25 @@ pack_int4 = Exercise(
     ],
     random=lambda rng: (rng.integers(-8, 8, int(rng.integers(1, 30))).astype(np.int8),),
     hints=[
-        Hint("The first code of a pair goes into the low four bits, the second is shifted up by four.",
-             lambda got, want, codes: codes.size % 2 == 0 and np.array_equal(got, (want >> 4) | (want << 4))),
-        Hint("A negative code has ones far above its four bits; cut them off with & 0b1111 before you "
-             "combine.",
-             lambda got, want, codes: (codes < 0).any()),
-        Hint("With an odd number of codes the last one still needs a byte.",
-             lambda got, want, codes: codes.size % 2 and got.size == codes.size // 2, anything=True),
-        Hint("Two codes share a byte: there are half as many bytes as codes, rounded up.",
-             lambda got, want, codes: got.size == codes.size > 1, anything=True),
+        Hint(
+            "The first code of a pair goes into the low four bits, the second is shifted up by four.",
+            lambda got, want, codes: codes.size % 2 == 0 and np.array_equal(got, (want >> 4) | (want << 4)),
+        ),
+        Hint(
+            "A negative code has ones far above its four bits; cut them off with & 0b1111 before you "
+            "combine.",
+            lambda got, want, codes: (codes < 0).any(),
+        ),
+        Hint(
+            "With an odd number of codes the last one still needs a byte.",
+            lambda got, want, codes: codes.size % 2 and got.size == codes.size // 2,
+            anything=True,
+        ),
+        Hint(
+            "Two codes share a byte: there are half as many bytes as codes, rounded up.",
+            lambda got, want, codes: got.size == codes.size > 1,
+            anything=True,
+        ),
         Hint("Bytes are stored as uint8.", lambda got, want, codes: got.dtype != np.uint8),
     ],
     hint="In binary: byte = low + (high << 4), each of the two cut to four bits.",

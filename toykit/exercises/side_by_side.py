@@ -17,10 +17,12 @@ def _noisy(rng):
 signal_to_noise = Exercise(
     name="signal_to_noise",
     task="Return ten times the decimal logarithm of the weights' energy over the errors' energy. The energy "
-         "of an array is the sum of its squares.",
+    "of an array is the sum of its squares.",
     reference=_signal_to_noise,
     cases=[
-        Case(np.array([1.0, 1.0]), np.array([0.9, 1.1]), about="errors of a tenth: a hundredth of the energy"),
+        Case(
+            np.array([1.0, 1.0]), np.array([0.9, 1.1]), about="errors of a tenth: a hundredth of the energy"
+        ),
         Case(np.array([3.0, 4.0]), np.array([0.0, 0.0]), about="all is lost: as much noise as signal"),
         Case(np.array([1.0, -2.0]), np.array([1.0, -1.5]), about="one weight is exact"),
         Case(np.array([[10.0, 0.0]]), np.array([[10.0, 1.0]]), about="a weight that was zero"),
@@ -28,15 +30,30 @@ signal_to_noise = Exercise(
     ],
     random=_noisy,
     hints=[
-        Hint("Signal over noise, not noise over signal.", lambda got, want, w, d: np.isclose(got, -want) and want),
-        Hint("20 belongs to ratios of amplitudes. Energies are squares already.",
-             lambda got, want, w, d: np.isclose(got, 2 * want) and want),
-        Hint("The logarithm is the decimal one.",
-             lambda got, want, w, d: want and np.isclose(got, want * np.log(10)) or np.isclose(got, want * np.log2(10))),
-        Hint("Take the noise as the difference of the two arrays, weight by weight.",
-             lambda got, want, w, d: np.isclose(got, 10 * np.log10(np.sum(w**2) / np.sum(d**2))) if d.any() else False),
-        Hint("Square the errors before you add them up, so that they do not cancel.",
-             lambda got, want, w, d: np.isclose(got, 10 * np.log10(np.sum(w**2) / np.sum(w - d) ** 2))),
+        Hint(
+            "Signal over noise, not noise over signal.",
+            lambda got, want, w, d: np.isclose(got, -want) and want,
+        ),
+        Hint(
+            "20 belongs to ratios of amplitudes. Energies are squares already.",
+            lambda got, want, w, d: np.isclose(got, 2 * want) and want,
+        ),
+        Hint(
+            "The logarithm is the decimal one.",
+            lambda got, want, w, d: (
+                (want and np.isclose(got, want * np.log(10))) or np.isclose(got, want * np.log2(10))
+            ),
+        ),
+        Hint(
+            "Take the noise as the difference of the two arrays, weight by weight.",
+            lambda got, want, w, d: (
+                np.isclose(got, 10 * np.log10(np.sum(w**2) / np.sum(d**2))) if d.any() else False
+            ),
+        ),
+        Hint(
+            "Square the errors before you add them up, so that they do not cancel.",
+            lambda got, want, w, d: np.isclose(got, 10 * np.log10(np.sum(w**2) / np.sum(w - d) ** 2)),
+        ),
     ],
     hint="Square, add up, divide, take the logarithm, times ten.",
     tolerance=1e-9,
@@ -50,8 +67,8 @@ def _joint_bits(sparsity, bits):
 joint_bits = Exercise(
     name="joint_bits",
     task="Return the bits a weight of a tensor that is pruned and then palettized or quantized: one bit of "
-         "mask for every weight, and a code of that many bits for each weight that stays. Scales and tables "
-         "are left out.",
+    "mask for every weight, and a code of that many bits for each weight that stays. Scales and tables "
+    "are left out.",
     reference=_joint_bits,
     cases=[
         Case(0.5, 16, about="the survivors stay in float16"),
@@ -62,15 +79,26 @@ joint_bits = Exercise(
     ],
     random=lambda rng: (float(rng.uniform()), int(rng.choice([1, 2, 3, 4, 6, 8]))),
     hints=[
-        Hint("Where do the survivors go? Every weight has a bit of mask.",
-             lambda got, want, s, b: np.isclose(got, (1 - s) * b)),
-        Hint("sparsity is the share that is gone; codes are stored for the others.",
-             lambda got, want, s, b: s != 0.5 and np.isclose(got, 1 + s * b)),
-        Hint("The mask has a bit for every weight, the pruned ones included.",
-             lambda got, want, s, b: np.isclose(got, (1 - s) * (b + 1))),
-        Hint("The pruned weights have no code at all.", lambda got, want, s, b: s > 0 and np.isclose(got, 1 + b)),
-        Hint("bits is an argument: survivors need not be float16.",
-             lambda got, want, s, b: b != 16 and np.isclose(got, 1 + (1 - s) * 16)),
+        Hint(
+            "Where do the survivors go? Every weight has a bit of mask.",
+            lambda got, want, s, b: np.isclose(got, (1 - s) * b),
+        ),
+        Hint(
+            "sparsity is the share that is gone; codes are stored for the others.",
+            lambda got, want, s, b: s != 0.5 and np.isclose(got, 1 + s * b),
+        ),
+        Hint(
+            "The mask has a bit for every weight, the pruned ones included.",
+            lambda got, want, s, b: np.isclose(got, (1 - s) * (b + 1)),
+        ),
+        Hint(
+            "The pruned weights have no code at all.",
+            lambda got, want, s, b: s > 0 and np.isclose(got, 1 + b),
+        ),
+        Hint(
+            "bits is an argument: survivors need not be float16.",
+            lambda got, want, s, b: b != 16 and np.isclose(got, 1 + (1 - s) * 16),
+        ),
     ],
     hint="Add up, for one weight on average: its bit of mask, and its code if it has one.",
     tolerance=1e-9,
@@ -85,7 +113,7 @@ def _cheapest(bits, snr, enough):
 cheapest = Exercise(
     name="cheapest",
     task="Return the index of the setting with the fewest bits among those whose signal to noise is at least "
-         "`enough`; -1 if there is none.",
+    "`enough`; -1 if there is none.",
     reference=_cheapest,
     cases=[
         Case(np.array([8.0, 4.0, 2.0]), np.array([40.0, 20.0, 8.0]), 15.0, about="the middle one is enough"),
@@ -98,13 +126,20 @@ cheapest = Exercise(
     random=lambda rng: (rng.permutation(8) + 1.0, rng.uniform(0, 40, 8).round(1), float(rng.integers(5, 45))),
     hints=[
         Hint("When nothing is good enough, return -1.", lambda got, want, b, q, e: want == -1),
-        Hint("A setting that is just good enough counts.",
-             lambda got, want, b, q, e: q[want] == e and got == _cheapest(b, q, np.nextafter(e, np.inf))),
-        Hint("That is a place among the good ones. Return the place in the original arrays.",
-             lambda got, want, b, q, e: got == int(np.argmin(b[q >= e]))),
-        Hint("That one is the best, not the cheapest that is good enough.",
-             lambda got, want, b, q, e: got == int(np.argmax(q))),
+        Hint(
+            "A setting that is just good enough counts.",
+            lambda got, want, b, q, e: q[want] == e and got == _cheapest(b, q, np.nextafter(e, np.inf)),
+        ),
+        Hint(
+            "That is a place among the good ones. Return the place in the original arrays.",
+            lambda got, want, b, q, e: got == int(np.argmin(b[q >= e])),
+        ),
+        Hint(
+            "That one is the best, not the cheapest that is good enough.",
+            lambda got, want, b, q, e: got == int(np.argmax(q)),
+        ),
         Hint("That one is not good enough.", lambda got, want, b, q, e: q[got] < e),
     ],
-    hint="First throw out what is not good enough. Then look for the fewest bits, and return a place in the original arrays.",
+    hint="First throw out what is not good enough. Then look for the fewest bits, and return a place in the "
+    "original arrays.",
 )

@@ -12,7 +12,7 @@ def _conv_parameters(in_channels, out_channels, kernel_size, bias):
 conv_parameters = Exercise(
     name="conv_parameters",
     task="Return how many parameters a convolution with a square kernel has, its biases included if `bias` "
-         "is True.",
+    "is True.",
     reference=_conv_parameters,
     cases=[
         Case(2, 3, 1, False, about="one weight for each pair of channels"),
@@ -23,18 +23,30 @@ conv_parameters = Exercise(
     ],
     random=lambda rng: (*map(int, rng.integers(1, 300, 2)), int(rng.integers(1, 8)), bool(rng.integers(2))),
     hints=[
-        Hint("The kernel is a square: it has kernel_size x kernel_size places.",
-             lambda got, want, i, o, k, b: k > 1 and got in (i * o * k, i * o * k + o, i * o * 2 * k,
-                                                             i * o * 2 * k + o)),
-        Hint("Each filter sees all input channels at once, so it has weights for each of them.",
-             lambda got, want, i, o, k, b: i > 1 and got in (o * k * k, o * (k * k + 1))),
-        Hint("There is one bias for each output channel: neither for the whole layer, nor for each input.",
-             lambda got, want, i, o, k, b: got in (i * o * k * k + 1, i * (o * k * k + 1),
-                                                   i * o * (k * k + 1))),
-        Hint("bias says whether this layer has any: the layers of ResNet-50 have none.",
-             lambda got, want, i, o, k, b: not b and got == want + o),
-        Hint("Each output channel adds one more parameter when bias is True.",
-             lambda got, want, i, o, k, b: b and got == want - o),
+        Hint(
+            "The kernel is a square: it has kernel_size x kernel_size places.",
+            lambda got, want, i, o, k, b: (
+                k > 1 and got in (i * o * k, i * o * k + o, i * o * 2 * k, i * o * 2 * k + o)
+            ),
+        ),
+        Hint(
+            "Each filter sees all input channels at once, so it has weights for each of them.",
+            lambda got, want, i, o, k, b: i > 1 and got in (o * k * k, o * (k * k + 1)),
+        ),
+        Hint(
+            "There is one bias for each output channel: neither for the whole layer, nor for each input.",
+            lambda got, want, i, o, k, b: (
+                got in (i * o * k * k + 1, i * (o * k * k + 1), i * o * (k * k + 1))
+            ),
+        ),
+        Hint(
+            "bias says whether this layer has any: the layers of ResNet-50 have none.",
+            lambda got, want, i, o, k, b: not b and got == want + o,
+        ),
+        Hint(
+            "Each output channel adds one more parameter when bias is True.",
+            lambda got, want, i, o, k, b: b and got == want - o,
+        ),
     ],
     hint="Count the weights of one filter; then ask how many filters there are.",
 )
@@ -52,7 +64,7 @@ def _over(got, want, ratio):
 model_size = Exercise(
     name="model_size",
     task="Return the size of a model's parameters in MB (`10**6` bytes) and in MiB (`2**20` bytes), as two "
-         "numbers.",
+    "numbers.",
     reference=_model_size,
     cases=[
         Case(1_000_000, 8, about="a million bytes"),
@@ -64,19 +76,31 @@ model_size = Exercise(
     ],
     random=lambda rng: (int(rng.integers(1, 10**9)), int(rng.choice([1, 2, 3, 4, 6, 8, 16, 32]))),
     hints=[
-        Hint("First MB, then MiB: the smaller unit gives the larger number.",
-             lambda got, want, p, b: got[0] != got[1] and _over(got, want[::-1], 1)),
+        Hint(
+            "First MB, then MiB: the smaller unit gives the larger number.",
+            lambda got, want, p, b: got[0] != got[1] and _over(got, want[::-1], 1),
+        ),
         Hint("A byte has 8 bits.", lambda got, want, p, b: _over(got, want, 8)),
-        Hint("Fewer than 8 bits are part of a byte: divide with /, not with //.",
-             lambda got, want, p, b: b < 8 and (got[0] == 0 or _over(got, want, 8 / b))),
-        Hint("One of the two is 10**6 bytes, the other 2**20.",
-             lambda got, want, p, b: _over(got[:1], got[1:], 1)),
-        Hint("bits is an argument: parameters are not always 16 bits wide.",
-             lambda got, want, p, b: b != 16 and _over(got, want, 16 / b)),
-        Hint("Whole megabytes are too coarse: keep what is behind the point.",
-             lambda got, want, p, b: all(g == int(g) and abs(g - w) <= 1 for g, w in zip(got, want))),
-        Hint("2**20 is 1024 x 1024; neither unit mixes 1000 and 1024.",
-             lambda got, want, p, b: any(np.isclose(g, p * b / 8 / 1024000) for g in got)),
+        Hint(
+            "Fewer than 8 bits are part of a byte: divide with /, not with //.",
+            lambda got, want, p, b: b < 8 and (got[0] == 0 or _over(got, want, 8 / b)),
+        ),
+        Hint(
+            "One of the two is 10**6 bytes, the other 2**20.",
+            lambda got, want, p, b: _over(got[:1], got[1:], 1),
+        ),
+        Hint(
+            "bits is an argument: parameters are not always 16 bits wide.",
+            lambda got, want, p, b: b != 16 and _over(got, want, 16 / b),
+        ),
+        Hint(
+            "Whole megabytes are too coarse: keep what is behind the point.",
+            lambda got, want, p, b: all(g == int(g) and abs(g - w) <= 1 for g, w in zip(got, want)),
+        ),
+        Hint(
+            "2**20 is 1024 x 1024; neither unit mixes 1000 and 1024.",
+            lambda got, want, p, b: any(np.isclose(g, p * b / 8 / 1024000) for g in got),
+        ),
     ],
     hint="Bits to bytes, then bytes to each of the two units.",
     tolerance=1e-9,
@@ -93,7 +117,7 @@ def _weight_file_bytes(sizes):
 weight_file_bytes = Exercise(
     name="weight_file_bytes",
     task="Return the bytes of a `weight.bin` that holds arrays of these `sizes`: a header of 64, then for "
-         "each array a record of 64 and its data; record and data each start at a multiple of 64.",
+    "each array a record of 64 and its data; record and data each start at a multiple of 64.",
     reference=_weight_file_bytes,
     cases=[
         Case([64, 64], about="two arrays that fill their places"),
@@ -105,16 +129,24 @@ weight_file_bytes = Exercise(
     ],
     random=lambda rng: ([int(n) for n in rng.integers(1, 5000, int(rng.integers(1, 8)))],),
     hints=[
-        Hint("The last array is not filled up: the file ends with its last byte.",
-             lambda got, want, sizes: got == -(-want // 64) * 64),
+        Hint(
+            "The last array is not filled up: the file ends with its last byte.",
+            lambda got, want, sizes: got == -(-want // 64) * 64,
+        ),
         Hint("The file itself begins with a header of 64 bytes.", lambda got, want, sizes: got == want - 64),
-        Hint("Each array has a record of 64 bytes in front of its data.",
-             lambda got, want, sizes: got <= want - 64 * len(sizes) and got != sum(sizes)),
+        Hint(
+            "Each array has a record of 64 bytes in front of its data.",
+            lambda got, want, sizes: got <= want - 64 * len(sizes) and got != sum(sizes),
+        ),
         Hint("That is the data alone. What else is in the file?", lambda got, want, sizes: got == sum(sizes)),
-        Hint("What follows an array starts at a multiple of 64, so there may be a gap.",
-             lambda got, want, sizes: got == 64 + 64 * len(sizes) + sum(sizes)),
-        Hint("An array that already ends at a multiple of 64 needs no filling.",
-             lambda got, want, sizes: got > want and (got - want) % 64 == 0),
+        Hint(
+            "What follows an array starts at a multiple of 64, so there may be a gap.",
+            lambda got, want, sizes: got == 64 + 64 * len(sizes) + sum(sizes),
+        ),
+        Hint(
+            "An array that already ends at a multiple of 64 needs no filling.",
+            lambda got, want, sizes: got > want and (got - want) % 64 == 0,
+        ),
     ],
     hint="Walk through the file with a position: where does the next record start, and where does it end?",
 )

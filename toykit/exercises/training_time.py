@@ -10,13 +10,22 @@ def _pruning_config(target, begin, end, every, skip):
 
 
 def _config(target, steps, skip):
-    return {"global_config": {"target_sparsity": target, "scheduler": {"update_steps": steps}},
-            "module_name_configs": dict.fromkeys(skip)}
+    return {
+        "global_config": {"target_sparsity": target, "scheduler": {"update_steps": steps}},
+        "module_name_configs": dict.fromkeys(skip),
+    }
 
 
 # What MagnitudePrunerConfig of coremltools 9 fills in where nothing is said.
-DEFAULTS = {"target_sparsity": 0.5, "initial_sparsity": 0.0, "granularity": "per_scalar", "block_size": 1,
-            "n_m_ratio": None, "dim": 1, "param_name": "weight"}
+DEFAULTS = {
+    "target_sparsity": 0.5,
+    "initial_sparsity": 0.0,
+    "granularity": "per_scalar",
+    "block_size": 1,
+    "n_m_ratio": None,
+    "dim": 1,
+    "param_name": "weight",
+}
 POWER = 3
 
 
@@ -27,8 +36,11 @@ def _filled_in(config):
     if steps.ndim != 1 or (steps != steps.astype(int)).any():
         raise ValueError("update_steps are whole numbers")
     filled = {"power": POWER} | scheduler | {"update_steps": steps.astype(int).tolist()}
-    return ({"module_type_configs": {}, "module_name_configs": {}} | config
-            | {"global_config": DEFAULTS | config["global_config"] | {"scheduler": filled}})
+    return (
+        {"module_type_configs": {}, "module_name_configs": {}}
+        | config
+        | {"global_config": DEFAULTS | config["global_config"] | {"scheduler": filled}}
+    )
 
 
 def _random_config_case(rng):
@@ -45,7 +57,7 @@ def _steps(config):
 pruning_config = Exercise(
     name="pruning_config",
     task="Return the dictionary for `MagnitudePrunerConfig.from_dict`: sparsity `target`, masks moved "
-         "`every` so many steps from `begin` to `end`, both included, and `None` for each layer in `skip`.",
+    "`every` so many steps from `begin` to `end`, both included, and `None` for each layer in `skip`.",
     reference=_pruning_config,
     cases=[
         Case(0.75, 0, 120, 10, ("conv1",), about="the chapter's own: steps 0, 10, ..., 120"),
@@ -55,24 +67,44 @@ pruning_config = Exercise(
     random=_random_config_case,
     normal=_filled_in,
     hints=[
-        Hint("The layers to leave alone come by name: \"module_name_configs\", with None for each.",
-             lambda got, want, target, begin, end, every, skip:
-             got.get("module_name_configs") != want["module_name_configs"], anything=True),
-        Hint("target_sparsity is a share between 0 and 1, and already is one.",
-             lambda got, want, target, begin, end, every, skip:
-             got["global_config"]["target_sparsity"] != target, anything=True),
-        Hint("The steps belong to a scheduler: {\"scheduler\": {\"update_steps\": [...]}}.",
-             lambda got, want, target, begin, end, every, skip:
-             "update_steps" not in got["global_config"].get("scheduler", {}), anything=True),
-        Hint("The sparsity reaches its target at the last entry of update_steps, and range leaves its end "
-             "out: the schedule is over one entry too early.",
-             lambda got, want, target, begin, end, every, skip:
-             _steps(got) == list(range(begin, end, every)), anything=True),
-        Hint("The first entry is the step at which pruning begins.",
-             lambda got, want, target, begin, end, every, skip: _steps(got)[0] != begin, anything=True),
-        Hint("The mask moves at the steps that are listed and at no other; between two of them lie as many "
-             "steps as every says.",
-             lambda got, want, target, begin, end, every, skip: _steps(got) != _steps(want), anything=True),
+        Hint(
+            'The layers to leave alone come by name: "module_name_configs", with None for each.',
+            lambda got, want, target, begin, end, every, skip: (
+                got.get("module_name_configs") != want["module_name_configs"]
+            ),
+            anything=True,
+        ),
+        Hint(
+            "target_sparsity is a share between 0 and 1, and already is one.",
+            lambda got, want, target, begin, end, every, skip: (
+                got["global_config"]["target_sparsity"] != target
+            ),
+            anything=True,
+        ),
+        Hint(
+            'The steps belong to a scheduler: {"scheduler": {"update_steps": [...]}}.',
+            lambda got, want, target, begin, end, every, skip: (
+                "update_steps" not in got["global_config"].get("scheduler", {})
+            ),
+            anything=True,
+        ),
+        Hint(
+            "The sparsity reaches its target at the last entry of update_steps, and range leaves its end "
+            "out: the schedule is over one entry too early.",
+            lambda got, want, target, begin, end, every, skip: _steps(got) == list(range(begin, end, every)),
+            anything=True,
+        ),
+        Hint(
+            "The first entry is the step at which pruning begins.",
+            lambda got, want, target, begin, end, every, skip: _steps(got)[0] != begin,
+            anything=True,
+        ),
+        Hint(
+            "The mask moves at the steps that are listed and at no other; between two of them lie as many "
+            "steps as every says.",
+            lambda got, want, target, begin, end, every, skip: _steps(got) != _steps(want),
+            anything=True,
+        ),
     ],
     hint="Three parts: target_sparsity and scheduler in global_config, the names in module_name_configs.",
 )
@@ -95,8 +127,8 @@ def _random_held_case(rng):
 held_sparsity = Exercise(
     name="held_sparsity",
     task="Return the sparsity after a step: 0 before the first listed step, the cubic climb from `initial` "
-         "to `target` over the entries of the list, and between two entries what the earlier one left. A "
-         "list of one entry goes to `target` at once.",
+    "to `target` over the entries of the list, and between two entries what the earlier one left. A "
+    "list of one entry goes to `target` at once.",
     reference=_held_sparsity,
     cases=[
         Case(10, [0, 10, 20], 0.0, 0.8, about="at the middle entry of three"),
@@ -110,25 +142,42 @@ held_sparsity = Exercise(
     random=_random_held_case,
     tolerance=1e-9,
     hints=[
-        Hint("Before the first entry nothing is pruned, not even the initial share.",
-             lambda got, want, step, steps, initial, target: step < steps[0]),
-        Hint("Between two entries the mask stays as it is: use the last entry that is not after the step.",
-             lambda got, want, step, steps, initial, target:
-             step not in steps and np.isclose(got, _at(steps, step, initial, target))),
-        Hint("The curve counts entries of the list, not steps: the middle entry is the middle of the curve "
-             "wherever it lies.",
-             lambda got, want, step, steps, initial, target:
-             np.isclose(got, _at(steps, max(s for s in steps if s <= step), initial, target))),
-        Hint("The last entry is number n - 1, and there the target has to be reached.",
-             lambda got, want, step, steps, initial, target: np.isclose(got, _counted(
-                 sum(s <= step for s in steps) - 1, len(steps), initial, target))
-             or np.isclose(got, _counted(sum(s <= step for s in steps), len(steps), initial, target))),
-        Hint("The climb starts from initial, not from zero.",
-             lambda got, want, step, steps, initial, target:
-             initial and np.isclose(got, _held_sparsity(step, steps, 0.0, target))),
-        Hint("That is a straight line; the part that is missing falls with the third power.",
-             lambda got, want, step, steps, initial, target: np.isclose(
-                 got, initial + (target - initial) * (sum(s <= step for s in steps) - 1) / (len(steps) - 1))),
+        Hint(
+            "Before the first entry nothing is pruned, not even the initial share.",
+            lambda got, want, step, steps, initial, target: step < steps[0],
+        ),
+        Hint(
+            "Between two entries the mask stays as it is: use the last entry that is not after the step.",
+            lambda got, want, step, steps, initial, target: (
+                step not in steps and np.isclose(got, _at(steps, step, initial, target))
+            ),
+        ),
+        Hint(
+            "The curve counts entries of the list, not steps: the middle entry is the middle of the curve "
+            "wherever it lies.",
+            lambda got, want, step, steps, initial, target: np.isclose(
+                got, _at(steps, max(s for s in steps if s <= step), initial, target)
+            ),
+        ),
+        Hint(
+            "The last entry is number n - 1, and there the target has to be reached.",
+            lambda got, want, step, steps, initial, target: (
+                np.isclose(got, _counted(sum(s <= step for s in steps) - 1, len(steps), initial, target))
+                or np.isclose(got, _counted(sum(s <= step for s in steps), len(steps), initial, target))
+            ),
+        ),
+        Hint(
+            "The climb starts from initial, not from zero.",
+            lambda got, want, step, steps, initial, target: (
+                initial and np.isclose(got, _held_sparsity(step, steps, 0.0, target))
+            ),
+        ),
+        Hint(
+            "That is a straight line; the part that is missing falls with the third power.",
+            lambda got, want, step, steps, initial, target: np.isclose(
+                got, initial + (target - initial) * (sum(s <= step for s in steps) - 1) / (len(steps) - 1)
+            ),
+        ),
     ],
     hint="Find how many entries are not after the step; that number, from 0 to 1, is how far the climb is.",
 )
@@ -158,7 +207,7 @@ def _random_range_case(rng):
 range_to_codes = Exercise(
     name="range_to_codes",
     task="Return the scale and the zero point with which the codes 0 to 255 cover what was seen, from `low` "
-         "to `high`, widened so that zero is inside.",
+    "to `high`, widened so that zero is inside.",
     reference=_range_to_codes,
     cases=[
         Case(0.0, 2.55, about="nothing negative: zero is the first code"),
@@ -170,28 +219,46 @@ range_to_codes = Exercise(
     random=_random_range_case,
     tolerance=1e-9,
     hints=[
-        Hint("Widen the range so that it holds zero: padding, ReLU and masked weights need it exactly.",
-             lambda got, want, low, high: (low > 0 or high < 0) and np.isclose(got[0], (high - low) / 255),
-             anything=True),
-        Hint("256 codes have 255 steps between them.",
-             lambda got, want, low, high: np.isclose(got[0], want[0] * 255 / 256), anything=True),
-        Hint("Scale first, then the zero point.",
-             lambda got, want, low, high: np.isclose(got[0], want[1]) and np.isclose(got[1], want[0])),
-        Hint("That is the symmetric scheme: it spends as many codes on the side that was not seen.",
-             lambda got, want, low, high: np.isclose(got[0], max(-low, high) / 127.5), anything=True),
-        Hint("The zero point is a code from 0 to 255: how many steps zero lies above the lowest value.",
-             lambda got, want, low, high: np.isclose(got[0], want[0]) and got[1] < 0, anything=True),
-        Hint("The zero point is a whole number, the nearest one.",
-             lambda got, want, low, high: np.isclose(got[0], want[0]) and abs(got[1] - want[1]) <= 1,
-             anything=True),
+        Hint(
+            "Widen the range so that it holds zero: padding, ReLU and masked weights need it exactly.",
+            lambda got, want, low, high: (low > 0 or high < 0) and np.isclose(got[0], (high - low) / 255),
+            anything=True,
+        ),
+        Hint(
+            "256 codes have 255 steps between them.",
+            lambda got, want, low, high: np.isclose(got[0], want[0] * 255 / 256),
+            anything=True,
+        ),
+        Hint(
+            "Scale first, then the zero point.",
+            lambda got, want, low, high: np.isclose(got[0], want[1]) and np.isclose(got[1], want[0]),
+        ),
+        Hint(
+            "That is the symmetric scheme: it spends as many codes on the side that was not seen.",
+            lambda got, want, low, high: np.isclose(got[0], max(-low, high) / 127.5),
+            anything=True,
+        ),
+        Hint(
+            "The zero point is a code from 0 to 255: how many steps zero lies above the lowest value.",
+            lambda got, want, low, high: np.isclose(got[0], want[0]) and got[1] < 0,
+            anything=True,
+        ),
+        Hint(
+            "The zero point is a whole number, the nearest one.",
+            lambda got, want, low, high: np.isclose(got[0], want[0]) and abs(got[1] - want[1]) <= 1,
+            anything=True,
+        ),
     ],
     hint="The width of the range over 255 is the scale; the lowest value, over the scale, gives the zero "
-         "point.",
+    "point.",
 )
 
 _TECHNIQUES = (("sparse",), ("linear",), ("palette",), ("sparse", "linear"), ("sparse", "palette"))
-_GRANULARITIES = {"sparse": ("per_tensor",), "linear": ("per_tensor", "per_channel", "per_block"),
-                  "palette": ("per_tensor", "per_grouped_channel")}
+_GRANULARITIES = {
+    "sparse": ("per_tensor",),
+    "linear": ("per_tensor", "per_channel", "per_block"),
+    "palette": ("per_tensor", "per_grouped_channel"),
+}
 _BITS = {"sparse": (16,), "linear": (8, 4), "palette": (1, 2, 3, 4, 6, 8)}
 
 
@@ -206,14 +273,18 @@ def _minimum_target(techniques, bits, granularity, activation_bits):
 def _random_target_case(rng):
     techniques = _TECHNIQUES[rng.integers(len(_TECHNIQUES))]
     kind = techniques[-1]
-    return (tuple(map(str, rng.permutation(techniques))), int(rng.choice(_BITS[kind])), str(rng.choice(_GRANULARITIES[kind])),
-            int(rng.choice([8, 16])))
+    return (
+        tuple(map(str, rng.permutation(techniques))),
+        int(rng.choice(_BITS[kind])),
+        str(rng.choice(_GRANULARITIES[kind])),
+        int(rng.choice([8, 16])),
+    )
 
 
 minimum_target = Exercise(
     name="minimum_target",
     task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed. The "
-         "techniques may be named in any order.",
+    "techniques may be named in any order.",
     reference=_minimum_target,
     cases=[
         Case(("sparse",), 16, "per_tensor", 16, about="a mask and float16 values"),
@@ -232,20 +303,34 @@ minimum_target = Exercise(
     ],
     random=_random_target_case,
     hints=[
-        Hint("Two techniques on one weight are a joint form, which is of iOS 18.",
-             lambda got, want, techniques, *rest: len(techniques) > 1),
-        Hint("Blocks and groups are of iOS 18, whatever the bits.",
-             lambda got, want, techniques, bits, granularity, activation:
-             granularity in ("per_block", "per_grouped_channel")),
-        Hint("A palette of 4 bits is of iOS 16; it is the linear codes of 4 bits that came with iOS 18.",
-             lambda got, want, techniques, bits, *rest: techniques == ("palette",) and bits == 4),
-        Hint("The later of two conditions decides: W4A8 needs quantized activations and int4.",
-             lambda got, want, techniques, bits, granularity, activation: got == 17 and want == 18),
-        Hint("Linear codes of 4 bits and palettes of 3 bits came with iOS 18.",
-             lambda got, want, techniques, bits, *rest:
-             (techniques, bits) in ((("linear",), 4), (("palette",), 3))),
-        Hint("Quantized activations need an operator that came with iOS 17.",
-             lambda got, want, techniques, bits, granularity, activation: activation == 8 and got == 16),
+        Hint(
+            "Two techniques on one weight are a joint form, which is of iOS 18.",
+            lambda got, want, techniques, *rest: len(techniques) > 1,
+        ),
+        Hint(
+            "Blocks and groups are of iOS 18, whatever the bits.",
+            lambda got, want, techniques, bits, granularity, activation: (
+                granularity in ("per_block", "per_grouped_channel")
+            ),
+        ),
+        Hint(
+            "A palette of 4 bits is of iOS 16; it is the linear codes of 4 bits that came with iOS 18.",
+            lambda got, want, techniques, bits, *rest: techniques == ("palette",) and bits == 4,
+        ),
+        Hint(
+            "The later of two conditions decides: W4A8 needs quantized activations and int4.",
+            lambda got, want, techniques, bits, granularity, activation: got == 17 and want == 18,
+        ),
+        Hint(
+            "Linear codes of 4 bits and palettes of 3 bits came with iOS 18.",
+            lambda got, want, techniques, bits, *rest: (
+                (techniques, bits) in ((("linear",), 4), (("palette",), 3))
+            ),
+        ),
+        Hint(
+            "Quantized activations need an operator that came with iOS 17.",
+            lambda got, want, techniques, bits, granularity, activation: activation == 8 and got == 16,
+        ),
     ],
     hint="Begin with what needs 18, then ask about the activations; what is left is 16.",
 )

@@ -143,7 +143,9 @@ class Int8Int8:
             )
         self.shape = compressed.shape[0], compressed.size // compressed.shape[0]
         if (n := self.shape[1]) > 2**17:  # 2**17 products of 2**7 x 2**7 are 2**31
-            raise ValueError(f"compressed has rows of {n} weights, which can overflow a sum of 32 bits; at most {2**17} fit")
+            raise ValueError(
+                f"compressed has rows of {n} weights, which can overflow a sum of 32 bits; at most {2**17} fit"
+            )
         self.nbytes = self._rows.nbytes
 
     def __call__(self, x):
@@ -242,7 +244,9 @@ def random_weights(kind, shape, seed=0):
     shape = check_shape("shape", shape, least=2, most=2)
     bits = int(found["codes"] or found["table"] or 8)
     if shape[1] * bits % 8:
-        raise ValueError(f"shape must have rows of a whole number of bytes; {shape[1]} x {bits} bits are none")
+        raise ValueError(
+            f"shape must have rows of a whole number of bytes; {shape[1]} x {bits} bits are none"
+        )
     rng = np.random.default_rng(check_int("seed", seed, SEEDS))
     size = shape[0] * shape[1]
     if found["zero"]:

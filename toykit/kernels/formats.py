@@ -36,7 +36,8 @@ def stored_rows(compressed):
     if compressed.bits not in allowed:
         raise ValueError(
             f"compressed has codes of {compressed.bits} bits; just-in-time products read codes of "
-            f"{', '.join(map(str, allowed))} bits in a {type(compressed).__name__}. AheadOfTime takes any width."
+            f"{', '.join(map(str, allowed))} bits in a {type(compressed).__name__}. AheadOfTime takes any "
+            "width."
         )
     return Int8Rows(compressed) if compressed.bits == 8 else TableRows(compressed)
 
@@ -122,7 +123,8 @@ class SparseRows(_Rows):
     def __init__(self, sparse):
         if sparse.dtype != np.float16:
             raise ValueError(
-                f"compressed holds {sparse.dtype}; just-in-time products read sparse weights in float16, as Core "
+                f"compressed holds {sparse.dtype}; just-in-time products read sparse weights in float16, "
+                "as Core "
                 "ML stores them. Prune weights.astype(np.float16)."
             )
         rows = sparse.shape[0]
@@ -130,7 +132,9 @@ class SparseRows(_Rows):
         self.values = sparse.values.view(np.uint16)
         kept = sparse.kept.reshape(rows, -1).sum(1)
         if kept.sum() != sparse.values.size:
-            raise ValueError(f"compressed holds {sparse.values.size} values, and its mask keeps {kept.sum()} weights")
+            raise ValueError(
+                f"compressed holds {sparse.values.size} values, and its mask keeps {kept.sum()} weights"
+            )
         self.firsts = np.cumsum(kept) - kept
         self.arrays = self.values, self.mask, self.firsts
 
@@ -205,6 +209,7 @@ def _palette_tables(palettized):
         return tables
     if palettized.scale.shape[0] != palettized.shape[0]:
         raise ValueError(
-            f"compressed has scales of shape {palettized.scale.shape}; just-in-time products read scales of rows"
+            f"compressed has scales of shape {palettized.scale.shape}; just-in-time products read scales "
+            "of rows"
         )
     return np.repeat(tables, palettized.shape[0] // groups, axis=0) * palettized.scale.reshape(-1, 1)

@@ -67,8 +67,10 @@ def _int8_product(signed):
             four_rows(
                 (codes[i], codes[i1], codes[i2], codes[i3]),
                 (zero[i : i + 1], zero[i1 : i1 + 1], zero[i2 : i2 + 1], zero[i3 : i3 + 1]),
-                x, sums, count,
-            )  # fmt: skip
+                x,
+                sums,
+                count,
+            )
             y[i], y[i1] = sums[0] * scale[i], sums[1] * scale[i1]
             y[i2], y[i3] = sums[2] * scale[i2], sums[3] * scale[i3]
 

@@ -186,9 +186,9 @@ def _least_squares(problem, chosen, starts, steps=60):
         numbers, damping = np.array(numbers), 1e-2
         error = residuals(numbers)
         for _ in range(steps):
-            slopes = np.stack([
-                (residuals(numbers + 1e-5 * step) - error) / 1e-5 for step in np.eye(len(numbers))
-            ], axis=1)
+            slopes = np.stack(
+                [(residuals(numbers + 1e-5 * step) - error) / 1e-5 for step in np.eye(len(numbers))], axis=1
+            )
             pull = slopes.T @ slopes + damping * np.eye(len(numbers))
             step = -np.linalg.solve(pull, slopes.T @ error)
             candidate = numbers + np.clip(step, -1, 1)

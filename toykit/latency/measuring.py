@@ -135,7 +135,9 @@ def bandwidth(nbytes=None, rounds=7, threads=1):
         nbytes = min(max(2 * machine().last_cache, 2**28), 2**31, (available_memory() or 2**32) // 4)
     nbytes = check_int("nbytes", nbytes, range(1, 2**63))
     if not enough_memory(nbytes):
-        raise ValueError(f"nbytes must fit into memory, of which {available_memory():,} bytes are free; got {nbytes:,}")
+        raise ValueError(
+            f"nbytes must fit into memory, of which {available_memory():,} bytes are free; got {nbytes:,}"
+        )
     array = np.ones(max(1, nbytes // 4), np.float32)
     # NumPy adds float32 in pairs of partial sums, which uses vectors; a dot product does so as well,
     # and which one keeps up with memory depends on the processor.

@@ -109,9 +109,14 @@ def mobilenet_v2_layers():
     size, channels_in, number = 112, 32, 0
     # Expansion, output channels, blocks, stride of the first block.
     for widen, channels, blocks, stride in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
         (6, 320, 1, 1),
-    ):  # fmt: skip
+    ):
         for block in range(blocks):
             size_in, wide, name = size, widen * channels_in, f"block{number}"
             if block == 0:

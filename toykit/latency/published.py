@@ -54,12 +54,14 @@ def read_published(path, model=None, device=None, source=None):
     with open(check_path("path", path), newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if not {"source", "model", "device", "config", "technique", "latency_ms"} <= row.keys():
-                raise ValueError(f"path must be of a table of latencies; the one at {path} has the columns {list(row)}")
+                raise ValueError(
+                    f"path must be of a table of latencies; the one at {path} has the columns {list(row)}"
+                )
             if not row["latency_ms"] or any(value not in (None, row[key]) for key, value in wanted.items()):
                 continue
             kept = {key: row[key] for key in ("source", "model", "device", "config", "technique")}
-            format, when = read_config(row["config"])
-            rows.append(Published(**kept, format=format, when=when, seconds=float(row["latency_ms"]) / 1e3))
+            stored, when = read_config(row["config"])
+            rows.append(Published(**kept, format=stored, when=when, seconds=float(row["latency_ms"]) / 1e3))
     if not rows:
         raise ValueError(f"no row of {path} with a latency matches {wanted}")
     return tuple(rows)

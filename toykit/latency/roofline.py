@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compressed import check_choice, check_each, check_flag, check_int, check_type, shown
-from .shapes import Chip, Format, Layer  # noqa: F401 - the examples make a Chip and a Layer
+from .shapes import Chip, Format, Layer
 
 WHEN = ("ahead_of_time", "just_in_time", "int8_int8")
 
@@ -57,7 +57,7 @@ class Timing:
         return f"Timing(modelled {1e3 * self.total:.3g} ms, {len(self.names)} layers bound: {most})"
 
 
-def timing(layers, chip, format=Format(), when="just_in_time", batch=1):
+def timing(layers, chip, format=Format(), when="just_in_time", batch=1):  # noqa: B008
     """Model how long a network takes.
 
     Parameters
@@ -131,7 +131,7 @@ def _terms(layers, chip, formats, when, batch, stored, dense):
     return operations / rate, moved / chip.bandwidth, tables
 
 
-def intensity(layer, format=Format(), batch=1, activations=True):
+def intensity(layer, format=Format(), batch=1, activations=True):  # noqa: B008 - it is frozen
     """Operations for each byte that is moved; above a chip's `ridge`, computing is the bottleneck.
 
     Parameters

@@ -46,7 +46,9 @@ def format_of(setting):
     if "palettize" in steps:
         palette = steps["palettize"]
         if palette["mode"] == "unique" or palette["lut"] is not None or palette["cluster_dim"] > 1:
-            raise ValueError(f"setting must give the bits of one weight, for a table of single weights; got {setting!r}")
+            raise ValueError(
+                f"setting must give the bits of one weight, for a table of single weights; got {setting!r}"
+            )
         return Format(palette["bits"], table=True, group_size=palette["group_size"], **kept)
     if "quantize" in steps:
         codes = steps["quantize"]
@@ -58,7 +60,9 @@ def format_of(setting):
 def _sparsity(pruned):
     """The share of zeros that pruning asks for."""
     if pruned["threshold"] is not None:
-        raise ValueError("setting must say how many weights are zeroed, by sparsity or n_m; a threshold does not")
+        raise ValueError(
+            "setting must say how many weights are zeroed, by sparsity or n_m; a threshold does not"
+        )
     if pruned["n_m"] is not None:
         n, m = pruned["n_m"]
         return n / m

@@ -140,7 +140,9 @@ class Chip:
             check_number(name, getattr(self, name), above=0)
         for name in ("table_cost", "overhead"):
             check_number(name, getattr(self, name), least=0)
-        check_fraction("zero_skipping", self.zero_skipping, "the share of multiplications by zero that it saves")
+        check_fraction(
+            "zero_skipping", self.zero_skipping, "the share of multiplications by zero that it saves"
+        )
         check_flag("activations_in_memory", self.activations_in_memory)
 
     @property

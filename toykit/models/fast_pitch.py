@@ -177,7 +177,9 @@ def with_weights(weights):
     own, checked = model.state_dict(), {}
     for name, values in weights.items():
         if not isinstance(name, str) or name not in own:
-            raise ValueError(f"weights names {shown(name)}, which CREPE has not; its tensors are {', '.join(own)}")
+            raise ValueError(
+                f"weights names {shown(name)}, which CREPE has not; its tensors are {', '.join(own)}"
+            )
         values = as_array(f"weights[{name!r}]", values)
         if values.shape != tuple(own[name].shape) or values.dtype.kind not in "fiub":
             raise ValueError(

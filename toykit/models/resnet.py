@@ -97,7 +97,9 @@ def resnet50(seed=0, classes=1000, device=None):
     try:
         device = torch.device("cpu" if device is None else device)
     except Exception as problem:  # RuntimeError, TypeError or OverflowError, after what it was given
-        raise ValueError(f"device must be one of torch's, such as 'cpu' or 'meta'; got {shown(device)}") from problem
+        raise ValueError(
+            f"device must be one of torch's, such as 'cpu' or 'meta'; got {shown(device)}"
+        ) from problem
     seed = check_int("seed", seed, SEEDS)
     with torch.random.fork_rng(devices=[]), device:
         model = ResNet50(classes).eval()

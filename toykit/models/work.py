@@ -56,5 +56,7 @@ def layers(module, input_shape):
         with torch.no_grad():
             shapes(torch.empty(input_shape, device="meta"))
     except Exception as problem:  # whatever the module raises on an input that is not for it
-        raise ValueError(f"the module does not take an input of input_shape {input_shape}: {problem}") from problem
+        raise ValueError(
+            f"the module does not take an input of input_shape {input_shape}: {problem}"
+        ) from problem
     return found

@@ -196,7 +196,9 @@ def apply(weights, setting, only=None):
 
 def is_recipe(setting):
     """Whether there is a setting for each layer."""
-    return isinstance(setting, dict) and bool(setting) and all(isinstance(one, dict) for one in setting.values())
+    return (
+        isinstance(setting, dict) and bool(setting) and all(isinstance(one, dict) for one in setting.values())
+    )
 
 
 def tensors(weights):
@@ -209,7 +211,9 @@ def tensors(weights):
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(weights, torch.nn.Module):
-        weights = {name: tensor for name, tensor in weights.state_dict().items() if tensor.is_floating_point()}
+        weights = {
+            name: tensor for name, tensor in weights.state_dict().items() if tensor.is_floating_point()
+        }
     if not isinstance(weights, dict):
         raise TypeError(f"weights must be a torch module or a dict of arrays; got {type(weights).__name__}")
     if not weights:

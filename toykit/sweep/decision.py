@@ -72,9 +72,12 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
     for row in rows:
         for column in ("label", prefer, *at_most, *at_least):
             number = row.get(column)
-            if number is None or (column != "label" and not (isinstance(number, numbers.Real) and number == number)):
+            if number is None or (
+                column != "label" and not (isinstance(number, numbers.Real) and number == number)
+            ):
                 raise ValueError(
-                    f"every candidate in rows needs {column!r}; {shown(row.get('label', row))} has {shown(number)}"
+                    f"every candidate in rows needs {column!r}; {shown(row.get('label', row))} has "
+                    f"{shown(number)}"
                 )
     reasons = [_against(row, at_most, at_least) for row in rows]
     within = [number for number, against in enumerate(reasons) if not against]
@@ -85,15 +88,19 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
         if number == best:
             verdict = "chosen"
         elif not against:
-            verdict = f"within the limits, but {prefer} is {_short(row[prefer])}, not {_short(rows[best][prefer])}"
+            verdict = (
+                f"within the limits, but {prefer} is {_short(row[prefer])}, not {_short(rows[best][prefer])}"
+            )
         judged.append({**row, "verdict": verdict})
     return Decision(None if best is None else rows[best], judged)
 
 
 def _limits(name, limits):
     limits = {} if limits is None else check_type(name, limits, dict, "a dict of limits by column")
-    return {check_type(f"a column in {name}", column, str, "a text"): check_number(f"{name}[{column!r}]", limit)
-            for column, limit in limits.items()}  # fmt: skip
+    return {
+        check_type(f"a column in {name}", column, str, "a text"): check_number(f"{name}[{column!r}]", limit)
+        for column, limit in limits.items()
+    }
 
 
 def _against(row, at_most, at_least):

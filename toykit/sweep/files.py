@@ -37,7 +37,8 @@ def write(path, rows, settings, columns=()):
     rows, settings = check_each("rows", rows, dict, "dicts"), check_each("settings", settings, dict, "dicts")
     if not rows or len(rows) != len(settings):
         raise ValueError(
-            f"there must be a setting in settings for every one of rows, and rows at all; got {len(settings)}, {len(rows)}"
+            "there must be a setting in settings for every one of rows, and rows at all; "
+            f"got {len(settings)}, {len(rows)}"
         )
     options = {name for setting in settings for name in setting}
     measured = [
@@ -46,7 +47,9 @@ def write(path, rows, settings, columns=()):
     for row in rows:
         for name in (*columns, "label", *measured):
             if name not in row:
-                raise ValueError(f"every one of rows needs a column {name!r}; one has {', '.join(map(str, row))}")
+                raise ValueError(
+                    f"every one of rows needs a column {name!r}; one has {', '.join(map(str, row))}"
+                )
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..compressed import check_each, check_flag, check_int, check_names, check_path, check_type
 from ..options import read_setting
-from .cells import is_recipe, apply, label, layers, tensors
+from .cells import apply, is_recipe, label, layers, tensors
 from .rows import Rows
 
 

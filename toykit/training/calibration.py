@@ -94,14 +94,18 @@ def correct_biases(model, original, samples):
     parts = dict(model.named_modules())
     for name, before in names.items():
         if not isinstance(parts.get(name), LAYERS) or parts[name].weight.shape != before.weight.shape:
-            raise ValueError(f"model must be original after compression; it has no layer {name!r} of its shape")
+            raise ValueError(
+                f"model must be original after compression; it has no layer {name!r} of its shape"
+            )
     biases = {name: None if parts[name].bias is None else parts[name].bias.clone() for name in names}
     try:
         with evaluating(model, original):
             # In order: what reaches a layer depends on the biases before it.
             for name, before in names.items():
                 layer = parts[name]
-                wanted, found = (_mean_output(*each, samples) for each in ((before, original), (layer, model)))
+                wanted, found = (
+                    _mean_output(*each, samples) for each in ((before, original), (layer, model))
+                )
                 if wanted is None or found is None:
                     continue
                 shift = wanted - found

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from ..compressed import check_int, check_names, check_type, shown
+from ..compressed import check_int, check_names, check_type
 from .hints import is_stored, store
 
 NEVER = 2**62  # no training has that many steps
@@ -251,10 +251,14 @@ def check_tensor(name, value, least=None):
         kind = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a tensor of floating-point numbers; got {kind}")
     if value.is_meta or value.layout != torch.strided:
-        raise TypeError(f"{name} must be a dense tensor in memory; got one of {value.layout} on {value.device}")
+        raise TypeError(
+            f"{name} must be a dense tensor in memory; got one of {value.layout} on {value.device}"
+        )
     if least is not None:
         if value.dim() == 0 or len(value) < least or value.numel() == 0:
-            raise ValueError(f"{name} must hold at least one sample; got a tensor of shape {tuple(value.shape)}")
+            raise ValueError(
+                f"{name} must hold at least one sample; got a tensor of shape {tuple(value.shape)}"
+            )
         if not torch.isfinite(value).all():
             raise ValueError(f"{name} must be finite; one holds NaN or infinity")
     return value
@@ -264,7 +268,7 @@ def check_scope(config):
     """The options that say which layers a method acts on, the same for all methods."""
     if not isinstance(config.skip, str):
         check_names("skip", config.skip)
-    check_int("min_size", config.min_size, range(0, NEVER))
+    check_int("min_size", config.min_size, range(NEVER))
 
 
 def stand_in_of(layer):
@@ -305,8 +309,10 @@ def find_layers(model, skip=(), min_size=0):
     known = dict(model.named_modules())
     for name in skip:
         if name not in known:
-            raise ValueError(f"skip names {name!r}, which the model does not have; it has "
-                             + ", ".join(repr(n) for n, m in known.items() if isinstance(m, LAYERS)))
+            raise ValueError(
+                f"skip names {name!r}, which the model does not have; it has "
+                + ", ".join(repr(n) for n, m in known.items() if isinstance(m, LAYERS))
+            )
     layers = {}
     for name, layer in known.items():
         if not isinstance(layer, LAYERS) or name in skip or layer.weight.numel() < min_size:
@@ -314,7 +320,9 @@ def find_layers(model, skip=(), min_size=0):
         if parametrize.is_parametrized(layer, "weight") or is_stored(layer):
             raise ValueError(f"{name!r} is compressed already: start from the model as it was before")
         if layer.weight.is_meta:
-            raise ValueError(f"{name}.weight of the model is on torch's meta device, which holds shapes and no numbers")
+            raise ValueError(
+                f"{name}.weight of the model is on torch's meta device, which holds shapes and no numbers"
+            )
         if layer.weight.dtype != torch.float32:
             raise TypeError(
                 f"{name}.weight is {layer.weight.dtype}: updates are lost in less than float32. Train "
@@ -323,7 +331,9 @@ def find_layers(model, skip=(), min_size=0):
         layers[name] = layer
     if not layers:
         kinds = ", ".join(kind.__name__ for kind in LAYERS)
-        raise ValueError(f"the model has no layer to compress: none is a {kinds}"
-                         + (f" of at least {min_size} weights" if min_size else "")
-                         + (" outside skip" if skip else ""))
+        raise ValueError(
+            f"the model has no layer to compress: none is a {kinds}"
+            + (f" of at least {min_size} weights" if min_size else "")
+            + (" outside skip" if skip else "")
+        )
     return layers

@@ -17,7 +17,7 @@ import torch
 from .. import palettization
 from ..compressed import check_int
 from ..palettization import BITS
-from .common import NEVER_CALLED, Method, check_scope
+from .common import Method, check_scope
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,10 @@ class GPTQConfig:
 
     def __post_init__(self):
         if (self.bits is None) == (self.sparsity is None):
-            raise ValueError(f"give either bits or sparsity, and None for the other; got "
-                             f"bits={shown(self.bits)}, sparsity={shown(self.sparsity)}")
+            raise ValueError(
+                f"give either bits or sparsity, and None for the other; got "
+                f"bits={shown(self.bits)}, sparsity={shown(self.sparsity)}"
+            )
         if self.bits is not None:
             check_int("bits", self.bits, range(2, 9))
         else:
@@ -114,9 +116,11 @@ class GPTQ(Method):
 
     def check_complete(self):
         if not self.hessians:
-            raise RuntimeError(f"no input of {next(iter(self.layers))!r} was seen, nor of any other layer: run a "
-                               "calibration set through the model, training.calibrate(method, samples). If it "
-                               "ran, it uses the weights without calling the layers: GPTQ cannot compress it")
+            raise RuntimeError(
+                f"no input of {next(iter(self.layers))!r} was seen, nor of any other layer: run a "
+                "calibration set through the model, training.calibrate(method, samples). If it "
+                "ran, it uses the weights without calling the layers: GPTQ cannot compress it"
+            )
         self.leave_out(
             [name for name in self.layers if name not in self.hessians], f"{NEVER_CALLED}; it stays as it is"
         )
@@ -131,18 +135,28 @@ class GPTQ(Method):
         pieces = matrix.split([len(hessian) for hessian in self.hessians[name]], dim=1)
         hessians = [hessian / self.rows[name] for hessian in self.hessians[name]]
         if config.bits is None:
-            kept = torch.cat([
-                prune_columns(piece, hessian, config.sparsity, config.damping)
-                for piece, hessian in zip(pieces, hessians, strict=True)
-            ], dim=1)  # fmt: skip
+            kept = torch.cat(
+                [
+                    prune_columns(piece, hessian, config.sparsity, config.damping)
+                    for piece, hessian in zip(pieces, hessians, strict=True)
+                ],
+                dim=1,
+            )
             kept = (kept * (kept.abs() > SMALLEST)).half().reshape(weight.shape)
             return pruning.prune(kept.numpy(), threshold=0)
         high = 2 ** (config.bits - 1) - 1
         scale = (matrix.abs().amax(1, keepdim=True) / high).half().float().clamp_min(2.0**-24)
-        codes = torch.cat([
-            quantize_columns(piece, hessian, scale, -high, high, config.damping)
-            for piece, hessian in zip(pieces, hessians, strict=True)
-        ], dim=1).reshape(weight.shape).numpy()  # fmt: skip
+        codes = (
+            torch.cat(
+                [
+                    quantize_columns(piece, hessian, scale, -high, high, config.damping)
+                    for piece, hessian in zip(pieces, hessians, strict=True)
+                ],
+                dim=1,
+            )
+            .reshape(weight.shape)
+            .numpy()
+        )
         return Quantized(
             codes=codes if config.bits == 8 else packing.pack(codes, config.bits, signed=True),
             scale=scale.numpy().astype(np.float16).reshape(-1, *[1] * (weight.dim() - 1)),

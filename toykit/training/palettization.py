@@ -34,6 +34,7 @@ from ..compressed import check_int, check_number
 from ..palettization import BITS
 from .common import NEVER, Method, check_scope, check_tensor, stand_in_of, trained_weight
 
+
 def attention(vectors, centroids, temperature):
     """How much each vector of weights belongs to each centroid.
 
@@ -99,7 +100,10 @@ def attention_bytes(weights, bits, cluster_dim=1, rounds=1):
     >>> attention_bytes(1_000_000, bits=4) / 1e6           # 4 MB of weights ask for 64 MB
     64.0
     """
-    weights, rounds = check_int("weights", weights, range(NEVER)), check_int("rounds", rounds, range(1, NEVER))
+    weights, rounds = (
+        check_int("weights", weights, range(NEVER)),
+        check_int("rounds", rounds, range(1, NEVER)),
+    )
     bits, cluster_dim = check_int("bits", bits, BITS), check_int("cluster_dim", cluster_dim, range(1, NEVER))
     return weights // cluster_dim * 2**bits * 4 * rounds
 
@@ -164,8 +168,10 @@ class PalettizationConfig:
         check_scope(self)
         start, end = check_number("start", self.start, above=0), check_number("end", self.end, above=0)
         if end > start:
-            raise ValueError(f"the temperature must fall and stay positive: 0 < end <= start; "
-                             f"got start={self.start}, end={self.end}")
+            raise ValueError(
+                f"the temperature must fall and stay positive: 0 < end <= start; "
+                f"got start={self.start}, end={self.end}"
+            )
 
 
 class SoftPalette(nn.Module):
@@ -237,8 +243,10 @@ class Palettizer(Method):
         layers = super().choose(model)
         layers = {name: layer for name, layer in layers.items() if layer.weight.shape[0] % d == 0}
         if not layers:
-            raise ValueError(f"the model has no layer to compress: none has a number of output channels that "
-                             f"cluster_dim={d} divides")
+            raise ValueError(
+                f"the model has no layer to compress: none has a number of output channels that "
+                f"cluster_dim={d} divides"
+            )
         return layers
 
     def stand_in(self, name, weight):

@@ -72,14 +72,18 @@ class PruningConfig:
         check_fraction("initial", self.initial, "the share of weights that the first helping sets to zero")
         check_scope(self)
         for name in ("begin", "end"):
-            check_int(name, getattr(self, name), range(0, NEVER))
+            check_int(name, getattr(self, name), range(NEVER))
         check_int("every", self.every, range(1, NEVER))
         if self.initial > self.sparsity:
-            raise ValueError(f"initial must not exceed sparsity: from {self.initial} the schedule would "
-                             f"have to come back to {self.sparsity}")
+            raise ValueError(
+                f"initial must not exceed sparsity: from {self.initial} the schedule would "
+                f"have to come back to {self.sparsity}"
+            )
         if self.end < self.begin:
-            raise ValueError(f"end must not come before begin, or the schedule never reaches sparsity "
-                             f"{self.sparsity}; got begin={self.begin}, end={self.end}")
+            raise ValueError(
+                f"end must not come before begin, or the schedule never reaches sparsity "
+                f"{self.sparsity}; got begin={self.begin}, end={self.end}"
+            )
         check_number("power", self.power, above=0)
 
 

@@ -87,7 +87,7 @@ class QuantizationConfig:
             check_int("activations", self.activations, (8,))
         check_choice("ranges", self.ranges, tuple(OBSERVERS))
         check_flag("learned", self.learned), check_flag("calibrate", self.calibrate)
-        check_int("quantize_from", self.quantize_from, range(0, NEVER))
+        check_int("quantize_from", self.quantize_from, range(NEVER))
         check_scope(self)
         for name in ("freeze_ranges_at", "freeze_norms_at"):
             if getattr(self, name) is not None:
@@ -212,7 +212,8 @@ class Quantizer(Method):
     def _check_observed(self):
         if self.inputs and all(quantizer.empty for quantizer in self.inputs.values()):
             raise RuntimeError(
-                f"no input of {next(iter(self.inputs))!r} was observed, nor of any other layer, so ranges are "
+                f"no input of {next(iter(self.inputs))!r} was observed, nor of any other layer, so ranges "
+                "are "
                 "unknown: run the prepared model on some data first, in training mode unless calibrate=True. "
                 "If it ran, it uses the weights without calling the layers, as torch.nn.MultiheadAttention "
                 "does: then take activations=None"

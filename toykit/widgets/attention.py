@@ -97,7 +97,9 @@ def hardening(runs, name="a layer"):
             check_number("temperature", snapshot["temperature"], least=0)
         sizes = {as_array(f"weights in runs[{label!r}]", snapshot["weights"]).size for snapshot in snapshots}
         if len(sizes) > 1:
-            raise ValueError(f"runs[{label!r}] must hold the same weights in each snapshot; got {sorted(sizes)} of them")
+            raise ValueError(
+                f"runs[{label!r}] must hold the same weights in each snapshot; got {sorted(sizes)} of them"
+            )
         if len(snapshots) < 2:
             raise ValueError(f"run {label!r} must have at least two snapshots to watch; got {len(snapshots)}")
         stack = check_weights(np.stack([np.ravel(s["weights"]) for s in snapshots]), "weights")
@@ -111,15 +113,17 @@ def hardening(runs, name="a layer"):
         if len({table.size for table in tables}) > 1:
             raise ValueError(f"runs[{label!r}] must hold as many centroids in each snapshot")
         centroids = np.stack(tables).astype(float)
-        described.append({
-            "name": label,
-            "clusters": centroids.shape[1],
-            "shown": weights[label].shape[1],
-            "first": sum(map(len, positions)),
-            "steps": [int(s["step"]) for s in snapshots],
-            "temperatures": [float(f"{s['temperature']:.4g}") for s in snapshots],
-            "centroids": [[float(f"{c:.4g}") for c in row] for row in centroids],
-        })
+        described.append(
+            {
+                "name": label,
+                "clusters": centroids.shape[1],
+                "shown": weights[label].shape[1],
+                "first": sum(map(len, positions)),
+                "steps": [int(s["step"]) for s in snapshots],
+                "temperatures": [float(f"{s['temperature']:.4g}") for s in snapshots],
+                "centroids": [[float(f"{c:.4g}") for c in row] for row in centroids],
+            }
+        )
         positions.append(np.rint((weights[label] - low) / (high - low) * 65535).astype("<u2").ravel())
     return Hardening(
         label=f"Differentiable k-means on {name}",

@@ -19,8 +19,8 @@ from .._optional import require
 
 require("anywidget", "toykit.widgets needs anywidget to show instruments")
 
-import anywidget
-import traitlets
+import anywidget  # noqa: E402 - after the sentence that says what to install
+import traitlets  # noqa: E402
 
 _JS = Path(__file__).parent / "js"
 
@@ -57,15 +57,24 @@ def table(caption, header, rows, noun="settings"):
     noun : str
         What the rows are.
     """
+
     def row(cells, tags):
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag.split()[0]}>"
-                                for tag, cell in zip(tags, cells, strict=True)) + "</tr>"
+        return (
+            "<tr>"
+            + "".join(
+                f"<{tag}>{html.escape(str(cell))}</{tag.split()[0]}>"
+                for tag, cell in zip(tags, cells, strict=True)
+            )
+            + "</tr>"
+        )
 
     head = row(header, ['th scope="col"'] * len(header))
     body = "\n".join(row(cells, ['th scope="row"'] + ["td"] * (len(cells) - 1)) for cells in rows)
-    return (f"<details><summary>{html.escape(caption)}: {len(rows)} {noun}</summary>\n"
-            f"<table><caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n"
-            f"<tbody>\n{body}\n</tbody></table></details>")
+    return (
+        f"<details><summary>{html.escape(caption)}: {len(rows)} {noun}</summary>\n"
+        f"<table><caption>{html.escape(caption)}</caption>\n<thead>{head}</thead>\n"
+        f"<tbody>\n{body}\n</tbody></table></details>"
+    )
 
 
 class Instrument(anywidget.AnyWidget):
@@ -107,8 +116,10 @@ class Instrument(anywidget.AnyWidget):
     @property
     def state_bytes(self):
         """Size of the widget's own data in a saved page, without the JavaScript it shares."""
-        return sum(len(value) if isinstance(value, bytes) else len(json.dumps(value))
-                   for value in self._data().values())
+        return sum(
+            len(value) if isinstance(value, bytes) else len(json.dumps(value))
+            for value in self._data().values()
+        )
 
     def fallback(self):
         """Return the HTML that stands in for the instrument where JavaScript is off."""
@@ -123,8 +134,12 @@ class Instrument(anywidget.AnyWidget):
 
         # Two outputs: a page shows the widget's, and a browser without JavaScript shows what is
         # inside <noscript>, which any other browser ignores.
-        display({"text/plain": f"{self!r}, without JavaScript",
-                 "text/html": f'<noscript><div class="tk-fallback">{self.fallback()}</div></noscript>'},
-                raw=True)
+        display(
+            {
+                "text/plain": f"{self!r}, without JavaScript",
+                "text/html": f'<noscript><div class="tk-fallback">{self.fallback()}</div></noscript>',
+            },
+            raw=True,
+        )
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)

@@ -29,7 +29,9 @@ class Lloyd(Instrument, js="lloyd"):
     @traitlets.validate("start")
     def _check_start(self, proposal):
         if proposal["value"] not in STARTS:
-            raise traitlets.TraitError(f"start must be one of {', '.join(STARTS)}; got {proposal['value']!r}.")
+            raise traitlets.TraitError(
+                f"start must be one of {', '.join(STARTS)}; got {proposal['value']!r}."
+            )
         return proposal["value"]
 
     @traitlets.validate("step")
@@ -46,10 +48,17 @@ class Lloyd(Instrument, js="lloyd"):
             (
                 start["label"],
                 f"{'' if start['rests'] else 'more than '}{len(start['excess']) - 1}",
-                f"{start['excess'][0]:.1f} %", f"{start['excess'][-1]:.2f} %")
+                f"{start['excess'][0]:.1f} %",
+                f"{start['excess'][-1]:.2f} %",
+            )
             for start in self.starts
         ]
-        header = ["Centroids start", "Steps until they rest", "Error above the least, at first", "in the last step shown"]
+        header = [
+            "Centroids start",
+            "Steps until they rest",
+            "Error above the least, at first",
+            "in the last step shown",
+        ]
         return table(self.label, header, rows)
 
 
@@ -99,7 +108,13 @@ def lloyd(values, k=8, name="a layer", steps=150):
         excess = [round(max(0.0, 100 * (step.cost / best.cost - 1)), 3) for step in history]
         rests = len(history) < steps
         starts.append(
-            {"name": start, "label": label, "first": sum(map(len, positions)), "excess": excess, "rests": rests}
+            {
+                "name": start,
+                "label": label,
+                "first": sum(map(len, positions)),
+                "excess": excess,
+                "rests": rests,
+            }
         )
         positions.append(np.stack([step.centroids for step in history]))
     along = (np.concatenate(positions) - low) / (high - low)

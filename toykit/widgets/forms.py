@@ -60,8 +60,12 @@ class Configurator(Instrument, js="configurator"):
     def fallback(self):
         networks = list(self.before)
         rows = [
-            (form["name"], SYSTEMS[form["since"]].partition(",")[0], form["configurations"],
-             *(f"{form['sizes'][name] / 1e6:.2f}" for name in networks))
+            (
+                form["name"],
+                SYSTEMS[form["since"]].partition(",")[0],
+                form["configurations"],
+                *(f"{form['sizes'][name] / 1e6:.2f}" for name in networks),
+            )
             for form in self.forms
         ]
         columns = ["Form", "From", "Configuration", *(f"{name}, MB" for name in networks)]
@@ -109,7 +113,10 @@ def configurator(rows, networks=("CREPE", "ResNet-50")):
             found[row["network"]][row["technique"], row["options"]] = row
     for name in networks:
         if ("none", "{}") not in found[name]:
-            raise ValueError(f"network {name!r} has no row in rows of technique 'none', which says what it weighs in float16")
+            raise ValueError(
+                f"network {name!r} has no row in rows of technique 'none', which says what it weighs in "
+                "float16"
+            )
     first, *others = found.values()
     shared = [key for key in first if key[0] != "none" and all(key in rows for rows in others)]
     if not shared:
@@ -118,17 +125,22 @@ def configurator(rows, networks=("CREPE", "ResNet-50")):
     for technique, text in shared:
         options = json.loads(text)
         steps = list(options.items()) if technique == "joint" else [(technique, options)]
-        forms.append({
-            "name": name_of(technique, options),
-            "technique": TECHNIQUES[technique],
-            "color": COLORS[technique],
-            "since": first[technique, text]["target"],
-            "configurations": ", then ".join(configuration(*step) for step in steps),
-            "code": code(steps),
-            "sizes": {name: int(rows[technique, text]["package_bytes"]) for name, rows in found.items()},
-            "heard": {name: float(rows[technique, text]["within_10"]) for name, rows in found.items()
-                      if rows[technique, text]["within_10"]},
-        })
+        forms.append(
+            {
+                "name": name_of(technique, options),
+                "technique": TECHNIQUES[technique],
+                "color": COLORS[technique],
+                "since": first[technique, text]["target"],
+                "configurations": ", then ".join(configuration(*step) for step in steps),
+                "code": code(steps),
+                "sizes": {name: int(rows[technique, text]["package_bytes"]) for name, rows in found.items()},
+                "heard": {
+                    name: float(rows[technique, text]["within_10"])
+                    for name, rows in found.items()
+                    if rows[technique, text]["within_10"]
+                },
+            }
+        )
     forms.sort(key=lambda form: list(TECHNIQUES.values()).index(form["technique"]))
     return Configurator(
         label="Forms of compression and their code",

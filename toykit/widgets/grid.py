@@ -68,11 +68,19 @@ def to_json(techniques):
     """Return the techniques as plain data for JavaScript, each with the number of its first setting."""
     listed, first = [], 0
     for technique in techniques:
-        axes = [{"name": axis.name, "label": axis.label,
-                 "values": list(axis.values), "words": list(axis.words)}
-                for axis in technique.axes]
-        listed.append({"name": technique.name, "label": technique.label, "color": technique.color,
-                       "first": first, "axes": axes})
+        axes = [
+            {"name": axis.name, "label": axis.label, "values": list(axis.values), "words": list(axis.words)}
+            for axis in technique.axes
+        ]
+        listed.append(
+            {
+                "name": technique.name,
+                "label": technique.label,
+                "color": technique.color,
+                "first": first,
+                "axes": axes,
+            }
+        )
         first += sum(1 for _ in technique.settings())
     return listed
 
@@ -88,8 +96,13 @@ def check_setting(techniques, name, value):
     if name == "technique":
         allowed = [technique["name"] for technique in techniques]
     else:
-        allowed = [v for technique in techniques for axis in technique["axes"] if axis["name"] == name
-                   for v in axis["values"]]
+        allowed = [
+            v
+            for technique in techniques
+            for axis in technique["axes"]
+            if axis["name"] == name
+            for v in axis["values"]
+        ]
         allowed = list(dict.fromkeys(allowed))
     if value not in allowed:
         raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; got {value!r}.")

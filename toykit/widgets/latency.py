@@ -11,8 +11,18 @@ import traitlets
 from ..latency import fit, fit_null, read_published
 from .base import Instrument, table
 
-COLORS = {"none": "float", "palettization": "palettization", "pruning": "pruning", "quantization": "quantization"}
-WORDS = {"none": "float16", "palettization": "palettization", "pruning": "pruning", "quantization": "quantization"}
+COLORS = {
+    "none": "float",
+    "palettization": "palettization",
+    "pruning": "pruning",
+    "quantization": "quantization",
+}
+WORDS = {
+    "none": "float16",
+    "palettization": "palettization",
+    "pruning": "pruning",
+    "quantization": "quantization",
+}
 
 
 class LatencyExplorer(Instrument, js="latency"):
@@ -26,7 +36,9 @@ class LatencyExplorer(Instrument, js="latency"):
     @traitlets.validate("chosen")
     def _check_chosen(self, proposal):
         if not 0 <= proposal["value"] < max(1, len(self.series)):
-            raise traitlets.TraitError(f"chosen must be from 0 to {len(self.series) - 1}; got {proposal['value']}")
+            raise traitlets.TraitError(
+                f"chosen must be from 0 to {len(self.series) - 1}; got {proposal['value']}"
+            )
         return proposal["value"]
 
     @traitlets.validate("technique", "model")
@@ -34,25 +46,53 @@ class LatencyExplorer(Instrument, js="latency"):
         name = proposal["trait"].name
         allowed = ("all", *WORDS) if name == "technique" else ("roofline", "null", "none")
         if proposal["value"] not in allowed:
-            raise traitlets.TraitError(f"{name} must be one of {', '.join(allowed)}; got {proposal['value']!r}")
+            raise traitlets.TraitError(
+                f"{name} must be one of {', '.join(allowed)}; got {proposal['value']!r}"
+            )
         return proposal["value"]
 
     def _digested(self):
         # Modelled values come out of a search: to the digits shown they are the same everywhere.
         def rounded(one):
-            models = [{name: [_shown(v) for v in pair] for name, pair in row["models"].items()} for row in one["rows"]]
+            models = [
+                {name: [_shown(v) for v in pair] for name, pair in row["models"].items()}
+                for row in one["rows"]
+            ]
             errors = {name: [f"{error:.3f}" for error in found[:2]] for name, found in one["errors"].items()}
-            return one | {"errors": errors, "rows": [row | {"models": m} for row, m in zip(one["rows"], models)]}
+            return one | {
+                "errors": errors,
+                "rows": [row | {"models": m} for row, m in zip(one["rows"], models)],
+            }
 
         return self._data() | {"series": [rounded(one) for one in self.series]}
 
     def fallback(self):
-        rows = [(one["name"], row["config"], f"{row['ms']:.2f}",
-                 *(f"{row['models'][name][1]:.2f}" if name in row["models"] and row["models"][name][1] else "-"
-                   for name in ("roofline", "null")))
-                for one in self.series for row in one["rows"]]
-        return table(self.label, ("Model and device", "Weights", "Published, ms", "Roofline, left out, ms",
-                                  "Null model, left out, ms"), rows)
+        rows = [
+            (
+                one["name"],
+                row["config"],
+                f"{row['ms']:.2f}",
+                *(
+                    f"{row['models'][name][1]:.2f}"
+                    if name in row["models"] and row["models"][name][1]
+                    else "-"
+                    for name in ("roofline", "null")
+                ),
+            )
+            for one in self.series
+            for row in one["rows"]
+        ]
+        return table(
+            self.label,
+            (
+                "Model and device",
+                "Weights",
+                "Published, ms",
+                "Roofline, left out, ms",
+                "Null model, left out, ms",
+            ),
+            rows,
+        )
 
 
 def _shown(value):
@@ -71,12 +111,22 @@ def _series(rows):
 
     return {
         "name": f"{rows[0].model} on an {rows[0].device}",
-        "errors": {name: [round(found.error, 4), round(float(found.left_out_error), 4), found.parameters]
-                   for name, found in fits.items()},
-        "rows": [{"config": row.config, "technique": row.technique, "color": COLORS[row.technique],
-                  "ms": round(1e3 * row.seconds, 4),
-                  "models": {name: [ms(found.predicted[i]), ms(found.left_out[i])] for name, found in fits.items()}}
-                 for i, row in enumerate(rows)],
+        "errors": {
+            name: [round(found.error, 4), round(float(found.left_out_error), 4), found.parameters]
+            for name, found in fits.items()
+        },
+        "rows": [
+            {
+                "config": row.config,
+                "technique": row.technique,
+                "color": COLORS[row.technique],
+                "ms": round(1e3 * row.seconds, 4),
+                "models": {
+                    name: [ms(found.predicted[i]), ms(found.left_out[i])] for name, found in fits.items()
+                },
+            }
+            for i, row in enumerate(rows)
+        ],
     }
 
 
@@ -98,4 +148,6 @@ def latency_explorer(path):
         groups.setdefault((row.model, row.device), []).append(row)
     order = sorted(groups, key=lambda key: (key[0] != "ResNet50", -len(groups[key]), key[1]))
     order.sort(key=lambda key: "iOS18" not in key[1])
-    return LatencyExplorer(label="Published and modelled latencies", series=[_series(groups[key]) for key in order])
+    return LatencyExplorer(
+        label="Published and modelled latencies", series=[_series(groups[key]) for key in order]
+    )

@@ -24,8 +24,9 @@ class Prediction(Instrument, js="predict"):
     scale = traitlets.Dict().tag(sync=True)
     options = traitlets.List(traitlets.Unicode()).tag(sync=True)
     sealed = traitlets.Bytes().tag(sync=True)
-    guess = traitlets.Union([traitlets.Float(), traitlets.Unicode()], allow_none=True,
-                            default_value=None).tag(sync=True)
+    guess = traitlets.Union(
+        [traitlets.Float(), traitlets.Unicode()], allow_none=True, default_value=None
+    ).tag(sync=True)
     opened = traitlets.Bool(False).tag(sync=True)
 
     def fallback(self):
@@ -33,8 +34,10 @@ class Prediction(Instrument, js="predict"):
         reveal = f"<p><strong>{html.escape(sealed['text'])}</strong></p>{sealed['skipped']}"
         choices = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
         choices = f"<ul>{choices}</ul>" if choices else ""
-        return (f"<p><strong>Predict.</strong> {self.question}</p>{choices}"
-                f"<details><summary>Show the answer</summary>{reveal}</details>")
+        return (
+            f"<p><strong>Predict.</strong> {self.question}</p>{choices}"
+            f"<details><summary>Show the answer</summary>{reveal}</details>"
+        )
 
     def __repr__(self):
         return f"<Prediction {self.digest}: the answer opens when you have committed>"
@@ -45,8 +48,24 @@ def _decimals(step):
     return len(text.partition(".")[2])
 
 
-def predict(question, answer, *, min=None, max=None, step=None, unit="", options=None, reveal="",
-            near="", low="", high="", wrong=None, tolerance=0.05, log=False, digits=None):
+def predict(
+    question,
+    answer,
+    *,
+    min=None,
+    max=None,
+    step=None,
+    unit="",
+    options=None,
+    reveal="",
+    near="",
+    low="",
+    high="",
+    wrong=None,
+    tolerance=0.05,
+    log=False,
+    digits=None,
+):
     """Ask the reader to commit to a guess, then show it beside the computed answer.
 
     Text may use ``**strong**``, ``*emphasis*``, `` `code` `` and links; ``{answer}`` and ``{guess}``
@@ -100,12 +119,21 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
     >>> predict("How many bits does a float16 take?", 16, min=1, max=64, step=1)  # doctest: +ELLIPSIS
     <Prediction ...: the answer opens when you have committed>
     """
-    for name, text in {"question": question, "unit": unit, "reveal": reveal, "near": near, "low": low,
-                       "high": high}.items():  # fmt: skip
+    for name, text in {
+        "question": question,
+        "unit": unit,
+        "reveal": reveal,
+        "near": near,
+        "low": low,
+        "high": high,
+    }.items():
         check_type(name, text, str, "a text")
     wrong = {} if wrong is None else check_type("wrong", wrong, dict, "a dict of texts by options")
     for option, text in wrong.items():
-        check_type("an option in wrong", option, str, "a text"), check_type(f"wrong[{option!r}]", text, str, "a text")
+        (
+            check_type("an option in wrong", option, str, "a text"),
+            check_type(f"wrong[{option!r}]", text, str, "a text"),
+        )
     tolerance, log = check_number("tolerance", tolerance, least=0), check_flag("log", log)
     digits = None if digits is None else check_int("digits", digits, range(16))
     if options is not None:
@@ -131,8 +159,14 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
         decimals = _decimals(step)
         digits = decimals if digits is None else digits
         unit = f" {unit}" if unit else ""
-        scale = {"min": low_end, "max": high_end, "step": step, "unit": unit, "log": bool(log),
-                 "digits": decimals}
+        scale = {
+            "min": low_end,
+            "max": high_end,
+            "step": step,
+            "unit": unit,
+            "log": bool(log),
+            "digits": decimals,
+        }
         text = f"{answer:,.{digits}f}{unit}".replace("-", "\u2212")
 
     def prose(source):
@@ -141,10 +175,21 @@ def predict(question, answer, *, min=None, max=None, step=None, unit="", options
     if options is None:
         answer = float(f"{answer:.10g}")  # another CPU may differ in the last bits, and nobody guesses those
     sealed = {
-        "answer": answer, "text": text, "tolerance": tolerance, "digits": digits or 0,
-        "near": prose(near), "low": prose(low), "high": prose(high),
+        "answer": answer,
+        "text": text,
+        "tolerance": tolerance,
+        "digits": digits or 0,
+        "near": prose(near),
+        "low": prose(low),
+        "high": prose(high),
         "wrong": {option: prose(source) for option, source in wrong.items()},
-        "reveal": prose(reveal), "skipped": prose(markup.without_sentences(reveal, "{guess}")),
+        "reveal": prose(reveal),
+        "skipped": prose(markup.without_sentences(reveal, "{guess}")),
     }
-    return Prediction(label=f"Prediction: {markup.plain(question)}", question=markup.inline(question),
-                      scale=scale, options=options or [], sealed=json.dumps(sealed).encode())
+    return Prediction(
+        label=f"Prediction: {markup.plain(question)}",
+        question=markup.inline(question),
+        scale=scale,
+        options=options or [],
+        sealed=json.dumps(sealed).encode(),
+    )

@@ -45,18 +45,32 @@ class RooflineExplorer(Instrument, js="roofline"):
         for batch in (1, 16, 256):
             for bits in BITS:
                 found = model(self.side, batch, bits, self.bandwidth, self.speed)
-                rows.append((batch, bits, *(f"{1e3 * found[when].total:.3g} ms, {found[when].bottleneck[0]}-bound"
-                                            for when in ("ahead_of_time", "just_in_time"))))
-        return table(f"{self.label}: a layer of {self.side} x {self.side}, {self.bandwidth} GB/s, {self.speed} "
-                     "billion operations a second", ("Batch", "Bits", "Ahead of time", "Just in time"), rows)
+                rows.append(
+                    (
+                        batch,
+                        bits,
+                        *(
+                            f"{1e3 * found[when].total:.3g} ms, {found[when].bottleneck[0]}-bound"
+                            for when in ("ahead_of_time", "just_in_time")
+                        ),
+                    )
+                )
+        return table(
+            f"{self.label}: a layer of {self.side} x {self.side}, {self.bandwidth} GB/s, {self.speed} "
+            "billion operations a second",
+            ("Batch", "Bits", "Ahead of time", "Just in time"),
+            rows,
+        )
 
 
 def model(side, batch, bits, bandwidth, speed):
     """The modelled times of a square linear layer, activations through memory included."""
     chip = Chip("of the sliders", speed * 1e9, bandwidth * 1e9, activations_in_memory=True)
     layer = Layer("linear", (side, side), side**2, side, side)
-    return {when: timing([layer], chip, Format(bits=bits), when, batch)
-            for when in ("ahead_of_time", "just_in_time")}
+    return {
+        when: timing([layer], chip, Format(bits=bits), when, batch)
+        for when in ("ahead_of_time", "just_in_time")
+    }
 
 
 def roofline_explorer(side=4096, batch=1, bits=4, bandwidth=20, speed=100):
@@ -87,8 +101,13 @@ def roofline_explorer(side=4096, batch=1, bits=4, bandwidth=20, speed=100):
     >>> round(times["ahead_of_time"].total / times["just_in_time"].total, 2)
     3.99
     """
-    scales = {"side": list(SIDES), "batch": list(BATCHES), "bits": list(BITS), "bandwidth": list(BANDWIDTHS),
-              "speed": list(SPEEDS)}
+    scales = {
+        "side": list(SIDES),
+        "batch": list(BATCHES),
+        "bits": list(BITS),
+        "bandwidth": list(BANDWIDTHS),
+        "speed": list(SPEEDS),
+    }
     given = {"side": side, "batch": batch, "bits": bits, "bandwidth": bandwidth, "speed": speed}
     given = {name: check_int(name, value, tuple(scales[name])) for name, value in given.items()}
     return RooflineExplorer(label="The roofline, modelled", scales=scales, **given)

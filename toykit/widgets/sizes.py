@@ -16,18 +16,42 @@ from . import grid
 from .base import Instrument, table
 
 TECHNIQUES = (
-    grid.Technique("prune", "Pruning", "pruning", (
-        grid.Axis.share("sparsity", "Sparsity", [*(s / 10 for s in range(10)), 0.95]),)),
-    grid.Technique("quantize", "Quantization", "quantization", (
-        grid.Axis.bits((4, 8)),
-        grid.Axis.choice("granularity", "A scale for each", per_tensor="layer", per_channel="channel",
-                         per_block="block of 32"))),
-    grid.Technique("palettize", "Palettization", "palettization", (
-        grid.Axis.bits((1, 2, 3, 4, 6, 8)),
-        grid.Axis.choice("tables", "A table for each", layer="layer", group="16 channels"))),
-    grid.Technique("joint", "Pruning and palettization", "joint", (
-        grid.Axis.share("sparsity", "Sparsity", (0.5, 0.7, 0.9)),
-        grid.Axis.bits((2, 4, 6, 8)))),
+    grid.Technique(
+        "prune",
+        "Pruning",
+        "pruning",
+        (grid.Axis.share("sparsity", "Sparsity", [*(s / 10 for s in range(10)), 0.95]),),
+    ),
+    grid.Technique(
+        "quantize",
+        "Quantization",
+        "quantization",
+        (
+            grid.Axis.bits((4, 8)),
+            grid.Axis.choice(
+                "granularity",
+                "A scale for each",
+                per_tensor="layer",
+                per_channel="channel",
+                per_block="block of 32",
+            ),
+        ),
+    ),
+    grid.Technique(
+        "palettize",
+        "Palettization",
+        "palettization",
+        (
+            grid.Axis.bits((1, 2, 3, 4, 6, 8)),
+            grid.Axis.choice("tables", "A table for each", layer="layer", group="16 channels"),
+        ),
+    ),
+    grid.Technique(
+        "joint",
+        "Pruning and palettization",
+        "joint",
+        (grid.Axis.share("sparsity", "Sparsity", (0.5, 0.7, 0.9)), grid.Axis.bits((2, 4, 6, 8))),
+    ),
 )
 MOST_BARS = 160
 
@@ -52,8 +76,10 @@ def _offered(ledger):
             # The option that more of the refused settings share than any other.
             name, value = max(
                 ((axis.name, value) for axis in axes for value in axis.values),
-                key=lambda option: sum(setting[option[0]] == option[1] for setting in refused)
-                / sum(setting[option[0]] == option[1] for setting in (*refused, *(s for s, _ in found))),
+                key=lambda option: (
+                    sum(setting[option[0]] == option[1] for setting in refused)
+                    / sum(setting[option[0]] == option[1] for setting in (*refused, *(s for s, _ in found)))
+                ),
             )
             axes = tuple(axis.without(value) if axis.name == name else axis for axis in axes)
             found = [(setting, after) for setting, after in found if setting[name] != value]
@@ -74,8 +100,11 @@ def _after(ledger, technique, setting):
         group = {"layer": None, "group": 16}[setting["tables"]]
         return ledger.after("palettize", bits=setting["bits"], group_size=group)
     if technique == "joint":
-        return ledger.after("joint", prune={"sparsity": setting["sparsity"], "minimum_sparsity": 0.0},
-                            palettize={"bits": setting["bits"]})
+        return ledger.after(
+            "joint",
+            prune={"sparsity": setting["sparsity"], "minimum_sparsity": 0.0},
+            palettize={"bits": setting["bits"]},
+        )
     return ledger.after(technique, **setting)
 
 
@@ -114,13 +143,18 @@ class SizeExplorer(Instrument, js="size_explorer"):
         kind = np.int32 if len(self.before) == 4 * len(self.layers) else np.float64
         totals = np.frombuffer(self.sizes, kind).reshape(-1, len(self.layers)).sum(1, np.int64).tolist()
         before = int(np.frombuffer(self.before, kind).sum())
-        said = [(technique["label"], ", ".join(words)) for technique in self.techniques
-                for words in itertools.product(*(axis["words"] for axis in technique["axes"]))]  # fmt: skip
+        said = [
+            (technique["label"], ", ".join(words))
+            for technique in self.techniques
+            for words in itertools.product(*(axis["words"] for axis in technique["axes"]))
+        ]
         return [(*names, total, before / total) for names, total in zip(said, totals, strict=True)]
 
     def fallback(self):
-        rows = [(label, said, f"{total / 1e6:.2f} MB ({total / 2**20:.2f} MiB)", f"{factor:.2f}")
-                for label, said, total, factor in self.table()]
+        rows = [
+            (label, said, f"{total / 1e6:.2f} MB ({total / 2**20:.2f} MiB)", f"{factor:.2f}")
+            for label, said, total, factor in self.table()
+        ]
         return table(self.label, ["Technique", "Setting", "Size", "Times smaller"], rows)
 
 
@@ -159,8 +193,9 @@ def size_explorer(ledger, technique="prune"):
     check_choice("technique", technique, [one.name for one in TECHNIQUES])
     large = [i for i, row in enumerate(ledger.rows) if row.parameters > THRESHOLD]
     if not large:
-        raise ValueError(f"ledger has no weight of more than {THRESHOLD:,} elements: "
-                         "compression leaves it as it is")
+        raise ValueError(
+            f"ledger has no weight of more than {THRESHOLD:,} elements: compression leaves it as it is"
+        )
     # The largest layers have a bar each, in the order of the model; one more bar takes the rest.
     shown = sorted(sorted(large, key=lambda i: -ledger.rows[i].nbytes)[:MOST_BARS])
 
@@ -174,8 +209,9 @@ def size_explorer(ledger, technique="prune"):
     for chosen, found in offered:
         for setting, after in found:
             rest = sum(after.rest.values())
-            total = column(lambda i: after.rows[i].nbytes, rest)
-            values = column(lambda i: _values(after.rows[i], chosen.name, setting), rest)
+            stored = [row.nbytes for row in after.rows]
+            coded = [_values(row, chosen.name, setting) for row in after.rows]
+            total, values = column(stored.__getitem__, rest), column(coded.__getitem__, rest)
             sizes.append(total)
             besides.append(np.subtract(total, values))
             left = [i for i in large if not after.rows[i].form]
@@ -185,10 +221,14 @@ def size_explorer(ledger, technique="prune"):
     kind = np.int32 if max(*before, *map(max, sizes)) < 2**31 else np.float64
     return SizeExplorer(
         label=f"Size of {ledger.source}, compressed",
-        techniques=grid.to_json([chosen for chosen, _ in offered]), technique=technique,
+        techniques=grid.to_json([chosen for chosen, _ in offered]),
+        technique=technique,
         layers=[*(ledger.rows[i].name for i in shown), "everything else"],
-        before=np.array(before, kind).tobytes(), sizes=np.array(sizes, kind).tobytes(),
-        besides=np.array(besides, kind).tobytes(), notes=notes)
+        before=np.array(before, kind).tobytes(),
+        sizes=np.array(sizes, kind).tobytes(),
+        besides=np.array(besides, kind).tobytes(),
+        notes=notes,
+    )
 
 
 def _left_alone(after, names):

@@ -136,6 +136,9 @@ def timeline_explorer(prepare=2, predict=4, finish=1, gap=0, cap=3):
     56
     """
     given = {"prepare": prepare, "predict": predict, "finish": finish, "gap": gap, "cap": cap}
-    given = {name: check_int(name, value, range(RANGES[name][0], RANGES[name][1] + 1)) for name, value in given.items()}
+    given = {
+        name: check_int(name, value, range(RANGES[name][0], RANGES[name][1] + 1))
+        for name, value in given.items()
+    }
     ranges = {name: list(ends) for name, ends in RANGES.items()}
     return TimelineExplorer(label="Eight requests", ranges=ranges, **given)

@@ -37,20 +37,41 @@ def _techniques(shape):
     if group:
         tables["group"] = f"{group} channels"
     return (
-        grid.Technique("prune", "Pruning", "pruning", (
-            grid.Axis.share("sparsity", "Sparsity", SHARES),
-            grid.Axis.choice("structure", "Drop", **structure))),
-        grid.Technique("quantize", "Quantization", "quantization", (
-            grid.Axis.bits((2, 4, 6, 8)),
-            grid.Axis.choice("mode", "Mode", symmetric="symmetric", affine="affine"),
-            grid.Axis.choice("granularity", "A scale for each", **granularity))),
-        grid.Technique("palettize", "Palettization", "palettization", (
-            grid.Axis.bits((1, 2, 3, 4, 6, 8)),
-            grid.Axis.choice("table", "Table", kmeans="k-means", uniform="uniform"),
-            grid.Axis.choice("tables", "A table for each", **tables))),
-        grid.Technique("joint", "Pruning and palettization", "joint", (
-            grid.Axis.share("sparsity", "Sparsity", (0.5, 0.7, 0.9)),
-            grid.Axis.bits((2, 4, 8)))),
+        grid.Technique(
+            "prune",
+            "Pruning",
+            "pruning",
+            (
+                grid.Axis.share("sparsity", "Sparsity", SHARES),
+                grid.Axis.choice("structure", "Drop", **structure),
+            ),
+        ),
+        grid.Technique(
+            "quantize",
+            "Quantization",
+            "quantization",
+            (
+                grid.Axis.bits((2, 4, 6, 8)),
+                grid.Axis.choice("mode", "Mode", symmetric="symmetric", affine="affine"),
+                grid.Axis.choice("granularity", "A scale for each", **granularity),
+            ),
+        ),
+        grid.Technique(
+            "palettize",
+            "Palettization",
+            "palettization",
+            (
+                grid.Axis.bits((1, 2, 3, 4, 6, 8)),
+                grid.Axis.choice("table", "Table", kmeans="k-means", uniform="uniform"),
+                grid.Axis.choice("tables", "A table for each", **tables),
+            ),
+        ),
+        grid.Technique(
+            "joint",
+            "Pruning and palettization",
+            "joint",
+            (grid.Axis.share("sparsity", "Sparsity", (0.5, 0.7, 0.9)), grid.Axis.bits((2, 4, 8))),
+        ),
     )
 
 
@@ -109,8 +130,9 @@ class Explorer(Instrument, js="explore"):
     level_counts = traitlets.List().tag(sync=True)
     figures = traitlets.List().tag(sync=True)
 
-    @traitlets.validate("technique", "sparsity", "structure", "bits", "mode", "granularity", "table",
-                        "tables")
+    @traitlets.validate(
+        "technique", "sparsity", "structure", "bits", "mode", "granularity", "table", "tables"
+    )
     def _check(self, proposal):
         return grid.check_setting(self.techniques, proposal["trait"].name, proposal["value"])
 
@@ -131,9 +153,10 @@ class Explorer(Instrument, js="explore"):
         return found
 
     def fallback(self):
-        rows = [(label, said, f"{nbytes:,}", f"{bits:.2f}",
-                 "lossless" if math.isinf(snr) else f"{snr:.1f} dB")
-                for label, said, nbytes, bits, snr in self.rows()]
+        rows = [
+            (label, said, f"{nbytes:,}", f"{bits:.2f}", "lossless" if math.isinf(snr) else f"{snr:.1f} dB")
+            for label, said, nbytes, bits, snr in self.rows()
+        ]
         return table(self.label, ["Technique", "Setting", "Bytes", "Bits a weight", "Signal to noise"], rows)
 
 
@@ -177,8 +200,9 @@ def explore(w, name="a layer", technique="palettize"):
     compressed.check_type("name", name, str, "a text")
     compressed.check_choice("technique", technique, ("prune", "quantize", "palettize", "joint"))
     if not np.abs(w).max() <= np.finfo(np.float16).max:
-        raise ValueError("w must fit into float16, up to 65,504; "
-                         f"its largest magnitude is {np.abs(w).max():.6g}")
+        raise ValueError(
+            f"w must fit into float16, up to 65,504; its largest magnitude is {np.abs(w).max():.6g}"
+        )
     w = w.astype(np.float16)
     w = w[None] if w.ndim == 1 else w
     techniques = _techniques(w.shape)
@@ -206,8 +230,16 @@ def explore(w, name="a layer", technique="palettize"):
     bins = 2 * int(np.clip(math.sqrt(w.size), 6, 48))
     counts, _ = np.histogram(w.astype(np.float64), bins=bins, range=(-limit, limit))
     return Explorer(
-        label=f"Weights of {name}, compressed", techniques=grid.to_json(techniques), technique=technique,
-        shape=list(w.shape), excerpt=[rows, columns], limit=limit, original=picture(w),
+        label=f"Weights of {name}, compressed",
+        techniques=grid.to_json(techniques),
+        technique=technique,
+        shape=list(w.shape),
+        excerpt=[rows, columns],
+        limit=limit,
+        original=picture(w),
         frames=b"".join(frames),
-        histogram=counts.tolist(), levels=np.concatenate(levels).tobytes(),
-        level_counts=[len(at) for at in levels], figures=figures)
+        histogram=counts.tolist(),
+        levels=np.concatenate(levels).tobytes(),
+        level_counts=[len(at) for at in levels],
+        figures=figures,
+    )

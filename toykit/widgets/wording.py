@@ -34,8 +34,10 @@ def name_of(technique, options):
         return "float16"
     if technique == "joint":
         # Joined linear codes always have one scale: it goes without saying.
-        names = [_NAME[step]({name: value for name, value in chosen.items() if name != "granularity"})
-                 for step, chosen in options.items()]
+        names = [
+            _NAME[step]({name: value for name, value in chosen.items() if name != "granularity"})
+            for step, chosen in options.items()
+        ]
         return " + ".join(names) + " lut" * (list(options)[-2:] == ["palettize", "quantize"])
     return _NAME[technique](options)
 

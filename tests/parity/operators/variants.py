@@ -23,9 +23,9 @@ from . import programs
 from .case import array, inside, integers, normal, other, positive
 
 ct = coremltools()
-from coremltools.converters.mil import Builder as mb  # noqa: E402
-from coremltools.converters.mil.mil import Function, types  # noqa: E402
-from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry  # noqa: E402
+from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil.mil import Function, types
+from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +128,7 @@ def _written():
         yield _call(name, x=X, axes=[1], keep_dims=True)
     for name in _PAIRS.split():
         yield _call(name, x=inputs["positive"], y=array(other(2, 3, 4)))
-    for name in "add sub mul maximum minimum equal less floor_div mod".split():
+    for name in ["add", "sub", "mul", "maximum", "minimum", "equal", "less", "floor_div", "mod"]:
         yield _call(name, x=array(integers(2, 3, low=-9)), y=array(integers(2, 3, low=1, seed=1)))
     truth = X > 0
     for name in ("logical_and", "logical_or", "logical_xor"):
@@ -231,10 +231,24 @@ def key(call):
 
 _AXES = ("axis", "axes", "perm", "batch_axis", "seq_axis")
 # Parameters that are lengths, or places that make one.
-_LENGTHS = (
-    "shape size reps split_sizes end k one_hot_vector_size max_boxes lengths output_shape target_size_height "
-    "target_size_width target_height target_width output_height output_width"
-).split()
+_LENGTHS = [
+    "shape",
+    "size",
+    "reps",
+    "split_sizes",
+    "end",
+    "k",
+    "one_hot_vector_size",
+    "max_boxes",
+    "lengths",
+    "output_shape",
+    "target_size_height",
+    "target_size_width",
+    "target_height",
+    "target_width",
+    "output_height",
+    "output_width",
+]
 
 
 def variations(call):
@@ -506,7 +520,7 @@ def check(pairs):
             # The operation that is refused bears the number of its attempt; the others are run without it.
             problem = str(error).partition("mlpackage: ")[2]
             refused = int(re.match(r"operation 'out_(\d+)", problem)[1])
-            return [(*pairs[refused], problem)] + check(pairs[:refused] + pairs[refused + 1 :])
+            return [(*pairs[refused], problem), *check(pairs[:refused] + pairs[refused + 1 :])]
     problems = []
     for (attempt, said), results in zip(pairs, built.results, strict=True):
         if len(results) != len(said):
@@ -566,7 +580,9 @@ _MISTAKEN = {
 
 # What coremltools 9 lets pass because it compares nothing there: how toykit refuses it.
 _UNCHECKED = {
-    "axes and places that a tensor does not have": "outside a tensor|out of (bounds|range)|not lie in|for each of|repeated",
+    "axes and places that a tensor does not have": (
+        "outside a tensor|out of (bounds|range)|not lie in|for each of|repeated"
+    ),
     "lengths that belong together": (
         "not go with|not the same|the same axes|mismatch|broadcast|cannot be reversed|not make up|subscripts"
     ),

@@ -31,7 +31,7 @@ class NumPy:
         return np.asarray(array)
 
     def kind(self, array):
-        """"float", "int" or "bool"."""
+        """ "float", "int" or "bool"."""
         return {"f": "float", "b": "bool"}.get(array.dtype.kind, "int")
 
     def to_float(self, array):

@@ -59,7 +59,7 @@ class Torch:
         return tensor.numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
 
     def kind(self, tensor):
-        """"float", "int" or "bool"."""
+        """ "float", "int" or "bool"."""
         if tensor.is_floating_point():
             return "float"
         return "bool" if tensor.dtype == torch.bool else "int"
