@@ -67,7 +67,8 @@ def test_every_hint_is_given_to_some_wrong_answer(name):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_reports_are_stable_and_keep_the_solution_to_themselves(name):
     exercise = EXERCISES[name]
-    source = {line.strip() for line in inspect.getsource(exercise.reference).splitlines()[1:]} - {"", ")"}
+    lines = map(str.strip, inspect.getsource(exercise.reference).splitlines()[1:])
+    source = {line for line in lines if len(line) > 3}  # a bracket alone says nothing
     for answer, _ in WRONG[name]:
         report = exercise(answer)
         again = exercise(answer)
