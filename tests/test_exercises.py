@@ -409,5 +409,11 @@ def test_each_chapter_has_three_exercises():
         assert sum(isinstance(value, Exercise) for value in vars(module).values()) >= 3, chapter
 
 
+def test_what_stands_in_backticks_is_code_on_a_page():
+    exercise = adder(hint="`a` comes first & `b` <then>")
+    page = exercise(lambda a, b: 7)._repr_html_()
+    assert ">a</code> comes first &amp; <code" in page and "&lt;then&gt;" in page and "`" not in page
+
+
 def test_html_escapes_what_learners_return():
     assert "<script>" not in adder()(lambda a, b: "<script>alert(1)</script>")._repr_html_()

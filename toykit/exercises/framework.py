@@ -15,6 +15,7 @@ import dis
 import html
 import inspect
 import numbers
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,7 +90,7 @@ class Report:
             for heading, value in self.details
         )
         table = f'<table style="margin:6px 0;border:0;color:#1f2328">{rows}</table>' if rows else ""
-        hint = f"<div><strong>Hint.</strong> {html.escape(self.hint)}</div>" if self.hint else ""
+        hint = f"<div><strong>Hint.</strong> {_marked(self.hint)}</div>" if self.hint else ""
         said = f"{self.tried} cases." if self.passed else html.escape(self.problem)
         return (
             f'<div class="tk-check" style="border:1px solid #c9ced4;border-left:4px solid {color};'
@@ -97,6 +98,12 @@ class Report:
             f'<div><strong style="color:{color}">{verdict}: <code style="color:inherit;background:none;'
             f'border:0">{self.exercise}</code>.</strong> {said}</div>{table}{hint}</div>'
         )
+
+
+def _marked(text):
+    """A sentence as HTML, with what stands in backticks as code."""
+    style = "color:inherit;background:none;border:0;padding:0"
+    return re.sub("`([^`]+)`", rf'<code style="{style}">\1</code>', html.escape(text))
 
 
 @dataclass(frozen=True, eq=False)
