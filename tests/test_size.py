@@ -277,3 +277,18 @@ def test_options_that_the_techniques_refuse_are_refused_before_a_size_is_said(te
     ledger = tk.size.ledger({"w": np.ones((64, 64), np.float16)})
     with pytest.raises((TypeError, ValueError), match=message):
         ledger.after(technique, **wrong)
+
+
+def test_every_constant_that_is_handed_to_one_parameter_is_weighed():
+    from toykit.coreml import rows
+    from toykit.coreml.program import Block, Operation, Type, Value
+    from toykit.coreml.weightbin import Blob
+    from toykit.coreml.writing import Store
+
+    kind, file = Type("tensor", "float16", (16,)), Store("weight.bin")
+    blobs = [Blob(offset, "float16", 16, 32, offset + 64, file) for offset in (64, 192, 320)]
+    parts = [Value(kind, blob=blob) for blob in blobs]
+    whole = Type("tensor", "float16", (48,))
+    concat = Operation("concat", "c", {"values": [parts[0], "x", *parts[1:]]}, {"c": whole}, {}, [])
+    (row,) = rows._Rows(Block({}, ["c"], [concat]), set()).rows()
+    assert row.nbytes == 96

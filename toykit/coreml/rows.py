@@ -57,7 +57,7 @@ def _names(operation):
 
 
 def _held(operation):
-    """Constants that an operation holds: parameter -> Value."""
+    """Constants that an operation holds: parameter -> Value; further ones of a parameter by their number, too."""
     values = dict(operation.attributes)
     for parameter, arguments in operation.inputs.items():
         for number, value in enumerate(arguments):

@@ -276,10 +276,9 @@ def _call(function, args):
 def _is_unwritten(function):
     """Whether a function has no statement but its docstring, `pass` or `...`."""
     code = getattr(function, "__code__", None)
-    return code is not None and all(
-        step.opname in ("RESUME", "NOP", "RETURN_VALUE") or step.argval is None
-        for step in dis.get_instructions(code)
-    )
+    steps = dis.get_instructions(code) if code is not None else ()
+    # Whatever does something else names something: an argument, a function, a constant that is not None.
+    return code is not None and all(step.opname == "RESUME" or step.argval is None for step in steps)
 
 
 def _same(before: Any, after: Any):
