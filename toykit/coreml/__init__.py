@@ -19,7 +19,7 @@ _HOME = {
     "accuracy": "evaluation",
     "compare": "comparison",
     "compress": "compression",
-    "compress_layers": "recipe",
+    "compress_layers": "compression",
     "compute_units": "placement",
     "configurations": "recipe",
     "convert": "conversion",

@@ -92,6 +92,26 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
     return getattr(written, "owner", None) or _mlmodel(written)
 
 
+def compress_layers(package, settings, *, engine="toykit", progress=None):
+    """Compress each layer of a converted package with its own setting.
+
+    Parameters
+    ----------
+    package : str, Path, Package or coremltools.models.MLModel
+        Left as it was.
+    settings
+        As in `configurations`.
+    engine, progress
+        As in `compress`.
+
+    Returns
+    -------
+    Package or coremltools.models.MLModel
+        As `compress`.
+    """
+    return compress(package, settings, engine=engine, progress=progress)
+
+
 def _mlmodel(package):
     """coremltools' model of a package that was just written, and goes with the model."""
     ct = coremltools()

@@ -21,7 +21,6 @@ from .schema import DTYPES
 IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
 IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
 STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
-SUFFIXES = ("_sparsified", "_quantized", "_palettized_pcs", "_palettized")
 
 _CODES = {name: code for code, (name, _) in DTYPES.items()}
 # Element types that a message holds as bytes; int32 and float32 have fields of their own.

@@ -64,28 +64,6 @@ def passes(chosen):
     ]
 
 
-def compress_layers(package, settings, *, engine="toykit", progress=None):
-    """Compress each layer of a converted package with its own setting.
-
-    Parameters
-    ----------
-    package : str, Path, Package or coremltools.models.MLModel
-        Left as it was.
-    settings
-        As in `configurations`.
-    engine, progress
-        As in `compress`.
-
-    Returns
-    -------
-    Package or coremltools.models.MLModel
-        As `compress`.
-    """
-    from .compression import compress  # it stands on this module
-
-    return compress(package, settings, engine=engine, progress=progress)
-
-
 def steps_of_layers(package, settings):
     """What is asked of each constant: its name -> list of (technique, options)."""
     constants = constant_names(package)

@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 from ..size import Row
-from .forms import SUFFIXES
+from .weights_of import plain_name
 
 # What each operator that decompresses stands for, and which of its inputs holds the codes.
 _FORMS = {
@@ -115,8 +115,7 @@ class _Rows:
         shape = tuple(size or 0 for size in kind.shape)
         users = self.users.get(name, [""])
         if parts["forms"]:
-            for suffix in SUFFIXES:
-                name = name.removesuffix(suffix)
+            name = plain_name(name)
         form = "+".join(form for form in _ORDER if form in parts["forms"])
         return Row(name, users[0], shape, parts["dtype"], math.prod(shape), parts["nbytes"], form)
 

@@ -1,9 +1,11 @@
 """The weights of a package, each as toykit's own object."""
 
 from .constants import CONSTEXPR, read_constant
-from .forms import SUFFIXES
 from .package import open_package
 from .protobuf import PackageError
+
+# What is appended to the name of a constant that was compressed.
+_SUFFIXES = ("_sparsified", "_quantized", "_palettized_pcs", "_palettized")
 
 
 def weights(package):
@@ -74,7 +76,7 @@ def _weights_of(block):
         if operation.op in CONSTEXPR:
             results = read_constant(operation, lookup)
             *_, name = results
-            plain = _plain(name)
+            plain = plain_name(name)
             plain, value = name if plain in found else plain, results[name]
         elif operation.op == "const":
             name = plain = next(iter(operation.outputs))
@@ -100,9 +102,9 @@ def _arguments(operation):
         yield from arguments
 
 
-def _plain(name):
-    """The name of a weight before it was compressed."""
-    for suffix in SUFFIXES:
+def plain_name(name):
+    """The name that a weight had before coremltools or toykit compressed it."""
+    for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
     return name
 
