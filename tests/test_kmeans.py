@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toykit import kmeans, kmeans_search
-from toykit.kmeans_layers import RunCosts, running_sum
-from toykit.kmeans_vectors import cluster_vectors, nearest_vector, plus_plus
+from toykit import kmeans
+from toykit.kmeans import search as kmeans_search
+from toykit.kmeans.layers import RunCosts, running_sum
+from toykit.kmeans.vectors import cluster_vectors, nearest_vector, plus_plus
 
 METHODS = ("multiplier", "layers")
 
@@ -268,7 +269,7 @@ def test_vectors_with_fewer_distinct_than_clusters():
 
 
 def test_vectors_an_empty_cluster_restarts_where_it_costs_most():
-    from toykit.kmeans_vectors import _means
+    from toykit.kmeans.vectors import _means
 
     points = np.array([[0.0, 0], [0, 1], [50, 50]])
     centroids = np.array([[0.0, 0], [900, 900]])

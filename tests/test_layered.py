@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toykit.diagrams import layered
+from toykit.plots import layered
 
 GAP = 0.3
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import toykit as tk
 from tests.strategies import trained, weights
 from toykit import bits as packing
-from toykit.tables import BITS
+from toykit.kmeans.tables import BITS
 
 
 def test_five_by_five_by_hand():

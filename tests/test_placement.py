@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from toykit import coreml
-from toykit.coreml import placement
+from toykit.coreml.tools import placement
 
 pytest.importorskip("coremltools")
 from coremltools.models import compute_device, compute_plan

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toykit as tk
-from toykit import options
-from toykit.parts import Part, Weight
-from toykit.stored import predict
+from toykit import settings as options
+from toykit.stored.parts import Part, Weight
+from toykit.stored.prediction import predict
 
 
 @pytest.fixture(scope="module")
@@ -280,10 +280,11 @@ def test_options_that_the_techniques_refuse_are_refused_before_a_size_is_said(te
 
 
 def test_every_constant_that_is_handed_to_one_parameter_is_weighed():
-    from toykit.coreml import rows
-    from toykit.coreml.program import Block, Operation, Type, Value
-    from toykit.coreml.weightbin import Blob
-    from toykit.coreml.writing import Store
+    from toykit.coreml.writing.packages.packages import Store
+
+    from toykit.coreml.format.program import Block, Operation, Type, Value
+    from toykit.coreml.format.weightbin import Blob
+    from toykit.size import rows
 
     kind, file = Type("tensor", "float16", (16,)), Store("weight.bin")
     blobs = [Blob(offset, "float16", 16, 32, offset + 64, file) for offset in (64, 192, 320)]

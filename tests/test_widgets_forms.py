@@ -8,7 +8,7 @@ import pytest
 import traitlets
 
 import toykit as tk
-from toykit import options as toykit_options
+from toykit import settings
 from toykit.widgets import forms, wording
 
 DATA = Path(__file__).resolve().parents[1] / "notebooks" / "data"
@@ -50,11 +50,11 @@ def test_names_of_all_forms_differ(rows):
 
 def test_configurations_are_those_of_the_wrapper(rows):
     cto = pytest.importorskip("coremltools.optimize.coreml")
-    from toykit.coreml.configs import one
+    from toykit.coreml.tools.configs import one
 
     for row, steps in all_steps(rows):
         for technique, options in steps:
-            ((_, complete),) = toykit_options.steps(technique, options)
+            ((_, complete),) = settings.steps(technique, options)
             theirs = one(technique, complete)
             assert eval(wording.configuration(technique, options), {"cto": cto}) == theirs, row["options"]
 
@@ -72,9 +72,9 @@ def test_configurations_are_those_of_the_wrapper(rows):
 )
 def test_other_options_are_translated_too(technique, options):
     cto = pytest.importorskip("coremltools.optimize.coreml")
-    from toykit.coreml.configs import one
+    from toykit.coreml.tools.configs import one
 
-    ((_, complete),) = toykit_options.steps(technique, options)
+    ((_, complete),) = settings.steps(technique, options)
     assert eval(wording.configuration(technique, options), {"cto": cto}) == one(technique, complete)
 
 

@@ -15,7 +15,8 @@ pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
 import toykit as tk
-from toykit.coreml import Package, graph
+from toykit.coreml import Package
+from toykit.coreml.view import graph
 from toykit.widgets import package as module
 from toykit.widgets.package import TECHNIQUES
 

@@ -107,7 +107,7 @@ def add_compress(commands):
 
 def run_compress(options):
     from . import coreml
-    from .coreml.output import check_output
+    from .coreml.writing.output import check_output
 
     plan, details = _plan(options)
     out = check_output(options.out, options.model)

@@ -25,7 +25,7 @@ import numpy as np
 
 from . import bits as bit_packing
 from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights, shown
-from .tables import BITS, chooser
+from .kmeans.tables import BITS, chooser
 
 
 @dataclass(frozen=True, eq=False, repr=False)

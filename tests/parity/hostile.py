@@ -8,7 +8,7 @@ import pytest
 import toykit as tk
 from tests.parity import running
 from tests.parity.operators.case import ProgramCase
-from toykit.coreml import protobuf
+from toykit.coreml.format import protobuf
 
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 ALLOWED = (ValueError, TypeError)  # PackageError and UnsupportedOperator are ValueErrors

@@ -30,7 +30,8 @@ import numpy as np
 
 import toykit as tk
 from toykit import cli
-from toykit.coreml import graph, protobuf
+from toykit.coreml.format import protobuf
+from toykit.coreml.view import graph
 
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
 SECONDS, MEMORY = 10, 2**31

@@ -7,7 +7,7 @@ from torch import nn
 from toykit._quiet import coremltools, quiet
 from toykit.bits import unpack
 from toykit.coreml import convert
-from toykit.coreml.package import Package
+from toykit.coreml.format.package import Package
 
 LAYERS = ("conv", "linear", "conv_transpose")
 

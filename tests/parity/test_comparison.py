@@ -19,7 +19,7 @@ import toykit as tk
 from tests.parity import running  # noqa: F401 - what makes conversions quick
 from toykit import cli
 from toykit._quiet import quiet
-from toykit.coreml import comparison, trials
+from toykit.coreml.runtime import comparison, trials
 
 NUMBERS = np.random.default_rng(0).normal(size=(64, 16)).astype(np.float32)
 TABLE = np.random.default_rng(1).normal(size=(800, 8)).astype(np.float32)

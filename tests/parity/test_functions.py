@@ -137,8 +137,9 @@ def test_a_shared_weight_that_one_function_compresses(path):
 
 def test_functions_are_told_apart_by_their_masks():
     """Operations whose large arrays are equal and whose earlier results differ are not one."""
-    from toykit.coreml.writing import Store
-    from toykit.parts import Part
+    from toykit.coreml.writing.packages.packages import Store
+
+    from toykit.stored.parts import Part
 
     store = Store("@model_path/weights/weight.bin")
     store.together = True
@@ -160,7 +161,7 @@ def test_coremltools_is_not_asked(path):
 
 
 def test_what_looks_at_one_function_takes_the_one_that_the_package_names(path):
-    from toykit.coreml.graph import read_graph
+    from toykit.coreml.view.graph import read_graph
 
     assert read_graph(path).inputs == read_graph(path, "large").inputs != read_graph(path, "small").inputs
     with pytest.raises(ValueError, match="function must be one of the package's: .*'small'"):

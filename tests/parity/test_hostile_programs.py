@@ -19,8 +19,9 @@ import contextlib
 from tests.parity import running
 from tests.parity.hostile import ALLOWED, MODEL, SOON, Written, predict, program, refused
 from tests.parity.operators.case import seeded
-from toykit.coreml import costs, package, protobuf
-from toykit.coreml.features import Feature
+from toykit.coreml.format import package, protobuf
+from toykit.coreml.format.features import Feature
+from toykit.coreml.runtime import costs
 
 
 @pytest.fixture(params=running.BACKENDS)

@@ -15,8 +15,8 @@ ct = pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
 import toykit as tk
-from toykit.coreml.opening import open_mlmodel
-from toykit.coreml.package import open_package
+from toykit.coreml.format.package import open_package
+from toykit.coreml.tools.opening import open_mlmodel
 
 
 @pytest.fixture(scope="module")

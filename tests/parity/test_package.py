@@ -17,8 +17,9 @@ import contextlib
 
 import toykit as tk
 from toykit._quiet import quiet
-from toykit.coreml import Package, PackageError, protobuf, schema, weightbin
-from toykit.coreml import package as package_module
+from toykit.coreml import Package, PackageError
+from toykit.coreml.format import package as package_module
+from toykit.coreml.format import protobuf, schema, weightbin
 
 from . import architectures, sizes
 

@@ -13,7 +13,7 @@ from torch import nn
 import toykit as tk
 from tests.nightly import cases
 from tests.parity.running import distance
-from toykit.coreml import protobuf
+from toykit.coreml.format import protobuf
 
 
 def part(network, example, given, gives, **options):
@@ -208,7 +208,7 @@ class TestRunning:
 
 
 def test_one_program_is_asked_of_a_pipeline_and_can_be_had(path):
-    from toykit.coreml.graph import read_graph
+    from toykit.coreml.view.graph import read_graph
 
     for look in (lambda source: tk.coreml.Package(source).program, read_graph, tk.latency.layers):
         with pytest.raises(tk.coreml.PackageError, match=r"Package\(path\).models\[0\]"):

@@ -15,7 +15,7 @@ ct = pytest.importorskip("coremltools", reason="coremltools has no wheel for thi
 from tests.parity import running
 from tests.parity.operators.case import Function, normal, seeded
 from toykit._quiet import quiet
-from toykit.coreml import protobuf
+from toykit.coreml.format import protobuf
 
 
 def converted(model, example, target="iOS17", precision="float32", **options):

@@ -12,7 +12,7 @@ from torch import nn
 
 from toykit._quiet import coremltools, quiet
 from toykit.coreml import convert, load, weights
-from toykit.coreml.package import open_package
+from toykit.coreml.format.package import open_package
 
 
 def batch(seed, *shape):

@@ -20,8 +20,8 @@ from tests.parity import networks, running
 from tests.parity.operators import elementwise, layers, tensors
 from tests.parity.operators.case import Function
 from toykit._quiet import coremltools, quiet
-from toykit.coreml.operators import OPERATORS
-from toykit.coreml.verification import ENOUGH, agreement, verify
+from toykit.coreml.runtime.operators import OPERATORS
+from toykit.coreml.tools.verification import ENOUGH, agreement, verify
 
 ct = coremltools()
 SIGNAL, IMAGE, TABLE = torch.zeros(1, 4, 20), torch.zeros(1, 4, 13, 11), torch.zeros(5, 7)

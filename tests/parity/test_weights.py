@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 torch = pytest.importorskip("torch", reason="the packages are converted from torch")
 
+from toykit.coreml.constants.reading.reading import CONSTEXPR, read_constant
+
 import toykit as tk
 from toykit._quiet import quiet
 from toykit.compressed import Compressed
-from toykit.coreml import Package, PackageError, weightbin
-from toykit.coreml.constants import CONSTEXPR, read_constant
-from toykit.coreml.package import open_package
-from toykit.coreml.program import Operation, Type, Value
-from toykit.coreml.schema import DTYPES
+from toykit.coreml import Package, PackageError
+from toykit.coreml.format import weightbin
+from toykit.coreml.format.package import open_package
+from toykit.coreml.format.program import Operation, Type, Value
+from toykit.coreml.format.schema import DTYPES
 
 from . import architectures, constexprs
 from .packages import network

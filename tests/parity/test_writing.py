@@ -16,9 +16,10 @@ from torch import nn
 import toykit as tk
 from tests import handmade
 from toykit._quiet import quiet
-from toykit.coreml import checking, writing
-from toykit.coreml.opening import open_mlmodel
-from toykit.coreml.package import Package, open_package
+from toykit.coreml.format.package import Package, open_package
+from toykit.coreml.tools import checking
+from toykit.coreml.tools.opening import open_mlmodel
+from toykit.coreml.writing.packages import packages as writing
 
 from . import packages, sizes
 

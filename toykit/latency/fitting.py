@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compressed import check_each
+from .descriptions import Chip
 from .networks import mobilenet_v2_layers, resnet50_layers
 from .published import Published
-from .shapes import Chip
 
 _LAYERS = {"ResNet50": resnet50_layers, "MobileNetv2-1.0": mobilenet_v2_layers}
 

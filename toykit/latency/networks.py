@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._optional import require
 from ..compressed import check_shape
-from .shapes import Layer
+from .descriptions import Layer
 
 
 def layers(source, input_shape=None):
@@ -40,7 +40,7 @@ def layers(source, input_shape=None):
     [Layer(name='', shape=(2, 3), macs=6, inputs=3, outputs=2)]
     """
     if isinstance(source, (str, Path)) or type(source).__name__ == "Package":
-        from ..coreml.work import layers as of_package
+        from .package_layers import layers as of_package
 
         found = of_package(source)
     else:
@@ -51,7 +51,7 @@ def layers(source, input_shape=None):
             )
         if input_shape is None:
             raise ValueError("input_shape must say how large an input is, for example (1, 3, 224, 224)")
-        from ..models.work import layers as of_module
+        from .module_layers import layers as of_module
 
         found = of_module(source, check_shape("input_shape", input_shape, most=8))
     if not found:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from ..compressed import check_path, check_type
-from .shapes import Format
+from .descriptions import Format
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compressed import check_choice, check_each, check_flag, check_int, check_type, shown
-from .shapes import Chip, Format, Layer
+from .descriptions import Chip, Format, Layer
 
 WHEN = ("ahead_of_time", "just_in_time", "int8_int8")
 

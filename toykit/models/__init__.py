@@ -9,11 +9,11 @@ from .._lazy import lazy
 
 # Public name -> the module that defines it.
 _HOME = {
-    "Crepe": "pitch",
-    "crepe": "pitch",
-    "crepe_weights": "pitch",
+    "Crepe": "crepe_network",
+    "crepe": "crepe_network",
+    "crepe_weights": "crepe_network",
     "Listener": "fast_pitch",
-    "PitchExam": "exam",
+    "PitchExam": "pitch_accuracy",
     "listen": "fast_pitch",
     "DigitsCNN": "small_cnn",
     "ResNet50": "resnet",

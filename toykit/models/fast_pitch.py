@@ -13,7 +13,7 @@ larger of two numbers stays the larger one under a rising line.
 import numpy as np
 
 from ..compressed import as_array, check_array, check_int, check_type, shown
-from .pitch import Crepe, F, crepe, torch
+from .crepe_network import Crepe, F, crepe, torch
 
 LENGTHS = (256, 128, 64, 32, 16, 8)  # moments that enter each halving, layer 1 to 6
 TAPS, BEFORE = 64, 31  # layers 2 to 6: taps, and zeros in front of the input

@@ -10,12 +10,12 @@ others. `tk.coreml.compress_layers` compresses a package by the choice.
 """
 
 from .._lazy import lazy
+from .._rows import Rows
 
 # Public name -> the module that defines it.
 _HOME = {
     "Choice": "budget",
     "Decision": "decision",
-    "Rows": "rows",
     "apply": "cells",
     "candidates": "budget",
     "choose": "budget",
@@ -32,3 +32,4 @@ _HOME = {
 }
 
 __all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__ += ["Rows"]

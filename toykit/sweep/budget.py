@@ -13,8 +13,8 @@ import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .._rows import Rows
 from ..compressed import check_choice, check_each, check_names, check_number, check_type, shown
-from .rows import Rows
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..compressed import FLOAT16_BYTES, as_array, check_choice, check_names, check_type
-from ..options import THRESHOLD, read_setting
 from ..palettization import palettize
 from ..pruning import prune
 from ..quantization import quantize
+from ..settings import THRESHOLD, read_setting
 
 TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
 

@@ -7,8 +7,8 @@ reason beside every candidate that was not taken.
 import numbers
 from dataclasses import dataclass
 
+from .._rows import Rows
 from ..compressed import check_each, check_number, check_type, shown
-from .rows import Rows
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import json
 import os
 from pathlib import Path
 
+from .._rows import Rows
 from ..compressed import check_each, check_names, check_path
-from .rows import Rows
 
 
 def write(path, rows, settings, columns=()):

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .._rows import Rows
 from ..compressed import check_each, check_flag, check_int, check_names, check_path, check_type
-from ..options import read_setting
+from ..settings import read_setting
 from .cells import apply, is_recipe, label, layers, tensors
-from .rows import Rows
 
 
 def run(weights, settings, metric, *, only=None, cache=None, metric_name=None, workers=1, progress=None):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import traitlets
 
-from ..coreml.graph import read_graph
-from ..coreml.meanings import MEANINGS
-from ..coreml.package import open_package
+from ..coreml.format.package import open_package
+from ..coreml.view.graph import read_graph
+from ..coreml.view.meanings import MEANINGS
 from .base import Instrument, table
 
 TECHNIQUES = ("dense", "pruning", "quantization", "palettization", "joint")

@@ -10,8 +10,8 @@ import numpy as np
 import traitlets
 
 from ..compressed import check_choice, check_type
-from ..options import THRESHOLD
-from ..size import Ledger
+from ..settings import THRESHOLD
+from ..size.ledgers import Ledger
 from . import grid
 from .base import Instrument, table
 

@@ -1,7 +1,7 @@
 """A form of compression in words, and as the Core ML Tools code that makes it."""
 
-from .. import options as _options
-from ..coreml.configs import FUNCTIONS, MODES
+from .. import settings as _settings
+from ..coreml.tools.configs import FUNCTIONS, MODES
 
 _FIELDS = {  # toykit's options -> coremltools' fields, where only the names differ
     "sparsity": "target_sparsity",
@@ -89,7 +89,7 @@ def configuration(technique, options):
     >>> configuration("quantize", {"bits": 4})
     "cto.OpLinearQuantizerConfig(dtype='int4')"
     """
-    _options.steps(technique, dict(options))  # refuses what coremltools would
+    _settings.steps(technique, dict(options))  # refuses what coremltools would
     kind = {
         "prune": "OpThresholdPrunerConfig" if "threshold" in options else "OpMagnitudePrunerConfig",
         "quantize": "OpLinearQuantizerConfig",

@@ -1,0 +1,1 @@
+"""Compressed constants of a program, read as toykit's own objects."""

@@ -1,0 +1,1 @@
+"""Programs, run: a plan of steps, operators, backends, limits; and how far two packages' answers are apart."""

@@ -1,0 +1,20 @@
+"""The operators of ML programs that toykit runs, by family. `registry` says how one is written."""
+
+from . import (  # noqa: F401  (each registers its operators)
+    boxes,
+    control_flow,
+    elementwise,
+    images,
+    indexing,
+    normalization,
+    pooling,
+    products,
+    quantized,
+    randoms,
+    recurrent,
+    reductions,
+    shapes,
+)
+from .registry import OPERATORS, Operator, room
+
+__all__ = ["OPERATORS", "Operator", "room"]

@@ -1,0 +1,136 @@
+"""Compress with coremltools, and hold what it wrote against the source and against toykit's own arrays.
+
+coremltools changes weights that it then decides to skip (its pull request 2777), and stores constants that
+differ a little as one. So a weight that can't take a technique is not offered to it, and afterwards every
+constant is looked at: one that was to stay as it is must be that of the source, bit for bit, and a
+compressed one must hold the arrays that toykit makes. Where coremltools leaves an array to chance, the
+error must be about as small.
+"""
+
+import numpy as np
+
+from ..._quiet import working
+from ...compressed import Compressed
+from ...stored.arrays import compress
+from ...stored.parts import digest
+from ..constants.weights_of import weights
+from ..format.package import open_package
+from ..format.protobuf import PackageError
+from ..writing.packages import Rewriter, Store, weight_file, write_package
+from .configs import apply
+from .opening import open_mlmodel
+from .recipe import passes
+
+_EXACT_KMEANS = 10_000  # float16 weights a table from which coremltools finds the best one
+# What coremltools dies of where its passes do not agree with each other.
+_ITS_OWN = (AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError)
+_WORSE = 10  # times toykit's squared error: scikit-learn's k-means starts at random
+
+
+def compress_with_coremltools(source, steps_of, progress=None):
+    """Compress constants of a package with coremltools.
+
+    Parameters
+    ----------
+    source, steps_of, progress
+        As in `toykit.coreml.writing.packages.write_package`.
+
+    Returns
+    -------
+    Package
+        Its `owner` is coremltools' MLModel. Where there is nothing to compress, a copy without one.
+
+    Raises
+    ------
+    ValueError
+        If the package has several functions.
+    PackageError
+        If coremltools did not write what was asked for.
+    """
+    if source.models or len(source.program.functions) > 1:
+        several = "is a pipeline" if source.models else "has several functions"
+        raise ValueError(
+            f"{source.path.name} {several}, which coremltools does not compress; engine='toykit' does"
+        )
+    expected = Rewriter(source, steps_of, Store(weight_file(source)[0]))
+    chosen = {}
+    for name, stored in expected.stored.items():
+        taken = {technique for technique, _ in stored.applied}
+        chosen[expected.operations[name]] = [step for step in steps_of(name) if step[0] in taken]
+    if not chosen:
+        return write_package(source, lambda _: ())
+    mlmodel = open_mlmodel(source)
+    for technique, joint, config in passes(chosen):
+        try:
+            with working(progress):
+                mlmodel = apply(technique, mlmodel, config, joint=joint)
+        except _ITS_OWN as error:
+            raise ValueError(
+                f"coremltools cannot {technique} {source.path.name} ({type(error).__name__}: {error}); "
+                "engine='toykit' can"
+            ) from error
+    written = open_package(mlmodel)
+    check(source, expected, written)
+    return written
+
+
+def check(source, expected, written):
+    """Raise a `PackageError` that names the first weight that is not what it should be.
+
+    Parameters
+    ----------
+    source : Package
+    expected : Rewriter
+        What was asked of each constant, and what should have become of it.
+    written : Package
+    """
+    before, after = weights(source), weights(written)
+    arrays = {}
+    for value in after.values():
+        if not isinstance(value, Compressed):
+            arrays.setdefault((value.dtype, value.shape), set()).add(digest(np.ascontiguousarray(value)))
+    compressed = [value for value in after.values() if isinstance(value, Compressed)]
+    for name, value in before.items():
+        if isinstance(value, Compressed):
+            continue
+        if name not in expected.stored:
+            if digest(np.ascontiguousarray(value)) not in arrays.get((value.dtype, value.shape), ()):
+                raise PackageError(_changed(name, "is not what it was, though no technique takes it"))
+            continue
+        weight, applied = expected.sources[name], expected.stored[name].applied
+        ours = compress(weight, applied)
+        theirs = after.get(name)
+        # Of equal constants coremltools keeps one, under the name of the first.
+        candidates = [theirs] if isinstance(theirs, Compressed) else compressed
+        if not any(_same(weight, applied, ours, candidate) for candidate in candidates):
+            raise PackageError(_changed(name, "is not stored as asked"))
+
+
+def _changed(name, what):
+    return f"coremltools: the weight {name!r} {what}; engine='toykit' writes the package without coremltools"
+
+
+def _same(weight, applied, ours, theirs):
+    """Whether coremltools stored what toykit would: the same weights, however their tables are arranged."""
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        return False
+    mine, other = ours.dense(), theirs.dense()
+    if np.array_equal(mine, other):
+        return True
+    if _deterministic(weight, applied):
+        return False
+    dense = weight.values().astype(np.float64)
+    least = dense.size * (np.abs(dense).max() * float(np.finfo(weight.dtype).eps)) ** 2
+    return np.square(dense - other).sum() <= _WORSE * np.square(dense - mine).sum() + least
+
+
+def _deterministic(weight, applied):
+    """Whether coremltools gives the same arrays every time, on every computer."""
+    for technique, options in applied:
+        if technique == "prune" and options["n_m"] is not None:
+            return False  # which of two equal weights goes, it leaves to an unstable sort
+        if technique == "palettize" and options["mode"] == "kmeans":
+            a_table = weight.size * options["group_size"] // weight.shape[options["axis"]]
+            if options["cluster_dim"] > 1 or weight.dtype != "float16" or a_table < _EXACT_KMEANS:
+                return False
+    return True

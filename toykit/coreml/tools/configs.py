@@ -1,0 +1,87 @@
+"""toykit's options as coremltools' configuration objects, one class a technique."""
+
+from ...compressed import check_int
+
+# toykit's names -> coremltools'
+FUNCTIONS = {
+    "prune": "prune_weights",
+    "quantize": "linear_quantize_weights",
+    "palettize": "palettize_weights",
+}
+MODES = {"symmetric": "linear_symmetric", "affine": "linear"}
+
+
+def one(technique, options):
+    """The configuration of one technique, with all options given.
+
+    Parameters
+    ----------
+    technique : {"prune", "quantize", "palettize"}
+    options : dict
+        Complete, as `toykit.settings.steps` returns them.
+
+    Returns
+    -------
+    coremltools.optimize.coreml.OpMagnitudePrunerConfig or another of its kind
+    """
+    import coremltools.optimize.coreml as cto
+
+    return _ONE[technique](cto, options)
+
+
+def configuration(**configs):
+    """coremltools' `OptimizationConfig`: `global_config=` or `op_name_configs=`."""
+    import coremltools.optimize.coreml as cto
+
+    return cto.OptimizationConfig(**configs)
+
+
+def apply(technique, mlmodel, config, joint):
+    """Compress a coremltools model by a configuration; `joint` works on what is compressed already."""
+    import coremltools.optimize.coreml as cto
+
+    return getattr(cto, FUNCTIONS[technique])(mlmodel, config, joint_compression=joint)
+
+
+def _prune(cto, options):
+    if options["threshold"] is not None:
+        return cto.OpThresholdPrunerConfig(
+            threshold=float(options["threshold"]),
+            minimum_sparsity_percentile=float(options["minimum_sparsity"]),
+            weight_threshold=options["weight_threshold"],
+        )
+    return cto.OpMagnitudePrunerConfig(
+        target_sparsity=None if options["sparsity"] is None else float(options["sparsity"]),
+        block_size=options["block_size"],
+        n_m_ratio=options["n_m"],
+        dim=options["dim"],
+        weight_threshold=options["weight_threshold"],
+    )
+
+
+def _quantize(cto, options):
+    check_int("bits", options["bits"], (4, 8))  # Core ML stores linear codes of no other width
+    return cto.OpLinearQuantizerConfig(
+        mode=MODES[options["mode"]],
+        dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",
+        granularity=options["granularity"],
+        **({"block_size": options["block_size"]} if options["block_size"] is not None else {}),
+        weight_threshold=options["weight_threshold"],
+    )
+
+
+def _palettize(cto, options):
+    grouped = options["group_size"] is not None
+    return cto.OpPalettizerConfig(
+        mode=options["mode"],
+        nbits=options["bits"],
+        granularity="per_grouped_channel" if grouped else "per_tensor",
+        **({"group_size": options["group_size"]} if grouped else {}),
+        channel_axis=options["axis"],
+        cluster_dim=options["cluster_dim"],
+        enable_per_channel_scale=options["per_channel_scale"] == "across",
+        weight_threshold=options["weight_threshold"],
+    )
+
+
+_ONE = {"prune": _prune, "quantize": _quantize, "palettize": _palettize}

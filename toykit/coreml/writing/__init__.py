@@ -1,0 +1,1 @@
+"""Packages, written: the forms of compressed constants, the file, and a place that is never overwritten."""

@@ -1,0 +1,224 @@
+"""How Core ML writes a compressed constant: operators that decompress, and what they are given.
+
+A constant that is compressed is no longer a `const` in the program. In its place stands an operator
+whose name starts with `constexpr_`, with the stored arrays as inputs; where techniques are joined, two
+or three of them stand in a row. iOS 16 and 17 know three operators and pack bits into plain bytes; iOS
+18 has element types of 1, 2, 3, 4 and 6 bits, more operators, and scales and tables for groups.
+
+`write` turns the parts of a weight (`toykit.stored`) into these operations, as coremltools 9 names and
+orders them. Types and values are messages, as `protobuf.decode` returns them.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ...kmeans.tables import BITS
+from ...stored.parts import Part
+from ..format.schema import DTYPES
+
+IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
+IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
+STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
+
+_CODES = {name: code for code, (name, _) in DTYPES.items()}
+# Element types that a message holds as bytes; int32 and float32 have fields of their own.
+_FIELDS = {"int32": "ints", "float32": "floats"}
+
+
+def tensor_type(dtype, shape):
+    """A "ValueType" message. Zeros are left out, as protobuf does."""
+    sizes = [{"constant": {"size": size} if size else {}} for size in shape]
+    rank = {"rank": len(shape), "dimensions": sizes} if shape else {}
+    return {"tensorType": {"dataType": _CODES[dtype], **rank}}
+
+
+def immediate(part):
+    """A "Value" message with the elements in it (zeros, where they are not known: they weigh the same)."""
+    field, content = _FIELDS.get(part.dtype, "bytes"), part.content
+    if field == "bytes":
+        values = bytes(part.nbytes) if content is None else bytes(memoryview(content).cast("B"))
+        held = {"values": values} if values else {}
+    else:
+        elements = np.zeros(part.count) if content is None else np.frombuffer(content, part.dtype)
+        held = {"values": elements.tolist()}
+    return {"type": tensor_type(part.dtype, part.shape), "immediateValue": {"tensor": {field: held}}}
+
+
+def number(value):
+    """A "Value" message of a whole number."""
+    return immediate(Part("int32", (), np.int32(value).tobytes()))
+
+
+def text(string):
+    """A "Value" message of a string."""
+    tensor = {"strings": {"values": [string]}}
+    return {"type": tensor_type("string", ()), "immediateValue": {"tensor": tensor}}
+
+
+def check(package, steps):
+    """Raise if a package cannot hold what the steps store: before any work."""
+    if package.number is not None:
+        raise ValueError(
+            f"{package} is compressed with the others: compress the pipeline. A plan for each layer can "
+            "name the "
+            f"weights of one model: {package.number}/..., as the ledger does"
+        )
+    for technique, options in steps:
+        if technique == "quantize" and options["bits"] not in (4, 8):
+            raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
+    oldest = min(part.spec_version for part in package.programs)
+    if oldest >= IOS18:
+        return
+    asked = ["joint compression"] * (len(steps) > 1)
+    for technique, options in steps:
+        if technique == "quantize":
+            asked += ["4-bit quantization"] * (options["bits"] == 4)
+            asked += ["granularity='per_block'"] * (options["granularity"] == "per_block")
+        elif technique == "palettize":
+            asked += ["3-bit palettes"] * (options["bits"] == 3)
+            asked += [name for name in ("group_size", "per_channel_scale") if options[name]]
+            asked += ["cluster_dim"] * (options["cluster_dim"] > 1)
+    if asked:
+        raise ValueError(
+            f"for {' and '.join(asked)} you need a package for iOS 18: convert with target='iOS18'. "
+            f"This one has version {oldest} of the specification, for an older system"
+        )
+
+
+def widths(spec_version):
+    """Bits that an index of a palette may have."""
+    return BITS if spec_version >= IOS18 else tuple(bits for bits in BITS if bits != 3)
+
+
+def write(name, kind, parts, spec_version, add):
+    """Write the operations that stand for a compressed constant.
+
+    Parameters
+    ----------
+    name : str
+        Of the constant.
+    kind : dict
+        The constant's type, a "ValueType" message.
+    parts : dict of str to Part
+    spec_version : int
+    add : callable (op, name, given, *kinds) -> list of str
+        Appends an operation and returns the names of its outputs, which have the types `kinds`. It is
+        given arrays, "Value" messages, and the names of earlier results, in the order in which they are
+        stored.
+
+    Returns
+    -------
+    str
+        The name under which the weights can be used now.
+    """
+    if spec_version < IOS18:
+        return _write_ios16(name, kind, parts, add)
+
+    def scaled(prefix=""):
+        """The inputs that scale: an offset is there only if it is not 0."""
+        offset = parts.get(f"{prefix}zero_point")
+        return {"scale": parts[f"{prefix}scale"], **({"offset": offset} if offset else {})}
+
+    def table(name):
+        """The table as an input; a quantized one is the result of an operation of its own."""
+        lut = parts["lut"]
+        if "lut_scale" not in parts:
+            return lut
+        dense = tensor_type(parts["lut_scale"].dtype, lut.shape)
+        given = {"data": lut, **scaled("lut_")}
+        return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", given, dense)[0]
+
+    if "mask" in parts:
+        return _write_sparse(f"{name}_sparsified", kind, parts, add, scaled, table)
+    if "codes" in parts:
+        given = {"data": parts["codes"], **scaled()}
+        return add("constexpr_blockwise_shift_scale", f"{name}_quantized", given, kind)[0]
+    if "scale" in parts:
+        return _write_scaled_palette(name, kind, parts, spec_version, add)
+    name = f"{name}_palettized"
+    given = {"indices": parts["indices"], "lut": table(name)}
+    if parts["lut"].shape[-1] > 1:
+        given["vector_axis"] = _vector_axis(parts, kind)
+    return add("constexpr_lut_to_dense", name, given, kind)[0]
+
+
+def _write_sparse(name, kind, parts, add, scaled, table):
+    """A mask, and what is kept: values, or an operation that gives mask and values."""
+    mask, values = parts["mask"], parts.get("values")
+    if values is None:
+        floats = next(parts[key] for key in ("scale", "lut_scale", "lut") if key in parts).dtype
+        survivors = parts["codes" if "codes" in parts else "indices"]
+        kinds = tensor_type("uint1", mask.shape), tensor_type(floats, survivors.shape)
+        if "codes" in parts:
+            inner = f"{name}_nonzero_data_0_quantized"
+            given = {"data_mask": mask, "nonzero_data": survivors, **scaled()}
+            values = add("constexpr_sparse_blockwise_shift_scale", inner, given, *kinds)[1]
+        else:
+            inner = f"{name}_nonzero_data_0_palettized"
+            given = {"indices_mask": mask, "indices_nonzero_data": survivors, "lut": table(inner)}
+            mask, values = add("constexpr_lut_to_sparse", inner, given, *kinds)
+    return add("constexpr_sparse_to_dense", name, {"nonzero_data": values, "mask": mask}, kind)[0]
+
+
+def _vector_axis(parts, kind):
+    """The axis on which an index stands for several weights."""
+    return number(next(i for i, size in enumerate(parts["indices"].shape) if size != shape_of(kind)[i]))
+
+
+def shape_of(kind):
+    """Shape of a "ValueType" message of a constant tensor."""
+    sizes = kind.get("tensorType", {}).get("dimensions", [])
+    return tuple(size.get("constant", {}).get("size", 0) for size in sizes)
+
+
+def _write_scaled_palette(name, kind, parts, spec_version, add):
+    """A palette with scales. Before iOS 26 it is the table that is scaled, repeated for each scale."""
+    indices, lut, scale = parts["indices"], parts["lut"], parts["scale"]
+    names = f"{name}_palettized", f"{name}_palettized_pcs"
+    axis = {"vector_axis": _vector_axis(parts, kind)} if lut.shape[-1] > 1 else {}
+    if spec_version >= IOS26:
+        (palette,) = add("constexpr_lut_to_dense", names[0], {"indices": indices, "lut": lut, **axis}, kind)
+        return add("constexpr_blockwise_shift_scale", names[1], {"data": palette, "scale": scale}, kind)[0]
+    shape = tuple(map(max, (*scale.shape, 1, 1), lut.shape))
+    tables = replace(lut, shape=shape)
+    if lut.content is not None:
+        once = np.frombuffer(lut.content, lut.dtype).reshape(lut.shape)
+        tables = replace(tables, content=np.ascontiguousarray(np.broadcast_to(once, shape)))
+    given = {"data": tables, "scale": scale.in_shape((*scale.shape, 1, 1))}
+    (scaled,) = add("constexpr_blockwise_shift_scale", names[0], given, tensor_type(lut.dtype, shape))
+    return add("constexpr_lut_to_dense", names[1], {"indices": indices, "lut": scaled, **axis}, kind)[0]
+
+
+def _write_ios16(name, kind, parts, add):
+    """The three operators of iOS 16: bits are packed into bytes."""
+    shape = shape_of(kind)
+    dimensions = immediate(Part("uint32", (len(shape),), np.array(shape, np.uint32).tobytes()))
+    if "mask" in parts:
+        mask = parts["mask"]
+        given = {
+            "nonzero_data": parts["values"],
+            "mask": mask.in_shape((mask.nbytes,), "uint8"),
+            "shape": dimensions,
+        }
+        return add("constexpr_sparse_to_dense", f"{name}_sparsified", given, kind)[0]
+    if "codes" in parts:
+        codes, scale = parts["codes"], parts["scale"]
+        channels = tuple(size for size in scale.shape if size > 1)
+        # A zero point is always there; where it is 0, layers of as many channels share the zeros.
+        zero_point = parts.get("zero_point", Part(codes.dtype, channels, bytes(math.prod(channels))))
+        given = {
+            "quantized_data": codes,
+            "zero_point": zero_point.in_shape(channels),
+            "scale": scale.in_shape(channels),
+            "axis": number(scale.shape.index(channels[0]) if channels else 0),
+        }
+        return add("constexpr_affine_dequantize", f"{name}_quantized", given, kind)[0]
+    indices, lut = parts["indices"], parts["lut"]
+    given = {
+        "indices": indices.in_shape((indices.nbytes,), "uint8"),
+        "lut": lut.in_shape((lut.count,)),
+        "shape": dimensions,
+    }
+    return add("constexpr_lut_to_dense", f"{name}_palettized", given, kind)[0]

@@ -1,0 +1,17 @@
+"""The ledger: what each weight of a model takes, now and after compression.
+
+`ledgers` has the ledger itself. `modules` lists the weights of a torch module, `packages` and `rows` those of
+a Core ML package; `view` shows a ledger as a table or as bars. Not here: what a single weight becomes
+(`toykit.stored`).
+"""
+
+from .._lazy import lazy
+
+# Public name -> the module that defines it.
+_HOME = {
+    "Ledger": "ledgers",
+    "Row": "ledgers",
+    "ledger": "ledgers",
+}
+
+__all__, __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,0 +1,342 @@
+"""What a compressed weight is made of, before it is compressed.
+
+From the shape of a weight and the options of a technique follow the arrays that will be stored: how
+many codes of how many bits, how many scales, how large a table. Only three things depend on the
+weights' values: how many are left after pruning, how many bits "unique" needs, and whether two
+weights happen to have equal arrays. With the values these are counted; with shapes alone the first is
+estimated, as if no two weights were equal.
+
+`predict` says what becomes of a weight, `fill` makes the arrays. The names of the arrays are those of
+`Compressed.parts`. Not here: how a technique makes them (`toykit.stored.arrays` calls the techniques).
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ..kmeans.tables import BITS, evenly_spaced
+from ..palettization import as_vectors
+from ..pruning import prune
+from ..quantization import quantize
+from . import arrays
+from .parts import Declined, Part, Stored
+
+_RANK = 5  # Core ML's tensors have no more axes
+
+
+def predict(weight, steps, smallest=1, widths=BITS):
+    """How a weight will be stored.
+
+    Parameters
+    ----------
+    weight : Weight
+    steps : list of (technique, options)
+        From `toykit.settings.steps`.
+    smallest : int
+        Elements that an array needs in order to be compressed a second time. Core ML takes 10: smaller
+        ones lie in the program, not in the weight file.
+    widths : sequence of int
+        Bits that an index may have.
+
+    Returns
+    -------
+    Stored
+
+    Raises
+    ------
+    ValueError
+        If an option needs the weights' values and they are unknown.
+
+    Examples
+    --------
+    >>> from toykit.stored.parts import Weight
+    >>> weight = Weight((64, 32, 3, 3), "float16")
+    >>> stored = predict(weight, [("quantize", dict(bits=8, granularity="per_channel", mode="symmetric",
+    ...                                             signed=True, block_size=None, weight_threshold=0))])
+    >>> {name: (part.dtype, part.shape) for name, part in stored.parts.items()}
+    {'codes': ('int8', (64, 32, 3, 3)), 'scale': ('float16', (64, 1, 1, 1))}
+    """
+    stored, original = Stored(), weight
+    for technique, options in steps:
+        try:
+            _check(weight, options)
+            if technique == "prune":
+                weight, stored = _prune(weight, options, stored)
+            elif technique == "quantize":
+                stored = _quantize(weight, options, stored, smallest)
+            else:
+                stored = _palettize(weight, options, stored, smallest, widths)
+        except Declined as reason:
+            stored = replace(stored, declined=(*stored.declined, f"{technique}: {reason}"))
+    if original.values is None:
+        return stored
+    made = arrays.Arrays(original, stored.applied)
+    parts = {
+        name: replace(part, origin=arrays.Origin(made, name, stored.sketches.get(name)))
+        for name, part in stored.parts.items()
+    }
+    return replace(stored, parts=parts)
+
+
+def fill(weight, stored):
+    """The same with the contents of all arrays.
+
+    Parameters
+    ----------
+    weight : Weight
+        With values.
+    stored : Stored
+        As `predict` returned it for this weight.
+
+    Returns
+    -------
+    Stored
+    """
+    made = arrays.arrays_of(arrays.compress(weight, stored.applied))
+    parts = {}
+    for name, part in stored.parts.items():
+        content = np.ascontiguousarray(made.pop(name))
+        assert content.nbytes == part.nbytes, (
+            f"{name} was predicted as {part}, and has {content.nbytes} bytes"
+        )
+        parts[name] = replace(part, content=content, origin=None)
+    assert not made, f"{', '.join(made)} was not predicted"
+    return replace(stored, parts=parts)
+
+
+def _check(weight, options):
+    """What every technique asks of a weight."""
+    if weight.size <= options["weight_threshold"]:
+        raise Declined(f"{weight.size:,} elements are not more than {options['weight_threshold']:,}")
+    if len(weight.shape) < 2:
+        raise Declined("a vector is not compressed")
+    if len(weight.shape) > _RANK:
+        raise Declined(f"{len(weight.shape)} axes are more than Core ML's {_RANK}")
+    if weight.values is not None and not _finite(weight.values()):
+        raise Declined("not all of its values are finite")
+
+
+def _finite(values):
+    if values.dtype != np.float16:
+        return bool(np.isfinite(values).all())
+    # The exponents of infinities and NaNs are all ones: whole numbers are quicker to compare.
+    exponents = values.view(np.uint16).ravel()
+    pieces = range(0, exponents.size, 2**20)
+    return all((exponents[start : start + 2**20] & 0x7FFF).max() < 0x7C00 for start in pieces)
+
+
+def _prune(weight, options, stored):
+    structured = options["block_size"] is not None or options["n_m"] is not None
+    if structured:
+        if not weight.structured:
+            raise Declined("blocks and n:m are for convolutions and linear layers")
+        length = options["block_size"] or options["n_m"][1]
+        if length > weight.shape[options["dim"]] / 2:
+            raise Declined(f"{length} is more than half of {weight.shape[options['dim']]} channels")
+    sketches = {}
+    if weight.values is None:
+        kept, exact = _estimated_survivors(weight, options), False
+    else:
+        names = ("sparsity", "threshold", "block_size", "n_m", "dim")
+        pruned = prune(weight.values(), **{name: options[name] for name in names})
+        kept, exact = pruned.values.size, True
+        weight = replace(weight, values=pruned.dense)
+        for name, array in pruned.parts.items():
+            beginning = array[:100].tobytes()
+            sketches[name] = arrays.Beginning(lambda beginning=beginning: beginning)
+    if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
+        raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
+    parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}
+    return weight, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
+
+
+def _estimated_survivors(weight, options):
+    """Weights left if no two are equal and none is zero."""
+    if options["threshold"] is not None:
+        raise ValueError("threshold needs the weights' values; shapes alone are enough for sparsity and n_m")
+    size = weight.size
+    if options["n_m"] is not None:
+        n, m = options["n_m"]
+        length = weight.shape[options["dim"]]
+        # The last group is filled up with zeros, which are the first to go.
+        last = length % m
+        zeroed = length // m * n + (max(0, n - (m - last)) if last else 0)
+        return size // length * (length - zeroed)
+    share = options["sparsity"]
+    if share in (0, 1):
+        return size if share == 0 else 0
+    # The threshold lies at or above the weight of this rank, and everything up to it goes.
+    zeroed = math.floor((size - 1) * share) + 1
+    block = options["block_size"] or 1
+    return max(0, size - math.ceil(zeroed / block) * block)
+
+
+def _scale_shape(weight, options):
+    """How many scales there are along each axis."""
+    rank = len(weight.shape)
+    if isinstance(options["block_size"], tuple):
+        if len(options["block_size"]) != rank:
+            raise ValueError(
+                f"block_size {options['block_size']} has {len(options['block_size'])} sizes, and a weight of "
+                f"shape {weight.shape} has {rank} axes"
+            )
+        blocks = list(options["block_size"])
+    else:
+        if weight.output_axis is None or weight.input_axis is None:
+            raise Declined("the operations that use it disagree on which axis is which")
+        blocks = [0] * rank
+        if options["granularity"] != "per_tensor":
+            if weight.input_axis < rank and options["granularity"] == "per_block":
+                blocks[weight.input_axis] = options["block_size"]
+            blocks[weight.output_axis] = 1
+    for axis, block in enumerate(blocks):
+        if block and weight.shape[axis] % block:
+            raise Declined(f"blocks of {block} do not divide {weight.shape[axis]} on axis {axis}")
+    return tuple(size // block if block else 1 for size, block in zip(weight.shape, blocks, strict=True))
+
+
+def _quantize(weight, options, stored, smallest):
+    dtype = f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+    parts, sketches = dict(stored.parts), dict(stored.sketches)
+    if "lut" in parts:  # quantize the table, with one scale
+        lut = parts["lut"]
+        if lut.count < smallest:
+            raise Declined(f"a table of {lut.count} entries lies in the program")
+        contents = {}
+        if lut.content is not None:
+            names = ("bits", "mode", "signed")
+            table = np.frombuffer(lut.content, lut.dtype).reshape(1, -1)
+            quantized = quantize(table, granularity="per_tensor", **{name: options[name] for name in names})
+            contents = {name: array.tobytes() for name, array in quantized.parts.items()}
+        elif "lut" in sketches:
+            sketches["lut"] = arrays.Proportions(sketches["lut"].look)
+        scale_shape = (1,) * len(lut.shape)
+        parts["lut"] = Part(dtype, lut.shape, contents.get("codes"))
+        parts["lut_scale"] = Part(lut.dtype, scale_shape, contents.get("scale"))
+        if options["mode"] == "affine" or not options["signed"]:
+            parts["lut_zero_point"] = Part(dtype, scale_shape, contents.get("zero_point"))
+        applied = (*stored.applied, ("quantize", options))
+        return replace(stored, parts=parts, applied=applied, sketches=sketches)
+    scale_shape = _scale_shape(weight, options)
+    values = parts.pop("values", None)
+    if values is not None and values.count < smallest:
+        raise Declined(f"{values.count} weights that are left lie in the program")
+    parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
+    parts["scale"] = Part(weight.dtype, scale_shape)
+    if options["mode"] == "affine" or not options["signed"]:
+        parts["zero_point"] = Part(dtype, scale_shape)
+    blocks = [0 if n == 1 else size // n for size, n in zip(weight.shape, scale_shape, strict=True)]
+    if weight.values is not None:
+        if math.prod(scale_shape) > 1:
+            sketches |= arrays.first_scales(weight, options, blocks, pruned=values is not None)
+        elif values is None:
+            sketches["codes"] = arrays.levels(weight.values)
+    applied = (*stored.applied, ("quantize", options | {"blocks": blocks}))
+    return replace(stored, parts=parts, applied=applied, sketches=sketches)
+
+
+def _palettize(weight, options, stored, smallest, widths):
+    axis = weight.output_axis if options["axis"] is None else options["axis"]
+    if axis is None or weight.input_axis is None:
+        raise Declined("the operations that use it disagree on which axis is which")
+    if axis >= len(weight.shape):
+        raise Declined(f"it has no axis {axis}")
+    channels = weight.shape[axis]
+    group = options["group_size"] or channels
+    vector = options["cluster_dim"]
+    if channels % group:
+        raise Declined(f"groups of {group} do not divide {channels} channels")
+    if group % vector or (channels // weight.groups if axis == 0 else channels) % vector:
+        raise Declined(f"vectors of {vector} do not divide the channels")
+    values, bits, groups = stored.parts.get("values"), options["bits"], channels // group
+    if values is not None and values.count < smallest:
+        raise Declined(f"{values.count} weights that are left lie in the program")
+    vectors = weight.size // groups // vector
+    if vector > 1 and bits is not None and vectors < 1 << bits:
+        raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
+
+    tables, used, sketches = None, weight, dict(stored.sketches)
+    if options["per_channel_scale"] and weight.values is not None:
+        used = replace(weight, values=_scaled(weight, axis))
+        sketches["scale"] = arrays.first_largest(weight, axis)
+    if options["mode"] == "unique":
+        bits, tables = _unique(used, axis, groups, vector)
+        if bits not in widths:
+            raise Declined(f"its distinct values take {bits} bits, which this system does not know")
+    elif options["mode"] == "uniform" and weight.values is not None:
+        tables = _evenly_spaced(used, axis, groups, bits)
+    one_for_each = [1] * len(weight.shape)
+    one_for_each[axis] = groups
+    lut = Part(weight.dtype, (*one_for_each, 1 << bits, vector), tables)
+    if values is None:
+        codes = list(weight.shape)
+        codes[axis] //= vector
+    else:
+        codes = values.shape
+    parts = {"indices": Part(f"uint{bits}", tuple(codes)), "lut": lut}
+    if options["per_channel_scale"]:
+        across = list(weight.shape)
+        across[axis] = 1
+        parts["scale"] = Part(weight.dtype, tuple(across))
+    if values is not None:
+        parts = {"mask": stored.parts["mask"], **parts}
+    if weight.values is not None:
+        sketches |= _sketches(used, axis, groups, bits, vector, values is not None)
+    options = options | {"axis": axis, "group_size": group}
+    applied = (*stored.applied, ("palettize", options))
+    return replace(stored, parts=parts, applied=applied, sketches=sketches)
+
+
+def _sketches(weight, axis, groups, bits, vector, pruned):
+    """What tells indices and tables apart: the numbers of the first group."""
+
+    def numbers():
+        values = weight.values()
+        if groups > 1:
+            values = np.swapaxes(values, 0, axis)[: weight.shape[axis] // groups]
+        return values[values != 0] if pruned else values
+
+    ends = arrays.extremes(numbers, 1 << bits)
+    if vector > 1:
+        return {"indices": ends, "lut": ends}
+    if pruned and groups > 1:  # which survivors are those of the first group?
+        return {"lut": ends}
+    return {"indices": arrays.levels(numbers), "lut": ends}
+
+
+def _scaled(weight, axis):
+    """The weights divided by the largest magnitude across the channels, as the tables are made of them."""
+
+    def values():
+        dense = weight.values()
+        scale = np.abs(dense).max(axis=axis, keepdims=True)
+        return dense / np.where(scale == 0, np.ones_like(scale), scale)
+
+    return values
+
+
+def _evenly_spaced(weight, axis, groups, bits):
+    """The tables of "uniform", as bytes."""
+    vectors = as_vectors(weight.values(), axis, groups, 1)
+    tables = [evenly_spaced(*arrays.extremes_of(values.ravel()), bits) for values in vectors]
+    return np.asarray(tables).astype(weight.dtype).tobytes()
+
+
+def _unique(weight, axis, groups, vector):
+    """The fewest bits that count the distinct values of every group, and the tables of these values."""
+    if weight.values is None:
+        raise ValueError("mode='unique' needs the weights' values; it finds the bits by counting them")
+    found = []
+    for vectors in as_vectors(weight.values(), axis, groups, vector):
+        # In float32: NumPy 2.4's sort of float16 leaves some out of order on processors with AVX-512.
+        vectors = vectors.astype(np.float32)
+        found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
+    largest = max(map(len, found))
+    bits = next((bits for bits in BITS if largest <= 1 << bits), None)
+    if bits is None:
+        raise Declined(f"{largest:,} distinct values do not fit a table of 256")
+    tables = np.zeros((len(found), 1 << bits, vector), weight.dtype)
+    for table, entries in zip(tables, found, strict=True):
+        table[: len(entries)] = entries
+    return bits, tables.tobytes()
