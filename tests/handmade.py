@@ -10,7 +10,7 @@ import struct
 import numpy as np
 
 from toykit.coreml.format import protobuf, weightbin
-from toykit.coreml.writing.packages import forms
+from toykit.coreml.writing import forms
 from toykit.stored.parts import Part
 
 FILE = "@model_path/weights/weight.bin"

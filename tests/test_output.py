@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toykit.coreml.writing.packages import output
+from toykit.coreml.writing import output
 
 
 def package(path):

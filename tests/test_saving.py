@@ -12,11 +12,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from toykit.coreml.writing.packages.saving import save
 
 from tests.nightly import NIGHTLY, cases, nightly
 from toykit.coreml.format.package import Package
-from toykit.coreml.writing.packages import saving
+from toykit.coreml.writing import saving
+from toykit.coreml.writing.saving import save
 
 FILES = ("Manifest.json", "Data/com.apple.CoreML/model.mlmodel", "Data/com.apple.CoreML/weights/weight.bin")
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")

@@ -42,7 +42,7 @@ def known():
 
 def supported():
     """Operators that toykit runs, or reads as constants."""
-    from toykit.coreml.constants.reading.reading import CONSTEXPR
+    from toykit.coreml.constants.reading import CONSTEXPR
 
     return set(tk.coreml.OPERATORS) | set(CONSTEXPR) | {"const"}
 

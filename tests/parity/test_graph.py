@@ -7,11 +7,10 @@ import pytest
 ct = pytest.importorskip("coremltools")
 pytest.importorskip("torch")
 
-from toykit.coreml.constants.reading.reading import CONSTEXPR
-
 import toykit as tk
 from toykit._quiet import quiet
 from toykit.coreml import Package, PackageError
+from toykit.coreml.constants.reading import CONSTEXPR
 from toykit.coreml.format.program import Operation, Type, Value
 from toykit.coreml.view import graph, meanings, wording
 

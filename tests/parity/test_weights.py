@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 torch = pytest.importorskip("torch", reason="the packages are converted from torch")
 
-from toykit.coreml.constants.reading.reading import CONSTEXPR, read_constant
-
 import toykit as tk
 from toykit._quiet import quiet
 from toykit.compressed import Compressed
 from toykit.coreml import Package, PackageError
+from toykit.coreml.constants.reading import CONSTEXPR, read_constant
 from toykit.coreml.format import weightbin
 from toykit.coreml.format.package import open_package
 from toykit.coreml.format.program import Operation, Type, Value

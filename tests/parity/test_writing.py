@@ -19,7 +19,7 @@ from toykit._quiet import quiet
 from toykit.coreml.format.package import Package, open_package
 from toykit.coreml.tools import checking
 from toykit.coreml.tools.opening import open_mlmodel
-from toykit.coreml.writing.packages import packages as writing
+from toykit.coreml.writing import packages as writing
 
 from . import packages, sizes
 
