@@ -6,7 +6,7 @@ arrays of bytes), a classifier's probabilities are a dictionary.
 
 import numpy as np
 
-from .operators import room
+from .operators import check_result
 
 _CHANNELS = {"RGB": "RGB", "BGR": "BGR", "GRAYSCALE": "L", "GRAYSCALE_FLOAT16": "F"}
 
@@ -42,7 +42,7 @@ def check_inputs(inputs, features):
             check = _image if feature.kind == "image" else _multi_array
             arrays[name] = check(name, inputs[name], feature)
         elif feature.optional:
-            arrays[name] = np.full(room(feature.shape), feature.default, _element_type(feature))
+            arrays[name] = np.full(check_result(feature.shape), feature.default, _element_type(feature))
         else:
             raise ValueError(f"input {name!r} is missing; the model's inputs are {_names(features)}")
     return arrays

@@ -26,7 +26,7 @@ _running = ContextVar("running", default=None)
 
 
 class Memory:
-    """Bytes that are taken and given back.
+    """Bytes in use, counted and never more than a limit.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ class Memory:
     def __init__(self, limit):
         self.limit, self.used = limit, 0
 
-    def take(self, size):
-        """Take `size` bytes, if they `fit`."""
-        self.fit(size)
+    def allocate(self, size):
+        """Count `size` bytes as used, if there are so many (`check`)."""
+        self.check(size)
         self.used += size
 
-    def fit(self, size):
+    def check(self, size):
         """Raise a PackageError if there are not `size` bytes left."""
         if self.used + size > self.limit:
             raise PackageError(
@@ -49,8 +49,8 @@ class Memory:
                 f"{self.limit:,}: raise it with memory_limit=..."
             )
 
-    def give(self, size):
-        """Give bytes back."""
+    def free(self, size):
+        """Count `size` bytes as free again."""
         self.used -= size
 
 
@@ -73,7 +73,7 @@ class Prediction:
 
     @contextmanager
     def running(self):
-        """Within this context `work` and `largest` are about this prediction."""
+        """Within this context `work` and `largest_result` are about this prediction."""
         token = _running.set(self)
         try:
             yield
@@ -96,15 +96,15 @@ class Prediction:
                 "raise it with work_limit=..."
             )
 
-    def hold(self, value):
-        """Count a result as long as it lives: the bytes to `drop` afterwards. A view counts as what it shows."""
+    def allocate(self, value):
+        """Count a result as long as it lives: the bytes to `free` afterwards. A view counts as what it shows."""
         size = sum(map(_nbytes, value)) if isinstance(value, list) else _nbytes(value)
-        self.memory.take(size)
+        self.memory.allocate(size)
         return size
 
-    def drop(self, size):
+    def free(self, size):
         """The results of `size` bytes are no longer needed."""
-        self.memory.give(size)
+        self.memory.free(size)
 
 
 def memory_limit(limit, stored, given=0):
@@ -140,10 +140,10 @@ def work(count):
         prediction.work(count)
 
 
-def largest(brief=False):
-    """Bytes that a single result may have; or what an operator makes in `brief`, and drops at once."""
+def largest_result(temporary=False):
+    """Bytes that a single result may have; or a temporary array of an operator, which may be larger."""
     prediction = _running.get()
-    return _LARGEST if prediction is None else prediction.memory.limit // (1 if brief else _SHARE)
+    return _LARGEST if prediction is None else prediction.memory.limit // (1 if temporary else _SHARE)
 
 
 def _nbytes(value):

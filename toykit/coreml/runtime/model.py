@@ -250,7 +250,7 @@ class Model:
             return {}
         shapes = [feature.shape for feature in self.states.values()]
         try:
-            self._constants.memory.fit(4 * sum(map(math.prod, shapes)))
+            self._constants.memory.check(4 * sum(map(math.prod, shapes)))
         except PackageError as error:
             raise PackageError(f"{self.package}: {error}") from error
         return {name: self._xp.array(np.zeros(shape, np.float32)) for name, shape in zip(self.states, shapes)}

@@ -62,7 +62,7 @@ class Constant:
         """As a number, string or list."""
         if "plain" not in self._kept:
             _check_plain(self.count)
-            self._constants.memory.take(_PLAIN * self.count)
+            self._constants.memory.allocate(_PLAIN * self.count)
             values = self._read()
             if isinstance(values, np.ndarray):
                 values = values.tolist()
@@ -78,7 +78,7 @@ class Constant:
         keep, backend = self._constants.keep or self.count <= _SMALL, self._constants.backend
         work(2 * costs.WRITE * self.count)
         memory = self._constants.memory
-        (memory.take if keep else memory.fit)(4 * self.count)
+        (memory.allocate if keep else memory.fit)(4 * self.count)
         values = np.asarray(self._read())
         if values.dtype.kind == "f":
             values = values.astype(np.float32)

@@ -15,7 +15,7 @@ from ..format.program import Value
 from ..format.protobuf import PackageError
 from . import costs
 from .operands import as_numpy, as_plain
-from .operators import OPERATORS, room
+from .operators import OPERATORS, check_result
 
 # Parameters that take several arguments: they are lists even where a program gives one.
 _SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
@@ -108,20 +108,20 @@ class Steps:
         list of arrays, the outputs of the block.
         """
         prediction.work(costs.CALL + costs.WRITE * len(results))
-        held = {name: prediction.hold(value) for name, value in inputs.items()}
+        held = {name: prediction.allocate(value) for name, value in inputs.items()}
         results = {**results, **inputs}
         for step in self.steps:
             try:
-                for name, value in step.take(results, prediction).items():
-                    results[name], held[name] = value, prediction.hold(value)
+                for name, value in step.run(results, prediction).items():
+                    results[name], held[name] = value, prediction.allocate(value)
             except PackageError as error:
                 raise PackageError(
                     f"operation {step.operation.name!r} ({step.operation.op}): {error}"
                 ) from error
             for name in step.frees:
                 del results[name]
-                prediction.drop(held.pop(name))
-        prediction.drop(sum(held.values()))
+                prediction.free(held.pop(name))
+        prediction.free(sum(held.values()))
         return [
             results[name] if name in results else self.scope[name].tensor(False)
             for name in self.block.outputs
@@ -196,10 +196,10 @@ class _Step:
             return lambda results: as_numpy(self.backend, results[argument]), False
         return lambda results: results[argument], False
 
-    def take(self, results, prediction):
+    def run(self, results, prediction):
         """What the operation makes: dict of str to array."""
         for shape in self.known:
-            room(shape)
+            check_result(shape)
         parameters = dict(self.given)
         for parameter, get in self.later:
             parameters[parameter] = get(results)

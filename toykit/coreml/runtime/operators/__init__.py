@@ -15,6 +15,6 @@ from . import (  # noqa: F401  (each registers its operators)
     reductions,
     shapes,
 )
-from .registry import OPERATORS, Operator, room
+from .registry import OPERATORS, Operator, check_result
 
-__all__ = ["OPERATORS", "Operator", "room"]
+__all__ = ["OPERATORS", "Operator", "check_result"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import numpy_operator, room
+from .registry import check_result, numpy_operator
 
 
 @numpy_operator("non_maximum_suppression")
@@ -24,8 +24,8 @@ def non_maximum_suppression(
     if boxes.shape != (*scores.shape[:2], 4) or scores.ndim != 3:
         raise PackageError(f"boxes {boxes.shape} and scores {scores.shape} do not go with each other")
     images, classes = len(boxes), scores.shape[2]
-    kept_boxes = np.zeros(room((images, max_boxes, 4)), np.float32)
-    kept_scores = np.zeros(room((images, max_boxes, classes)), np.float32)
+    kept_boxes = np.zeros(check_result((images, max_boxes, 4)), np.float32)
+    kept_scores = np.zeros(check_result((images, max_boxes, classes)), np.float32)
     indices = np.full((images, max_boxes), -1, np.int32)
     counts = np.zeros(images, np.int32)
     for image in range(images):

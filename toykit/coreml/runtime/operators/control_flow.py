@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import numpy_operator, operator, room
+from .registry import check_result, numpy_operator, operator
 
 _LONGEST_LIST = 100_000
 
@@ -34,7 +34,7 @@ def make_list(xp, *, elem_shape: list, init_length=1, dynamic_length=True, dtype
         raise PackageError(f"a list would have {init_length:,} elements; toykit allows {_LONGEST_LIST:,}")
     sizes = [size for size in elem_shape if isinstance(size, int)]
     # A size that is a string is known when the first element is written.
-    shape = room([max(init_length, 1), *sizes])[1:] if len(sizes) == len(elem_shape) else ()
+    shape = check_result([max(init_length, 1), *sizes])[1:] if len(sizes) == len(elem_shape) else ()
     kind = {"int32": np.int32, "bool": np.bool_}.get(dtype, np.float32)
     return [xp.array(np.zeros(shape, kind)) for _ in range(init_length)]
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import operator, room
+from .registry import check_result, operator
 
 
 def per_channel(values, x):
@@ -114,7 +114,7 @@ _BINARY = {
 def _binary(function):
     def run(xp, x, y):
         if x.shape != y.shape:
-            room(np.broadcast_shapes(tuple(x.shape), tuple(y.shape)))
+            check_result(np.broadcast_shapes(tuple(x.shape), tuple(y.shape)))
         return function(xp, x, y)
 
     return run
@@ -126,7 +126,7 @@ for _name, _function in _BINARY.items():
 
 @operator("select")
 def select(xp, cond, a, b):
-    room(np.broadcast_shapes(*(tuple(part.shape) for part in (cond, a, b))))
+    check_result(np.broadcast_shapes(*(tuple(part.shape) for part in (cond, a, b))))
     return xp.where(xp.to_bool(cond), a, b)
 
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import numpy_operator, room
+from .registry import check_result, numpy_operator
 
 
 def _grid(into, out, mode):
@@ -55,7 +55,7 @@ def _some(x, axis, places):
 
 def _resize(x, sizes, mode):
     """Bilinear, to `sizes` of the last axes."""
-    room((*x.shape[: x.ndim - len(sizes)], *sizes))
+    check_result((*x.shape[: x.ndim - len(sizes)], *sizes))
     for axis, size in zip(range(-len(sizes), 0), sizes):
         x = _between(x, axis, _grid(x.shape[axis], int(size), mode))
     return x
@@ -63,7 +63,7 @@ def _resize(x, sizes, mode):
 
 def _nearest(x, sizes, scales=None):
     """The pixel in which each new one begins; `scales` are how many of these an old one makes."""
-    room((*x.shape[: x.ndim - len(sizes)], *sizes))
+    check_result((*x.shape[: x.ndim - len(sizes)], *sizes))
     for number, axis in enumerate(range(-len(sizes), 0)):
         into, out = x.shape[axis], int(sizes[number])
         _some(x, axis, range(out))
@@ -84,7 +84,7 @@ def resize(xp, x, *, shape: list, resized_dims, interpolation_mode="LINEAR", sam
         return _resize(x, sizes, sampling_mode)
     if sampling_mode == "DEFAULT":
         return _nearest(x, sizes)
-    room((*x.shape[: x.ndim - count], *sizes))
+    check_result((*x.shape[: x.ndim - count], *sizes))
     for axis, size in zip(range(-count, 0), sizes):
         places = np.floor(_grid(x.shape[axis], int(size), sampling_mode) + 0.5).astype(int)
         _some(x, axis, places)
@@ -140,7 +140,9 @@ def crop_resize(
 ):
     """Cut boxes out of images and bring each to one size. `roi` is how iOS 15 and 16 pass the boxes."""
     count = len(boxes if roi is None else roi)
-    shape = room((count, *((1, x.shape[1]) if roi is None else x.shape[:2]), target_height, target_width))
+    shape = check_result(
+        (count, *((1, x.shape[1]) if roi is None else x.shape[:2]), target_height, target_width)
+    )
     if roi is None:
         images = range(len(boxes)) if box_indices is None else box_indices.astype(int)
         chosen = [x[image][None] for image in images]
@@ -214,7 +216,7 @@ def resample(
     align_corners,
 ):
     """Read images at places (x, y) that a tensor gives: coordinates (n, H, W, 2)."""
-    room((*x.shape[:2], *coordinates.shape[1:3]))
+    check_result((*x.shape[:2], *coordinates.shape[1:3]))
     spots = [
         _unnormalized(coordinates[..., i].astype(np.float64), size, coordinates_mode, align_corners)
         for i, size in enumerate((x.shape[3], x.shape[2]))
@@ -236,7 +238,7 @@ def affine(
     coordinates_mode,
     align_corners,
 ):
-    room((*x.shape[:2], output_height, output_width))
+    check_result((*x.shape[:2], output_height, output_width))
     # Both ends of the mapping count alike: with corners not aligned, -1 is the edge of a pixel there too.
     across, down = (_normalized(size, align_corners) for size in (output_width, output_height))
     down = down[:, None]

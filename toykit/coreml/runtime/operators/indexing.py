@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import axis_of, numpy_operator, room
+from .registry import axis_of, check_result, numpy_operator
 
 
 @numpy_operator("slice_by_index")
@@ -68,7 +68,7 @@ def gather(xp, x, indices, *, axis=0, batch_dims=0, validate_indices=False):
     axis = axis_of(axis, x.ndim)
     own = indices.ndim - batch_dims
     places = _batches(x, indices.shape, batch_dims)
-    room((math.prod(indices.shape), *x.shape[batch_dims:axis], *x.shape[axis + 1 :]))
+    check_result((math.prod(indices.shape), *x.shape[batch_dims:axis], *x.shape[axis + 1 :]))
     picked = np.moveaxis(x, axis, batch_dims)[(*places, indices)]
     return np.moveaxis(picked, range(batch_dims, indices.ndim), range(axis, axis + own))
 
@@ -89,7 +89,7 @@ def gather_along_axis(xp, x, indices, *, axis=0, validate_indices=False):
 def gather_nd(xp, x, indices, *, batch_dims=0, validate_indices=False):
     *shape, depth = indices.shape
     rest = x.shape[batch_dims + depth :]
-    room((*shape, *rest))
+    check_result((*shape, *rest))
     picked = x[(*_batches(x, shape, batch_dims), *np.moveaxis(indices, -1, 0))]
     return np.broadcast_to(picked, (*shape, *rest))
 
@@ -174,7 +174,7 @@ def non_zero(xp, x):
 
 @numpy_operator("one_hot")
 def one_hot(xp, indices, *, one_hot_vector_size, axis=-1, on_value=1, off_value=0):
-    room((*indices.shape, one_hot_vector_size))
+    check_result((*indices.shape, one_hot_vector_size))
     axis = axis + indices.ndim + 1 if axis < 0 else axis
     if not 0 <= axis <= indices.ndim:
         raise PackageError(f"axis {axis} is none of the {indices.ndim + 1} of the result")
@@ -196,7 +196,7 @@ def band_part(xp, x, *, lower=-1, upper=-1):
 
 @numpy_operator("fill")
 def fill(xp, *, shape: list, value=0.0):
-    return np.full(room(shape), value, _narrow(value))
+    return np.full(check_result(shape), value, _narrow(value))
 
 
 @numpy_operator("fill_like")
@@ -213,5 +213,5 @@ def _narrow(value):
 def range_1d(xp, *, end, start, step):
     if step == 0:
         raise PackageError("step must not be 0")
-    room([max(math.ceil((end - start) / step), 0)])
+    check_result([max(math.ceil((end - start) / step), 0)])
     return np.arange(start, end, step, _narrow(start + end + step))

@@ -4,7 +4,7 @@ import math
 
 from ...format.protobuf import PackageError
 from .products import padding
-from .registry import operator, room
+from .registry import check_result, operator
 
 _LARGEST_WINDOW = 2**20  # elements; NumPy takes a step for each
 
@@ -76,5 +76,5 @@ def _widths(x, kernel, strides, pad_type, pad, ceil_mode):
 def _padded(xp, x, widths, value):
     if not any(sum(pair) for pair in widths):
         return x
-    room((x.shape[0], x.shape[1], *(size + sum(pair) for size, pair in zip(x.shape[2:], widths))))
+    check_result((x.shape[0], x.shape[1], *(size + sum(pair) for size, pair in zip(x.shape[2:], widths))))
     return xp.pad(x, [(0, 0), (0, 0), *widths], value)

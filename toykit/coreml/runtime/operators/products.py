@@ -6,12 +6,12 @@ import numpy as np
 
 from ...format.protobuf import PackageError
 from .elementwise import per_channel
-from .registry import operator, room
+from .registry import check_result, operator
 
 
 @operator("linear")
 def linear(xp, x, weight, bias=None):
-    room((*x.shape[:-1], weight.shape[0]))
+    check_result((*x.shape[:-1], weight.shape[0]))
     return xp.linear(x, weight, bias)
 
 
@@ -20,7 +20,7 @@ def matmul(xp, x, y, *, transpose_x=False, transpose_y=False):
     x = xp.swapaxes(x, -1, -2) if transpose_x and x.ndim > 1 else x
     y = xp.swapaxes(y, -1, -2) if transpose_y and y.ndim > 1 else y
     if x.ndim > 1 and y.ndim > 1:
-        room((*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]))
+        check_result((*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1]))
     return x @ y
 
 
@@ -31,7 +31,7 @@ def einsum(xp, values, *, equation):
     for letters, value in zip(inputs.split(","), values):
         for letter, size in zip(letters, value.shape):
             sizes[letter] = max(size, sizes.get(letter, 0))
-    room([sizes[letter] for letter in output])
+    check_result([sizes[letter] for letter in output])
     return xp.einsum(equation, *values)
 
 
@@ -73,11 +73,11 @@ def conv(
         )
     widths = padding(x.shape[2:], reach, strides, pad_type, pad)
     padded = [size + sum(pair) for size, pair in zip(x.shape[2:], widths)]
-    room((x.shape[0], x.shape[1], *padded))
+    check_result((x.shape[0], x.shape[1], *padded))
     outputs = [max((size - r) // stride + 1, 0) for size, r, stride in zip(padded, reach, strides)]
-    room((x.shape[0], weight.shape[0], *outputs))
+    check_result((x.shape[0], weight.shape[0], *outputs))
     # The copies of what each window holds that a backend may make on the way.
-    room((x.shape[0], x.shape[1] * math.prod(kernel), *outputs), brief=True)
+    check_result((x.shape[0], x.shape[1] * math.prod(kernel), *outputs), temporary=True)
     if 0 in x.shape or 0 in weight.shape:  # torch refuses some of these
         total = xp.zeros((x.shape[0], weight.shape[0], *outputs))
         return total if bias is None else total + per_channel(bias, total)
@@ -107,7 +107,7 @@ def conv_transpose(
         )
     whole = [(size - 1) * s + r for size, s, r in zip(x.shape[2:], strides, reach)]
     channels = weight.shape[1] * groups
-    room((x.shape[0], channels, *whole))
+    check_result((x.shape[0], channels, *whole))
     # What is cut off the whole, before and after; where less than nothing is, zeros are added.
     if pad_type == "custom":
         cut = _custom(pad, rank)
@@ -117,7 +117,7 @@ def conv_transpose(
     else:
         cut = [(0, 0)] * rank
     if output_shape is not None:
-        wanted = room(output_shape)[-rank:]
+        wanted = check_result(output_shape)[-rank:]
         if tuple(output_shape[:-rank]) not in ((), (x.shape[0], channels)):
             raise PackageError(
                 f"output_shape {output_shape} does not go with ({x.shape[0]}, {channels}, ...)"

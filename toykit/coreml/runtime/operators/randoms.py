@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import numpy_operator, room
+from .registry import check_result, numpy_operator
 
 
 def _generator(seed):
@@ -13,17 +13,17 @@ def _generator(seed):
 
 @numpy_operator("random_normal")
 def random_normal(xp, *, shape: list, mean=0.0, stddev=1.0, seed=-1):
-    return _generator(seed).normal(mean, stddev, room(shape))
+    return _generator(seed).normal(mean, stddev, check_result(shape))
 
 
 @numpy_operator("random_uniform")
 def random_uniform(xp, *, shape: list, low=0.0, high=1.0, seed=-1):
-    return _generator(seed).uniform(low, high, room(shape))
+    return _generator(seed).uniform(low, high, check_result(shape))
 
 
 @numpy_operator("random_bernoulli")
 def random_bernoulli(xp, *, shape: list, prob=0.5, seed=-1):
-    return _generator(seed).random(room(shape)) < prob
+    return _generator(seed).random(check_result(shape)) < prob
 
 
 @numpy_operator("random_categorical")
@@ -35,5 +35,5 @@ def random_categorical(xp, x, *, mode="logits", size=1, seed=-1):
     if mode == "logits":
         shares = np.exp(shares - shares.max(-1, keepdims=True))
     edges = np.cumsum(shares, -1)
-    draws = _generator(seed).random(room((*x.shape[:-1], size))) * edges[..., -1:]
+    draws = _generator(seed).random(check_result((*x.shape[:-1], size))) * edges[..., -1:]
     return (draws[..., None] >= edges[..., None, :]).sum(-1)

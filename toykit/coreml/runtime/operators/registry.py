@@ -22,7 +22,7 @@ import math
 from dataclasses import dataclass
 
 from ...format.protobuf import PackageError
-from ..limits import largest
+from ..limits import largest_result
 
 OPERATORS = {}
 CONTEXT = {"blocks", "state", "types"}
@@ -116,10 +116,10 @@ def axis_of(axis, rank):
     return axis % rank
 
 
-def room(shape, brief=False):
+def check_result(shape, temporary=False):
     """`shape`, if a result of this shape is one that a program may ask for.
 
-    `brief` is for what is no result, but a copy on the way that is dropped at once: it may be larger.
+    A `temporary` array, a copy on the way that is dropped at once, may be larger than a result.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def room(shape, brief=False):
     shape = tuple(int(size) for size in shape)
     if min(shape, default=0) < 0:
         raise PackageError(f"a result would have shape {shape}")
-    allowed = largest(brief) // 4
+    allowed = largest_result(temporary) // 4
     if math.prod(shape) > allowed:
         raise PackageError(
             f"a result would have {math.prod(shape):,} elements; toykit allows {allowed:,}: "

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ...format.protobuf import PackageError
-from .registry import axis_of, numpy_operator, operator, room
+from .registry import axis_of, check_result, numpy_operator, operator
 
 
 @numpy_operator("shape")
@@ -26,7 +26,7 @@ def reshape(xp, x, *, shape: list):
     if -1 in sizes:  # said by us, because NumPy gives up where there is nothing
         others = math.prod(size for size in sizes if size != -1)
         sizes[sizes.index(-1)] = x.size // others if others else 0
-    return x.reshape(room(sizes))
+    return x.reshape(check_result(sizes))
 
 
 @numpy_operator("reshape_like")
@@ -68,7 +68,7 @@ def concat(xp, values, *, axis, interleave=False):
         return stack(xp, values, axis=axis)
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
-    room(shape)
+    check_result(shape)
     if interleave:
         # One slice of each in turn: they are stacked behind the axis, which then takes both in.
         axis = axis % values[0].ndim
@@ -78,7 +78,7 @@ def concat(xp, values, *, axis, interleave=False):
 
 @operator("stack")
 def stack(xp, values, *, axis):
-    room((len(values), *values[0].shape))
+    check_result((len(values), *values[0].shape))
     return xp.stack(values, axis)
 
 
@@ -98,7 +98,7 @@ def split(xp, x, *, axis, num_splits=None, split_sizes: list = None):
 def tile(xp, x, *, reps: list):
     if len(reps) != x.ndim:
         raise PackageError(f"reps must have {x.ndim} numbers, one for each axis; got {reps}")
-    room([size * times for size, times in zip(x.shape, reps)])
+    check_result([size * times for size, times in zip(x.shape, reps)])
     return np.tile(x, reps)
 
 
@@ -106,7 +106,7 @@ def tile(xp, x, *, reps: list):
 def pad(xp, x, *, pad: list, mode="constant", constant_val=0.0):
     """`pad`: before and after, for the last len(pad) / 2 axes."""
     widths = [(0, 0)] * (x.ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))
-    room([size + before + after for size, (before, after) in zip(x.shape, widths)])
+    check_result([size + before + after for size, (before, after) in zip(x.shape, widths)])
     if not pad:
         return x
     if mode == "constant":
@@ -154,7 +154,7 @@ def sliding_windows(xp, x, *, axis, size, stride=1):
         raise PackageError(f"windows of {size}, stride {stride}, do not fit into an axis of {x.shape[axis]}")
     windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(x, size, axis), -1, axis + 1)
     windows = windows[(slice(None),) * axis + (slice(None, None, stride),)]
-    room(windows.shape)
+    check_result(windows.shape)
     return windows
 
 
@@ -200,7 +200,7 @@ def _into_channels(x, s, order):
 
 @numpy_operator("space_to_batch")
 def space_to_batch(xp, x, *, block_shape: list, paddings: list):
-    room([size + sum(pair) for size, pair in zip(x.shape[2:], paddings)])
+    check_result([size + sum(pair) for size, pair in zip(x.shape[2:], paddings)])
     x = np.pad(x, [(0, 0), (0, 0), *paddings])
     n, channels, height, width = x.shape
     a, b = _block(*block_shape)
