@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toykit import kmeans
-from toykit.kmeans import search as kmeans_search
-from toykit.kmeans.layers import RunCosts, running_sum
+from toykit.kmeans import lagrangian
+from toykit.kmeans.dynamic_programming import RunCosts, running_sum
 from toykit.kmeans.vectors import cluster_vectors, nearest_vector, plus_plus
 
 METHODS = ("multiplier", "layers")
@@ -148,7 +148,7 @@ def test_compiled_without_a_place_for_the_cache(monkeypatch):
         return lambda function: (function, options)
 
     monkeypatch.setattr(numba, "njit", njit)
-    function, options = kmeans_search.compiled(len)
+    function, options = lagrangian.compiled(len)
     assert function is len and options == {"nogil": True}
 
 
@@ -204,7 +204,7 @@ def test_splice_gives_any_number_between(data):
     few, many = sorted([data.draw(inner), data.draw(inner)], key=len)
     few, many = (np.array([0, *sorted(bounds), m]) for bounds in (few, many))
     for k in range(len(few), len(many) - 1):
-        bounds = kmeans_search.splice(few, many, k)
+        bounds = lagrangian.splice(few, many, k)
         assert len(bounds) == k + 1 and bounds[0] == 0 and bounds[-1] == m
         assert np.all(np.diff(bounds) > 0)
 

@@ -19,7 +19,7 @@ import toykit as tk
 from tests.parity import running  # noqa: F401 - what makes conversions quick
 from toykit import cli
 from toykit._quiet import quiet
-from toykit.coreml.runtime import comparison, trials
+from toykit.coreml.runtime import comparison, random_inputs
 
 NUMBERS = np.random.default_rng(0).normal(size=(64, 16)).astype(np.float32)
 TABLE = np.random.default_rng(1).normal(size=(800, 8)).astype(np.float32)
@@ -242,7 +242,7 @@ def test_the_largest_shape_visits_the_rows(default, counts):
         "iOS17",
         inputs=[ct.TensorType(name="ids", shape=(1, ct.RangeDim(1, 16, default=default)), dtype=np.int32)],
     )
-    assert trials.Trials(tk.coreml.load(package), 0).counts() == counts
+    assert random_inputs.RandomInputs(tk.coreml.load(package), 0).counts() == counts
     told(comparison.compare(package, package), "800 of 800 rows")
 
 
@@ -282,7 +282,7 @@ def test_whole_numbers_are_drawn_as_far_as_their_use_allows(how, ranges, target)
     example = tuple(torch.zeros(1, 5, dtype=torch.int32) for _ in ranges)
     inputs = [ct.TensorType(name=name, shape=(1, 5), dtype=np.int32) for name in ranges]
     package = tk.coreml.convert(Tokens(how).eval(), example, target, inputs=inputs)
-    assert trials.Trials(tk.coreml.load(package), 0).whole == ranges
+    assert random_inputs.RandomInputs(tk.coreml.load(package), 0).whole == ranges
     told(comparison.compare(package, package), "identical")
 
 
@@ -357,7 +357,7 @@ def test_flexible_shapes_are_tried_at_their_ends(shapes, tried):
     package = tk.coreml.convert(
         nn.Linear(8, 2), torch.zeros(4, 8), "iOS17", inputs=[ct.TensorType(name="x", shape=shapes)]
     )
-    assert [one["x"] for one in trials.Trials(tk.coreml.load(package), 0).shapes] == tried
+    assert [one["x"] for one in random_inputs.RandomInputs(tk.coreml.load(package), 0).shapes] == tried
     told(comparison.compare(package, package), *(f"1 more with x {shape}" for shape in tried[1:]))
 
 

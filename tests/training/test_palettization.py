@@ -108,9 +108,9 @@ def test_the_end_is_hard(bits, d):
 def test_the_temperature_falls_by_a_constant_factor():
     palettizer = Palettizer()
     model = palettizer.prepare(tiny(), PalettizationConfig(bits=2, steps=4, start=1.0, end=0.01))
-    stand_in, seen = model[4].parametrizations.weight[0], []
+    parametrization, seen = model[4].parametrizations.weight[0], []
     for _ in range(6):
-        seen.append(stand_in.temperature)
+        seen.append(parametrization.temperature)
         steps(palettizer, model, 1)
     ratios = [b / a for a, b in zip(seen, seen[1:], strict=False)]
     assert ratios == pytest.approx([0.01**0.25] * 4 + [1.0])

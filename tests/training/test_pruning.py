@@ -83,9 +83,9 @@ def test_a_masked_weight_gets_no_gradient():
     pruner = Pruner()
     model = pruner.prepare(tiny(), PruningConfig(sparsity=0.5))
     model(torch.randn(4, 1, 1, 10)).square().sum().backward()
-    stand_in = model[4].parametrizations.weight
-    assert not stand_in.original.grad[~stand_in[0].mask].any()
-    assert stand_in.original.grad[stand_in[0].mask].any()
+    parametrization = model[4].parametrizations.weight
+    assert not parametrization.original.grad[~parametrization[0].mask].any()
+    assert parametrization.original.grad[parametrization[0].mask].any()
 
 
 def test_survivors_that_coremltools_would_drop_are_dropped():

@@ -143,7 +143,7 @@ def test_no_data():
 def observed(kind, *batches):
     observer = OBSERVERS[kind]()
     for values in batches:
-        observer.see(torch.as_tensor(values))
+        observer.observe(torch.as_tensor(values))
     return observer.range()
 
 

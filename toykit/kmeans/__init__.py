@@ -1,8 +1,8 @@
 """Cluster numbers, and vectors, around a few centroids: what palettization stands on.
 
-`line` holds what is asked of it for numbers, where the least error can be found; `layers` and `search` find
-it, by two routes. `vectors` is the k-means of machine learning, for rows of several numbers. `tables` makes
-the look-up tables of palettization with them.
+`line` holds what is asked of it for numbers, where the least error can be found; `dynamic_programming` and
+`lagrangian` find it, by two routes. `vectors` is the k-means of machine learning, for rows of several
+numbers. `tables` makes the look-up tables of palettization with them.
 """
 
 from .._lazy import lazy
@@ -10,8 +10,8 @@ from .._lazy import lazy
 # Public name -> the module that defines it.
 _HOME = {
     "Clusters": "line",
-    "RunCosts": "layers",
-    "cheapest_partition": "search",
+    "RunCosts": "dynamic_programming",
+    "cheapest_partition": "lagrangian",
     "check_values": "line",
     "distinct": "line",
     "exact": "line",

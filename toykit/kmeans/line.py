@@ -12,8 +12,8 @@ a line three things become simple:
 - **The best partition can be found**, not only a good one. Lloyd's algorithm (`lloyd`) settles in
   whichever valley it starts in; `exact` finds the lowest.
 
-Not here: how the optimum is found (`toykit.kmeans.layers`, the one to read, and
-`toykit.kmeans.search`, the fast one), clusters of vectors instead of numbers
+Not here: how the optimum is found (`toykit.kmeans.dynamic_programming`, the one to read, and
+`toykit.kmeans.lagrangian`, the fast one), clusters of vectors instead of numbers
 (`toykit.kmeans.vectors`), and what is stored (`toykit.palettization`).
 """
 
@@ -152,7 +152,7 @@ def exact(values, k, weights=None, method="auto"):
 
 def _partition(levels, mass, k, method):
     """Bounds of the k runs of least cost; each method is imported only when it is used."""
-    from .layers import RunCosts, layers
+    from .dynamic_programming import RunCosts, layers
 
     costs = RunCosts(levels, mass)
     if method == "auto":
@@ -161,7 +161,7 @@ def _partition(levels, mass, k, method):
         method = "layers" if small and find_spec("numba") is None else "multiplier"
     if method == "layers":
         return layers(costs, k)
-    from .search import multiplier
+    from .lagrangian import multiplier
 
     return multiplier(costs, k)
 
@@ -172,7 +172,7 @@ def _summarize(levels, mass, inverse, bounds):
     `bounds` (k + 1,) are positions among the levels that weigh something. The cost is summed from
     the distances themselves, so it does not inherit the rounding of running sums.
     """
-    from .search import run_means
+    from .lagrangian import run_means
 
     heavy = mass > 0
     centroids = run_means(levels[heavy], mass[heavy], bounds)

@@ -3,14 +3,14 @@
 Every method has the same three steps, `prepare(model, config)`, `step()` and `finalize()`, described
 in `toykit.training.common`; one readable file each:
 
-    straight_through    the trick that all training-time methods need
-    pruning             gradual magnitude pruning
-    quantization        fake quantization, learned step sizes; `observers` for activations
-    palettization       differentiable k-means
-    calibration         run a few samples, no training; correct biases
-    layerwise, gptq     GPTQ and SparseGPT: as methods, and their mathematics
-    fisher              k-means weighted with sensitivities
-    hints               from compressed weights to what coremltools converts
+    straight_through      the trick that all training-time methods need
+    pruning               gradual magnitude pruning
+    quantization          fake quantization, learned step sizes; `observers` for activations
+    palettization         differentiable k-means
+    calibration           run a few samples, no training; correct biases
+    layerwise, gptq       GPTQ and SparseGPT: as methods, and their mathematics
+    fisher                k-means weighted with sensitivities
+    compression_metadata  from compressed weights to what coremltools converts
 """
 
 from .._lazy import lazy
@@ -36,7 +36,7 @@ _HOME = {
     "magnitude_mask": "pruning",
     "round_through": "straight_through",
     "scheduled_sparsity": "pruning",
-    "store": "hints",
+    "store": "compression_metadata",
 }
 
 __all__, __getattr__, __dir__ = lazy(__name__, _HOME)

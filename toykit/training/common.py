@@ -9,12 +9,11 @@
     model = pruner.finalize()
     pruner.compressed               # {"conv1": Sparse(...), ...}: what is stored, to the byte
 
-`prepare` copies the model and puts a *stand-in* in front of each weight: a small module that takes the
-weights that train and gives the weights that run (masked, rounded, averaged). torch calls this a
-parametrization, and keeps the weights that train as `layer.parametrizations.weight.original`. The
-optimizer moves those; the layer only ever sees what the stand-in makes of them. `finalize` takes the
-stand-ins away and leaves the weights that run, and beside them what Core ML needs to store them
-(`toykit.training.hints`).
+`prepare` copies the model and registers a *parametrization* of each weight (`torch.nn.utils.parametrize`): a
+small module that takes the weights that train and gives the weights that run (masked, rounded, averaged).
+torch keeps the weights that train as `layer.parametrizations.weight.original`. The optimizer moves those;
+the layer only ever sees what the parametrization makes of them. `finalize` removes it and leaves the
+weights that run, and beside them what Core ML needs to store them (`toykit.training.compression_metadata`).
 
 Not here: several methods at once on the same layer.
 """
@@ -28,7 +27,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from ..compressed import check_int, check_names, check_type
-from .hints import is_stored, store
+from .compression_metadata import is_stored, store
 
 NEVER = 2**62  # no training has that many steps
 # Layers whose weight has the output channel on axis 0, as every technique of Part II expects.
@@ -36,7 +35,7 @@ LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class Method:
-    """Prepare, step, finalize. A kind of method says what a stand-in does, and when it changes.
+    """Prepare, step, finalize. A kind of method says what the parametrization does, and when it changes.
 
     Attributes
     ----------
@@ -93,15 +92,15 @@ class Method:
         self.config = config
         layers = self.choose(model)
         self.layers = {}
-        stand_ins = {}  # by the identity of the weight: layers that share a weight share its stand-in
+        registered = {}  # by the identity of the weight: layers that share one share its parametrization
         for name, layer in layers.items():
             weight = layer.weight
-            if id(weight) not in stand_ins:
-                stand_ins[id(weight)] = self.stand_in(name, weight.detach())
+            if id(weight) not in registered:
+                registered[id(weight)] = self.parametrization(name, weight.detach())
                 self.layers[name] = layer
-            if stand_ins[id(weight)] is not None:
-                # `unsafe` skips a trial run of the stand-in, which would count as a training step.
-                parametrize.register_parametrization(layer, "weight", stand_ins[id(weight)], unsafe=True)
+            if registered[id(weight)] is not None:
+                # `unsafe` skips a trial run of it, which would count as a training step.
+                parametrize.register_parametrization(layer, "weight", registered[id(weight)], unsafe=True)
                 layer.parametrizations.weight.original = weight
         self.model, self._all_layers = model, layers
         self.begin(layers)
@@ -134,7 +133,7 @@ class Method:
         Returns
         -------
         torch.nn.Module
-            The prepared model in evaluation mode, without stand-ins. `coremltools.convert` finds how
+            The prepared model in evaluation mode, without parametrizations. `coremltools.convert` finds how
             its weights are compressed, and stores exactly the parts in `compressed`.
 
         Raises
@@ -151,7 +150,7 @@ class Method:
                 if id(weight) not in made:
                     made[id(weight)] = self.compress(name, layer, weight)
         self.model.eval()
-        # The stand-ins go only now: layers that share a weight ask the same one.
+        # The parametrizations go only now: layers that share a weight ask the same one.
         tied = {}
         for name, layer in self._all_layers.items():
             key = id(trained_weight(layer))
@@ -194,7 +193,7 @@ class Method:
         """The layers to compress, by name."""
         return find_layers(model, self.config.skip, self.config.min_size)
 
-    def stand_in(self, name, weight):
+    def parametrization(self, name, weight):
         """A module from the weights that train to the weights that run, or None: those run until the end."""
         raise NotImplementedError
 
@@ -271,13 +270,13 @@ def check_scope(config):
     check_int("min_size", config.min_size, range(NEVER))
 
 
-def stand_in_of(layer):
-    """The stand-in in front of a layer's weight."""
+def parametrization_of(layer):
+    """The parametrization of a layer's weight."""
     return layer.parametrizations.weight[0]
 
 
 def trained_weight(layer):
-    """The weights that train: those behind the stand-in, if there is one."""
+    """The weights that train: those behind the parametrization, if there is one."""
     if parametrize.is_parametrized(layer, "weight"):
         return layer.parametrizations.weight.original
     return layer.weight

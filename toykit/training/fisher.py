@@ -59,7 +59,7 @@ class SensitivePalettizer(Method):
 
     config_type = SensitiveConfig
 
-    def stand_in(self, name, weight):
+    def parametrization(self, name, weight):
         return None
 
     def begin(self, layers):

@@ -86,7 +86,7 @@ class GPTQ(Method):
                 )
         return layers
 
-    def stand_in(self, name, weight):
+    def parametrization(self, name, weight):
         return None
 
     def begin(self, layers):

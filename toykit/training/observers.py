@@ -38,7 +38,7 @@ class MovingMinMax:
         """Whether nothing was seen yet."""
         return self.low is None
 
-    def see(self, x):
+    def observe(self, x):
         """Watch a batch."""
         low, high = x.min().item(), x.max().item()
         if self.low is None:
@@ -55,7 +55,7 @@ class MovingMinMax:
 class MinMax(MovingMinMax):
     """The smallest and the largest value ever seen."""
 
-    def see(self, x):
+    def observe(self, x):
         low, high = x.min().item(), x.max().item()
         self.low = low if self.low is None else min(low, self.low)
         self.high = high if self.high is None else max(high, self.high)
@@ -81,7 +81,7 @@ class Percentile:
         """Whether nothing was seen yet."""
         return not self.seen
 
-    def see(self, x):
+    def observe(self, x):
         """Watch a batch."""
         x = x.detach().flatten()
         self.seen.append(x[:: -(-x.numel() // self.keep)].clone())
@@ -155,7 +155,7 @@ class ActivationQuantizer(nn.Module):
                 warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
                 return torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8).dequantize()
         if self.observer is not None and (self.training or self.always):
-            self.observer.see(x.detach())
+            self.observer.observe(x.detach())
             if not self.observer.waits:
                 self.scale, self.zero_point = codes_for(*self.observer.range())
         if not self.active or self.scale is None:

@@ -32,7 +32,7 @@ from torch import nn
 from .. import palettization
 from ..compressed import check_int, check_number
 from ..palettization import BITS
-from .common import NEVER, Method, check_scope, check_tensor, stand_in_of, trained_weight
+from .common import NEVER, Method, check_scope, check_tensor, parametrization_of, trained_weight
 
 
 def attention(vectors, centroids, temperature):
@@ -175,7 +175,7 @@ class PalettizationConfig:
 
 
 class SoftPalette(nn.Module):
-    """The stand-in: weights made of centroids, softly in training and strictly in evaluation."""
+    """The parametrization: weights made of centroids, softly in training and strictly in evaluation."""
 
     def __init__(self, centroids, temperature, rounds):
         super().__init__()
@@ -206,11 +206,11 @@ def snapshot(layer, step):
     dict
         `step`, `temperature`, `centroids` (k, d) and `weights`, the ones that train.
     """
-    stand_in = stand_in_of(layer)
+    parametrization = parametrization_of(layer)
     return {
         "step": step,
-        "temperature": stand_in.temperature,
-        "centroids": stand_in.centroids.numpy().copy(),
+        "temperature": parametrization.temperature,
+        "centroids": parametrization.centroids.numpy().copy(),
         "weights": trained_weight(layer).detach().numpy().copy(),
     }
 
@@ -249,7 +249,7 @@ class Palettizer(Method):
             )
         return layers
 
-    def stand_in(self, name, weight):
+    def parametrization(self, name, weight):
         config = self.config
         after = palettization.palettize(weight.numpy(), config.bits, cluster_dim=config.cluster_dim)
         lut = torch.tensor(after.lut.reshape(-1, config.cluster_dim))
@@ -266,7 +266,7 @@ class Palettizer(Method):
         progress = min(self.steps / self.config.steps, 1)
         factor = self.config.start * (self.config.end / self.config.start) ** progress
         for name, layer in self.layers.items():
-            stand_in_of(layer).temperature = factor * self.unit[name]
+            parametrization_of(layer).temperature = factor * self.unit[name]
 
     def check_complete(self):
         if self.steps < self.config.steps:
@@ -276,5 +276,5 @@ class Palettizer(Method):
             )
 
     def compress(self, name, layer, weight):
-        lut = stand_in_of(layer).centroids.half()
+        lut = parametrization_of(layer).centroids.half()
         return palettization.palettize(weight.half().numpy(), lut=lut.numpy(), cluster_dim=lut.shape[1])

@@ -1,8 +1,8 @@
 """Gradual magnitude pruning: remove a few weights, let the others recover, remove some more.
 
 Prune 90 % of a trained network at once, and what is left computes something else. Remove the smallest
-weights in many small helpings while training goes on, and each helping is small enough to recover
-from. Zhu and Gupta remove many weights early, while there are plenty, and few at the end:
+weights in many small steps while training goes on, and each is small enough to recover from. Zhu
+and Gupta remove many weights early, while there are plenty, and few at the end:
 
     s(t) = s_end + (s_begin - s_end) (1 - t)^3        t from 0 at step `begin` to 1 at step `end`
 
@@ -10,7 +10,7 @@ The weights that run are the weights that train times a mask of zeros and ones. 
 influence, so it gets no gradient either; it keeps its value, and may return if others shrink below it
 before the schedule ends. After the schedule the mask is fixed, and training goes on with what is left.
 
-One-shot pruning is the schedule of one helping: ``begin == end``.
+One-shot pruning is the schedule of one update: ``begin == end``.
 
 Reference: Zhu and Gupta, "To prune, or not to prune: exploring the efficacy of pruning for model
 compression", arXiv:1710.01878, 2017.
@@ -25,7 +25,7 @@ from torch import nn
 
 from .. import pruning
 from ..compressed import check_fraction, check_int, check_number, check_type
-from .common import NEVER, Method, check_scope, check_tensor, stand_in_of, trained_weight
+from .common import NEVER, Method, check_scope, check_tensor, parametrization_of, trained_weight
 
 # What coremltools 9 takes for zero when it converts a sparse torch weight: float16's epsilon, 2**-10.
 SMALLEST = float(np.finfo(np.float16).eps)
@@ -40,11 +40,11 @@ class PruningConfig:
     sparsity : float in [0, 1]
         Share of each layer's weights that are zero at the end.
     begin, end : int
-        Steps of the first and of the last helping; ``begin == end`` prunes at once.
+        Steps of the first and of the last update of the mask; ``begin == end`` prunes at once.
     every : int
-        Steps between helpings. The last one falls on `end` whatever `every` is.
+        Steps between updates. The last one falls on `end` whatever `every` is.
     initial : float in [0, 1]
-        Sparsity of the first helping.
+        Sparsity of the first update.
     power : float
         Exponent of the schedule. 1 is a straight line, 3 is Zhu and Gupta's.
     skip : sequence of str
@@ -69,7 +69,7 @@ class PruningConfig:
 
     def __post_init__(self):
         check_fraction("sparsity", self.sparsity, "the share of weights to set to zero")
-        check_fraction("initial", self.initial, "the share of weights that the first helping sets to zero")
+        check_fraction("initial", self.initial, "the share of weights that the first update sets to zero")
         check_scope(self)
         for name in ("begin", "end"):
             check_int(name, getattr(self, name), range(NEVER))
@@ -112,9 +112,9 @@ def scheduled_sparsity(step, config):
         return 0.0
     if step >= config.end:
         return config.sparsity
-    # Between two helpings the sparsity stays where the earlier one left it.
-    helping = (step - config.begin) // config.every * config.every
-    t = helping / (config.end - config.begin)
+    # Between two updates of the mask the sparsity stays where the earlier one left it.
+    updated = (step - config.begin) // config.every * config.every
+    t = updated / (config.end - config.begin)
     return config.sparsity + (config.initial - config.sparsity) * (1 - t) ** config.power
 
 
@@ -147,7 +147,7 @@ def magnitude_mask(weight, sparsity):
 
 
 class Mask(nn.Module):
-    """The stand-in: weights times mask."""
+    """The parametrization: weights times mask."""
 
     def __init__(self, weight):
         super().__init__()
@@ -180,7 +180,7 @@ class Pruner(Method):
 
     config_type = PruningConfig
 
-    def stand_in(self, name, weight):
+    def parametrization(self, name, weight):
         return Mask(weight)
 
     def begin(self, layers):
@@ -196,7 +196,7 @@ class Pruner(Method):
             return
         self.sparsity = sparsity
         for layer in self.layers.values():
-            stand_in_of(layer).mask.copy_(magnitude_mask(trained_weight(layer), sparsity))
+            parametrization_of(layer).mask.copy_(magnitude_mask(trained_weight(layer), sparsity))
 
     def check_complete(self):
         if self.steps < self.config.end:

@@ -31,7 +31,7 @@ from torch import nn
 from .. import bits as packing
 from ..compressed import check_choice, check_flag, check_int
 from ..quantization import Quantized
-from .common import NEVER, NEVER_CALLED, Method, check_scope, stand_in_of
+from .common import NEVER, NEVER_CALLED, Method, check_scope, parametrization_of
 from .observers import OBSERVERS, ActivationQuantizer
 from .straight_through import fake_quantize, half_through
 
@@ -99,8 +99,8 @@ class QuantizationConfig:
             )
 
 
-class LargestStep(nn.Module):
-    """The stand-in whose scale fits the largest weight of each output channel."""
+class MaxAbsScale(nn.Module):
+    """The parametrization whose scale fits the largest weight of each output channel."""
 
     def __init__(self, weight, bits):
         super().__init__()
@@ -119,8 +119,8 @@ class LargestStep(nn.Module):
         return fake_quantize(weight, self.scale(weight), self.low, self.high)
 
 
-class LearnedStep(nn.Module):
-    """The stand-in whose scale is a parameter, one for each output channel."""
+class LearnedScale(nn.Module):
+    """The parametrization whose scale is a parameter, one for each output channel."""
 
     def __init__(self, weight, bits):
         super().__init__()
@@ -162,8 +162,8 @@ class Quantizer(Method):
 
     config_type = QuantizationConfig
 
-    def stand_in(self, name, weight):
-        kind = LearnedStep if self.config.learned else LargestStep
+    def parametrization(self, name, weight):
+        kind = LearnedScale if self.config.learned else MaxAbsScale
         return kind(weight, self.config.bits)
 
     def begin(self, layers):
@@ -187,7 +187,7 @@ class Quantizer(Method):
         config = self.config
         active = self.steps >= config.quantize_from
         for layer in self.layers.values():
-            stand_in_of(layer).active = active
+            parametrization_of(layer).active = active
         for quantizer in self.inputs.values():
             quantizer.active = active
         if self.steps == config.freeze_ranges_at:
@@ -220,9 +220,11 @@ class Quantizer(Method):
             )
 
     def compress(self, name, layer, weight):
-        stand_in = stand_in_of(layer)
-        scale = stand_in.scale(weight)
-        codes = (weight / scale).round().clamp(stand_in.low, stand_in.high).to(torch.int8).numpy()
+        parametrization = parametrization_of(layer)
+        scale = parametrization.scale(weight)
+        codes = (
+            (weight / scale).round().clamp(parametrization.low, parametrization.high).to(torch.int8).numpy()
+        )
         bits = self.config.bits
         return Quantized(
             codes=codes if bits == 8 else packing.pack(codes, bits, signed=True),

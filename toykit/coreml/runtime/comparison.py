@@ -2,7 +2,7 @@
 
 What is compared is what an app would get: numbers by their signal-to-noise ratio, labels as labels, a
 classifier's probabilities class by class. Without inputs of your own, random ones show that something
-broke (see `toykit.coreml.runtime.trials`); how good a model is, only your own data can say.
+broke (see `toykit.coreml.runtime.random_inputs`); how good a model is, only your own data can say.
 
     20 log10(size of the reference's answer / size of the error), in decibels (dB)
 
@@ -24,7 +24,7 @@ from ...compressed import check_int
 from ..format.package import open_package
 from ..format.protobuf import PackageError
 from .model import Model, load
-from .trials import SPREADS, Trials
+from .random_inputs import SPREADS, RandomInputs
 
 MEANING = (
     "20 dB: the error is a tenth of the answer in size (root mean square); 40 dB: a hundredth; "
@@ -331,12 +331,12 @@ def _in_words(decibels):
 
 def _with_random(one, two, samples, seed, progress):
     """Tallies by output, and what was tried, in sentences."""
-    trials = Trials(two, seed)
-    counts = trials.counts(samples)
-    for spread in trials.spreads:
-        patient, failed = spread == trials.spreads[-1], None
+    drawn = RandomInputs(two, seed)
+    counts = drawn.counts(samples)
+    for spread in drawn.spreads:
+        patient, failed = spread == drawn.spreads[-1], None
         try:
-            tallies, left_out = _attempt(one, two, trials, counts, spread, progress, patient)
+            tallies, left_out = _attempt(one, two, drawn, counts, spread, progress, patient)
         except PackageError as error:
             failed = error
             continue
@@ -344,17 +344,17 @@ def _with_random(one, two, samples, seed, progress):
             break
     if failed is not None:
         raise PackageError(f"{failed}. That was with random inputs; {_OWN}") from failed
-    return tallies, _notes(trials, counts, spread, two.package, left_out)
+    return tallies, _notes(drawn, counts, spread, two.package, left_out)
 
 
-def _attempt(one, two, trials, counts, spread, progress, patient):
+def _attempt(one, two, drawn, counts, spread, progress, patient):
     """Tallies by output, and why shapes were left out, by their number; not `patient`: up to a bad sample."""
     tallies, left_out = _tallies(one, two), {}
-    for done, (number, sequence) in enumerate(trials.draw(counts, spread)):
+    for done, (number, sequence) in enumerate(drawn.draw(counts, spread)):
         if number in left_out:
             continue
         try:
-            expected = _answers(two, sequence, trials.watch)
+            expected = _answers(two, sequence, drawn.watch)
         except PackageError as error:
             # An end of a range may be more than the program itself can take.
             if number == 0:
@@ -481,27 +481,27 @@ def _ratio(signal, noise):
 # --- in words ---
 
 
-def _notes(trials, counts, spread, reference, left_out):
+def _notes(drawn, counts, spread, reference, left_out):
     """What was tried, in sentences."""
     count = counts[0]
-    said = f"inputs: {count} random {'sample' if count == 1 else 'samples'}, seed {trials.seed}"
-    if trials.steps > 1:
-        said += f", each of {trials.steps} steps in one state"
-    if trials.has_numbers:
+    said = f"inputs: {count} random {'sample' if count == 1 else 'samples'}, seed {drawn.seed}"
+    if drawn.steps > 1:
+        said += f", each of {drawn.steps} steps in one state"
+    if drawn.has_numbers:
         said += f"; numbers are {SPREADS[spread][0]}"
-    if spread != trials.spreads[0]:
+    if spread != drawn.spreads[0]:
         said += f" ({reference} has no finite answer to others)"
     notes = [said]
-    for name in trials.whole:
-        low, high = trials.range(name, spread)
+    for name in drawn.whole:
+        low, high = drawn.range(name, spread)
         notes.append(f"{name}: whole numbers from {low:,} to {high:,}" if low < high else f"{name}: {low:,}")
-    for name, table, seen, rows in trials.seen():
-        enough = trials.enough()
+    for name, table, seen, rows in drawn.coverage():
+        enough = drawn.enough()
         more = (
             f"; --samples {enough} (samples= in Python) visits all" if seen < rows and enough > count else ""
         )
         notes.append(f"{name}: {seen:,} of {rows:,} rows of {table!r} visited, {_share(seen, rows)}{more}")
-    for number, shapes in enumerate(trials.shapes[1:], 1):
+    for number, shapes in enumerate(drawn.shapes[1:], 1):
         shape = ", ".join(f"{name} {size}" for name, size in shapes.items())
         reason = f": left out, {left_out[number]}" if number in left_out else ""
         notes.append(f"{counts[number]} more with {shape}{reason}")

@@ -15,8 +15,8 @@ from ..format.package import open_package
 from ..format.protobuf import PackageError
 from . import costs
 from . import limits as prediction
-from .arguments import check_inputs, give_output
 from .backends import find_backend
+from .inputs_outputs import check_inputs, convert_output
 from .limits import Memory, check_limit
 from .operands import Constants
 from .plan import MISFITS, Steps
@@ -261,7 +261,7 @@ class Model:
 
     def _given(self, name, values):
         try:
-            return give_output(values, self.outputs[name], self._rounded)
+            return convert_output(values, self.outputs[name], self._rounded)
         except MISFITS as error:
             problem = f"output {name!r} is not what the description says: {error}"
             raise PackageError(f"{self.package}: {problem}") from error

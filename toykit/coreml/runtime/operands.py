@@ -78,7 +78,7 @@ class Constant:
         keep, backend = self._constants.keep or self.count <= _SMALL, self._constants.backend
         work(2 * costs.WRITE * self.count)
         memory = self._constants.memory
-        (memory.allocate if keep else memory.fit)(4 * self.count)
+        (memory.allocate if keep else memory.check)(4 * self.count)
         values = np.asarray(self._read())
         if values.dtype.kind == "f":
             values = values.astype(np.float32)

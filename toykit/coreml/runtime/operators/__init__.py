@@ -10,10 +10,10 @@ from . import (  # noqa: F401  (each registers its operators)
     pooling,
     products,
     quantized,
-    randoms,
+    random_numbers,
     recurrent,
     reductions,
-    shapes,
+    transformations,
 )
 from .registry import OPERATORS, Operator, check_result
 

@@ -48,7 +48,7 @@ def check_inputs(inputs, features):
     return arrays
 
 
-def give_output(values, feature, rounded):
+def convert_output(values, feature, rounded):
     """A result as an app would see it.
 
     Parameters

@@ -1,9 +1,9 @@
 """The least-cost partition of a line into k runs, in a time that does not grow with k.
 
-`toykit.kmeans.layers` finds the best partition into 1, 2, 3, ... runs in turn. The search here does
+`toykit.kmeans.dynamic_programming` finds the best partition into 1, 2, 3, ... runs in turn. The search here does
 not count runs at all. It charges a price for each one, and finds the cheapest partition into
 however many: a single layer instead of k. A high price buys few runs, a low price many. Because
-the cost is concave Monge (`toykit.kmeans.layers`), the least cost is a convex function of the
+the cost is concave Monge (`toykit.kmeans.dynamic_programming`), the least cost is a convex function of the
 number of runs. So some price buys exactly k, or else k lies on an edge of the curve, between two
 partitions that one price makes equally cheap, and those can be spliced into one of exactly k
 (`splice`). Two to ten prices are enough, for any k.
@@ -42,7 +42,7 @@ def multiplier(costs, k):
 
     Parameters
     ----------
-    costs : toykit.kmeans.layers.RunCosts
+    costs : toykit.kmeans.dynamic_programming.RunCosts
     k : int
         From 1 to the number of levels.
     """
@@ -132,7 +132,7 @@ def splice(few, many, k):
 
 @compiled
 def _run_cost(sums, start, stop):
-    """`toykit.kmeans.layers.RunCosts` for one run."""
+    """`toykit.kmeans.dynamic_programming.RunCosts` for one run."""
     s0 = (sums[stop, 0] - sums[start, 0]) + (sums[stop, 3] - sums[start, 3])
     s1 = (sums[stop, 1] - sums[start, 1]) + (sums[stop, 4] - sums[start, 4])
     s2 = (sums[stop, 2] - sums[start, 2]) + (sums[stop, 5] - sums[start, 5])
@@ -156,7 +156,7 @@ def cheapest_partition(sums, price):
     Parameters
     ----------
     sums : (m + 1, 6) float64 array
-        `toykit.kmeans.layers.RunCosts.sums`.
+        `toykit.kmeans.dynamic_programming.RunCosts.sums`.
     price : float, positive
 
     Returns

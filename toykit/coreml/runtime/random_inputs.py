@@ -227,7 +227,7 @@ class _Tracer:
         return {name: (a, b) for name, (a, b) in forms.items() if 1e-9 < abs(a) < 1e9 and abs(b) < 1e12}
 
 
-class Trials:
+class RandomInputs:
     """Draws inputs for a model, and sees which rows of its tables they visit.
 
     Parameters
@@ -322,18 +322,21 @@ class Trials:
         spread : str
             A key of `SPREADS`.
         """
-        rng, decks = np.random.default_rng(self.seed), {}
+        rng, shuffled = np.random.default_rng(self.seed), {}
         for number, (shapes, count) in enumerate(zip(self.shapes, counts)):
             for _ in range(count):
                 yield (
                     number,
                     [
-                        {name: self._one(name, shape, spread, rng, decks) for name, shape in shapes.items()}
+                        {
+                            name: self._one(name, shape, spread, rng, shuffled)
+                            for name, shape in shapes.items()
+                        }
                         for _ in range(self.steps)
                     ],
                 )
 
-    def _one(self, name, shape, spread, rng, decks):
+    def _one(self, name, shape, spread, rng, shuffled):
         feature = self.inputs[name]
         if feature.kind == "image":
             if feature.color == "GRAYSCALE_FLOAT16":
@@ -345,9 +348,9 @@ class Trials:
             low, high = self.range(name, spread)
             if high - low >= _MOST_ROWS:
                 return rng.integers(low, high + 1, shape)
-            if name not in decks:
-                decks[name] = _Deck(low, high, rng)
-            return decks[name].take(math.prod(shape)).reshape(shape)
+            if name not in shuffled:
+                shuffled[name] = _Shuffled(low, high, rng)
+            return shuffled[name].draw(math.prod(shape)).reshape(shape)
         return SPREADS[spread][1](rng, shape)
 
     def watch(self, operation, name, value):
@@ -358,7 +361,7 @@ class Trials:
                 rows = np.where(rows < 0, rows + visited.size, rows)
                 visited[rows[(rows >= 0) & (rows < visited.size)]] = True
 
-    def seen(self):
+    def coverage(self):
         """For each table: (input, name of the table, rows visited, rows), and no table twice."""
         found = {}
         for use, visited in zip(self.tables, self.visited):
@@ -376,14 +379,14 @@ def range_of(uses):
     return max(low, -(2**31)), min(high, 2**31 - 1)
 
 
-class _Deck:
-    """Numbers in a random order; when all have been taken, they are shuffled again."""
+class _Shuffled:
+    """Draws numbers without replacement; when all have been drawn, they are shuffled again."""
 
     def __init__(self, low, high, rng):
         self.numbers, self.rng = np.arange(low, high + 1), rng
         self.place = self.numbers.size
 
-    def take(self, count):
+    def draw(self, count):
         taken = []
         while count:
             if self.place == self.numbers.size:

@@ -1,8 +1,8 @@
 """Put compressed weights into a torch layer so that coremltools stores them compressed.
 
-coremltools reads hints from a traced model: buffers of a layer named `_COREML_/weight/...` that say how
-the weight beside them was made. It derives codes, indices or a mask from the dense weight and the
-hint, and stores those:
+coremltools reads *compression metadata* from a traced model: buffers of a layer named
+`_COREML_/weight/...` that say how the weight beside them was made. It derives codes, indices or a mask
+from the dense weight and the metadata, and stores those:
 
     compression_type        [1] pruned, [2] palettized, [3] quantized
     lut                     the table, as many dimensions as the weight and two more
@@ -11,9 +11,9 @@ hint, and stores those:
     quantization_n_bits, quantization_scale, zero_point
 
 Since the dense weight is exactly `compressed.dense()`, what it derives is what we started from: the
-arrays in the package equal `compressed.parts`. Hints need a deployment target of iOS 16 or later.
+arrays in the package equal `compressed.parts`. The metadata needs a deployment target of iOS 16 or later.
 
-What Core ML cannot store (quantized to 3 bits, say) gets no hint: the package then holds the dense
+What Core ML cannot store (quantized to 3 bits, say) gets none: the package then holds the dense
 weights in float16, correct and not smaller.
 """
 
@@ -30,7 +30,7 @@ PREFIX = "_COREML_/weight/"
 
 
 def is_stored(layer):
-    """Whether a layer carries hints already."""
+    """Whether a layer carries compression metadata already."""
     return any(name.startswith("_COREML_/") for name, _ in layer.named_buffers(recurse=False))
 
 
@@ -69,25 +69,25 @@ def store(layer, compressed):
         raise ValueError(f"the layer's weight is {shape}, the compressed one {compressed.shape}")
     if is_stored(layer):
         raise ValueError("the layer is compressed already: start from the model as it was before")
-    hints = _hints(compressed)
+    metadata = _metadata(compressed)
     layer.weight.copy_(torch.from_numpy(compressed.dense().astype(np.float32)))
-    for name, value in hints.items():
+    for name, value in metadata.items():
         layer.register_buffer(PREFIX + name, torch.from_numpy(np.array(value)))
 
 
-def _hints(compressed):
+def _metadata(compressed):
     if isinstance(compressed, Sparse):
         return {"compression_type": [1]}
     if isinstance(compressed, Palettized):
-        hints = {"compression_type": [2], "lut": compressed.lut.astype(np.float32)}
+        metadata = {"compression_type": [2], "lut": compressed.lut.astype(np.float32)}
         if compressed.cluster_dim > 1:
-            hints["vector_axis"] = compressed.axis
+            metadata["vector_axis"] = compressed.axis
         if compressed.scale is not None:
-            hints["palettization_scale"] = compressed.scale.astype(np.float32)
-        return hints
+            metadata["palettization_scale"] = compressed.scale.astype(np.float32)
+        return metadata
     if compressed.bits not in (4, 8):
         return {}
-    hints = {
+    metadata = {
         "compression_type": [3],
         "quantization_n_bits": compressed.bits,
         "quantization_scale": compressed.scale.astype(np.float32),
@@ -96,5 +96,5 @@ def _hints(compressed):
         codes, bits = compressed.zero_point, compressed.bits
         if bits < 8:
             codes = packing.unpack(codes, bits, compressed.scale.size, compressed.signed)
-        hints["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
-    return hints
+        metadata["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
+    return metadata

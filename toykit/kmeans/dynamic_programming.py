@@ -14,7 +14,7 @@ t follow from those for t - 1, one layer after the other. Two facts make this qu
   best i never moves left as j moves right. Solve the middle j, and its answer fences in both halves:
   m log m steps.
 
-Not here: a search whose time does not grow with k, `toykit.kmeans.search`.
+Not here: a search whose time does not grow with k, `toykit.kmeans.lagrangian`.
 
 References
 ----------
