@@ -282,7 +282,7 @@ def test_options_that_the_techniques_refuse_are_refused_before_a_size_is_said(te
 def test_every_constant_that_is_handed_to_one_parameter_is_weighed():
     from toykit.coreml.format.program import Block, Operation, Type, Value
     from toykit.coreml.format.weightbin import Blob
-    from toykit.coreml.writing.packages import Store
+    from toykit.coreml.writing.store import Store
     from toykit.size import rows
 
     kind, file = Type("tensor", "float16", (16,)), Store("weight.bin")

@@ -137,7 +137,7 @@ def test_a_shared_weight_that_one_function_compresses(path):
 
 def test_functions_are_told_apart_by_their_masks():
     """Operations whose large arrays are equal and whose earlier results differ are not one."""
-    from toykit.coreml.writing.packages import Store
+    from toykit.coreml.writing.store import Store
     from toykit.stored.parts import Part
 
     store = Store("@model_path/weights/weight.bin")

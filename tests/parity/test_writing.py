@@ -19,7 +19,8 @@ from toykit._quiet import quiet
 from toykit.coreml.format.package import Package, open_package
 from toykit.coreml.tools import checking
 from toykit.coreml.tools.opening import open_mlmodel
-from toykit.coreml.writing import packages as writing
+from toykit.coreml.writing.rewriting import Rewriter
+from toykit.coreml.writing.store import Store
 
 from . import packages, sizes
 
@@ -153,7 +154,7 @@ class TestDeclined:
 class TestChecking:
     def test_finds_a_weight_that_coremltools_changed_and_skipped(self, tmp_path):
         source = Package(saved(nn.Linear(128, 120), torch.rand(1, 128), tmp_path))
-        expected = writing.Rewriter(source, lambda _: [], writing.Store("@model_path/weights/weight.bin"))
+        expected = Rewriter(source, lambda _: [], Store("@model_path/weights/weight.bin"))
         config = cto.OpPalettizerConfig(
             nbits=4, granularity="per_grouped_channel", group_size=16, enable_per_channel_scale=True
         )
@@ -171,7 +172,7 @@ class TestChecking:
             for name, chosen in [("a.mlpackage", layers), ("b.mlpackage", layers[::-1])]
         )
         steps = tk.options.steps("quantize", {})
-        expected = writing.Rewriter(source, lambda _: steps, writing.Store("@model_path/weights/weight.bin"))
+        expected = Rewriter(source, lambda _: steps, Store("@model_path/weights/weight.bin"))
         checking.check(source, expected, tk.coreml.compress(source, "quantize"))
         with pytest.raises(tk.coreml.PackageError, match="'w0' is not stored as asked"):
             checking.check(source, expected, tk.coreml.compress(other, "quantize"))
@@ -180,14 +181,14 @@ class TestChecking:
         path = handmade.write(
             tmp_path / "net.mlpackage", [("linear", RANDOM.normal(size=(64, 64)).astype(np.float16))]
         )
-        close = writing.Store.close
+        close = Store.close
 
         def spoil(store):
             close(store)
             store._file.seek(-1, 2)
             store._file.write(b"\x55")
 
-        monkeypatch.setattr(writing.Store, "close", spoil)
+        monkeypatch.setattr(Store, "close", spoil)
         with pytest.raises(tk.coreml.PackageError, match="w0.*is not what was made"):
             tk.coreml.compress(path, "prune", sparsity=0.5)
 

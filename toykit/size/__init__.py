@@ -1,8 +1,8 @@
 """The ledger: what each weight of a model takes, now and after compression.
 
-`ledgers` has the ledger itself. `modules` lists the weights of a torch module, `packages` and `rows` those of
-a Core ML package; `view` shows a ledger as a table or as bars. Not here: what a single weight becomes
-(`toykit.stored`).
+`ledgers` has the ledger itself, and `view` shows it as a table or as bars. `sources` makes one: `modules` lists
+the weights of a torch module, `packages` and `rows` those of a Core ML package. Not here: what a single weight
+becomes (`toykit.stored`).
 """
 
 from .._lazy import lazy
@@ -11,7 +11,7 @@ from .._lazy import lazy
 _HOME = {
     "Ledger": "ledgers",
     "Row": "ledgers",
-    "ledger": "ledgers",
+    "ledger": "sources",
 }
 
 __all__, __getattr__, __dir__ = lazy(__name__, _HOME)

@@ -10,7 +10,9 @@ from pathlib import Path
 from .. import settings as _settings
 from ..coreml.format.program import read_program
 from ..coreml.writing import forms
-from ..coreml.writing.packages import Rewriter, Store, model_bytes, weight_file
+from ..coreml.writing.packages import model_bytes, weight_file
+from ..coreml.writing.rewriting import Rewriter
+from ..coreml.writing.store import Store
 from .ledgers import Ledger
 from .rows import read_rows
 

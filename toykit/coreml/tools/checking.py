@@ -16,7 +16,9 @@ from ...stored.parts import digest
 from ..constants.weights_of import weights
 from ..format.package import open_package
 from ..format.protobuf import PackageError
-from ..writing.packages import Rewriter, Store, weight_file, write_package
+from ..writing.packages import weight_file, write_package
+from ..writing.rewriting import Rewriter
+from ..writing.store import Store
 from .configs import apply
 from .opening import open_mlmodel
 from .recipe import passes

@@ -11,7 +11,7 @@ import re
 
 from ... import settings as _settings
 from ..format.package import open_package
-from ..writing.packages import constants_of
+from ..writing.candidates import constants_of
 from .configs import configuration, one
 
 # What coremltools appends to the name of a constant that was compressed, and may be again.
