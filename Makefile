@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-TOOLS  := book/_tools
+TOOLS  := book._tools
 NB     ?=
 PORT   ?= 8000
 # OPEN=0 builds the book without showing it. CI never opens anything.
@@ -24,14 +24,14 @@ setup: $(READY) ## Make .venv and install what the book needs, at pinned version
 
 # Runs again when the list of packages changes, and never otherwise.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) $(TOOLS)/check_python.py
-	@$(PYTHON) $(TOOLS)/install.py
+	@$(PYTHON) -m $(TOOLS).check_python
+	@$(PYTHON) -m $(TOOLS).install
 
 book: setup ## Build the book and open it (OPEN=0: only build)
-	$(BIN)/python $(TOOLS)/build.py $(if $(filter 1,$(OPEN)),--open)
+	$(BIN)/python -m $(TOOLS).build_book $(if $(filter 1,$(OPEN)),--open)
 
 serve: setup ## Serve the built book on this computer (PORT=8000)
-	$(BIN)/python $(TOOLS)/serve.py --port $(PORT)
+	$(BIN)/python -m $(TOOLS).serve --port $(PORT)
 
 lab: setup ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
@@ -54,47 +54,47 @@ test-lib: setup ## Test the library and the tools
 	  --ignore=tests/site --ignore=tests/benchmarks
 
 test-notebooks: setup ## Run every notebook and compare with its stored outputs (NB=... for one)
-	$(BIN)/python $(TOOLS)/verify.py $(NB)
+	$(BIN)/python -m $(TOOLS).verify $(NB)
 
 # The site that is tested is built from the outputs that test-notebooks verified, and from no others.
 site: setup
-	$(BIN)/python $(TOOLS)/build.py --fresh --verified
+	$(BIN)/python -m $(TOOLS).build_book --fresh --verified
 
 test-site: setup ## Test the built book in a browser
 	$(BIN)/python -m pytest -q tests/site
 
 notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
-	$(BIN)/python $(TOOLS)/execute.py $(NB)
+	$(BIN)/python -m $(TOOLS).execute $(NB)
 
 widgets: setup ## Bring the JavaScript of stored widgets up to date, without running anything
-	$(BIN)/python $(TOOLS)/widgets.py
+	$(BIN)/python -m $(TOOLS).stored_widgets
 
 workshop: setup ## Make the learner's copies of the notebooks, without solutions
-	$(BIN)/python $(TOOLS)/workshop.py
+	$(BIN)/python -m $(TOOLS).workshop
 
 screenshots: setup ## Photograph every page of the built book, wide and narrow, light and dark
-	$(BIN)/python $(TOOLS)/screenshots.py
+	$(BIN)/python -m $(TOOLS).screenshots
 
 bench: setup ## Run the benchmarks and print their ratios
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only
 
 # Cells of these files are measured again by the tests; all of them take twenty minutes of one core, and a stopped run resumes.
 data: setup ## Measure again what chapter 6 reads from notebooks/data
-	$(BIN)/python $(TOOLS)/data_crepe.py
+	$(BIN)/python -m $(TOOLS).data_crepe
 
 data-training: setup ## Measure again what chapters 7 and 8 read: delete the files first
-	$(BIN)/python $(TOOLS)/data_calibration.py
-	$(BIN)/python $(TOOLS)/data_training.py
+	$(BIN)/python -m $(TOOLS).data_calibration
+	$(BIN)/python -m $(TOOLS).data_training
 
 data-post-training: setup ## Measure again what chapter 10 reads: delete the file first
-	$(BIN)/python $(TOOLS)/data_post_training.py
+	$(BIN)/python -m $(TOOLS).data_post_training
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
-	$(BIN)/python $(TOOLS)/constraints.py --python $(PYTHON)
+	$(BIN)/python -m $(TOOLS).pin_versions --python $(PYTHON)
 
 # Takes Python 3.10 and 3.11 and some minutes: each version of coremltools is installed, used once and removed.
 zoo-fixtures: setup ## Write the packages of tests/zoo again, with the versions of coremltools that they stand for (VERSIONS=...)
-	$(BIN)/python $(TOOLS)/zoo.py $(VERSIONS)
+	$(BIN)/python -m $(TOOLS).zoo_fixtures $(VERSIONS)
 
 clean: ## Remove what was built; keep .venv, and what you wrote in _build/workshop
-	@$(PYTHON) -B $(TOOLS)/clean.py
+	@$(PYTHON) -B -m $(TOOLS).clean

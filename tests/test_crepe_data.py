@@ -7,7 +7,6 @@ tone 9.9999 cents off can become 10.0001. Such tones are counted, and may differ
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,8 @@ torch = pytest.importorskip("torch")
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "notebooks" / "data"
-sys.path.insert(0, str(ROOT / "book" / "_tools"))
 
-import data_crepe
+from book._tools import data_crepe
 
 NEAR = 0.01  # cents
 ANSWERS = 1e-6  # relative, of the numbers that do not count tones

@@ -8,21 +8,24 @@ import subprocess
 import sys
 import tarfile
 import threading
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from book._tools import (
+    book_site,
+    build_book,
+    check_python,
+    execute,
+    install,
+    pin_versions,
+    project,
+    vendor,
+)
+
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "book" / "_tools"
-sys.path.insert(0, str(TOOLS))
-import book_site
-import build
-import check_python
-import common
-import constraints
-import execute
-import install
-import vendor
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -57,9 +60,24 @@ def test_help_is_what_make_says_by_itself():
     )
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"\$\(TOOLS\)/(\w+\.py)", MAKEFILE))))
-def test_every_script_that_make_calls_exists(script):
-    assert (TOOLS / script).is_file()
+CALLED = sorted(set(re.findall(r"\$\(TOOLS\)\.(\w+)", MAKEFILE)))
+
+
+def test_every_tool_that_make_calls_exists():
+    assert len(CALLED) > 10 and {*CALLED} <= {path.stem for path in TOOLS.glob("*.py")}
+
+
+def test_no_tool_has_the_name_of_another_module():
+    """Neither of toykit's, nor the standard library's, nor a package's: it would be taken for that one."""
+    toykit = {path.stem for path in (ROOT / "toykit").rglob("*.py")}
+    toykit |= {path.name for path in (ROOT / "toykit").rglob("*") if path.is_dir()}
+    taken = toykit | sys.stdlib_module_names | packages_distributions().keys() | {"build"}
+    assert not {path.stem for path in TOOLS.glob("[a-z]*.py")} & taken
+
+
+@pytest.mark.parametrize("tool", ["check_python", "install", "clean"])
+def test_a_tool_that_runs_before_there_is_an_environment_needs_the_standard_library_alone(tool):
+    subprocess.run([sys.executable, "-S", "-c", f"import book._tools.{tool}"], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +164,7 @@ def test_an_indented_drawing_in_a_docstring_keeps_its_lines():
 def test_pins_keep_their_comment_and_leave_out_what_a_machine_adds():
     frozen = "torch==2.13.0+cpu\nnumpy==2.5.0\npip==30.0\nnvidia-nccl-cu12==2.2\ntriton==3.0\nBabel==2.18.0\n"
     frozen += "setuptools==84.0\ntoykit==0.1\nappnope==0.1.4"
-    assert constraints.pinned(frozen, "# why\nnumpy==2.4.6\ngone==1.0\n").splitlines() == [
+    assert pin_versions.pinned(frozen, "# why\nnumpy==2.4.6\ngone==1.0\n").splitlines() == [
         "# why",
         "appnope==0.1.4",
         "Babel==2.18.0",
@@ -157,8 +175,8 @@ def test_pins_keep_their_comment_and_leave_out_what_a_machine_adds():
 
 
 def test_every_package_that_any_reader_installs_is_pinned():
-    needed = constraints.needed(constraints.installed())
-    assert len(needed) > 100 and not needed.keys() - constraints.pins(constraints.FILE.read_text())
+    needed = pin_versions.needed(pin_versions.installed())
+    assert len(needed) > 100 and not needed.keys() - pin_versions.pins(pin_versions.FILE.read_text())
 
 
 def test_what_another_system_or_python_needs_is_looked_up(monkeypatch):
@@ -178,21 +196,36 @@ def test_what_another_system_or_python_needs_is_looked_up(monkeypatch):
         ],
         "speed": [],
     }
-    assert constraints.needed(known).keys() == {"a", "numpy", "for-mac", "for-13", "speed"}
+    assert pin_versions.needed(known).keys() == {"a", "numpy", "for-mac", "for-13", "speed"}
     asked = []
 
     def look_up(python, *need):
         asked.append(need)
         return "1.0", ["Inner_Part"] if need[0] == "for-mac" else []
 
-    monkeypatch.setattr(constraints, "look_up", look_up)
-    assert constraints.elsewhere("python", known) == ["for-13==1.0", "for-mac==1.0", "inner-part==1.0"]
+    monkeypatch.setattr(pin_versions, "look_up", look_up)
+    assert pin_versions.elsewhere("python", known) == ["for-13==1.0", "for-mac==1.0", "inner-part==1.0"]
     assert [need[0] for need in asked] == ["for-13", "for-mac", "inner-part"]
     assert asked[0][1] == "3.13" and asked[1] == ("for-mac", "3.11", ("macosx_14_0_arm64",), ">=2")
 
 
 def test_the_kernel_computes_with_one_thread():
-    assert {value for name, value in common.kernel_environment().items() if name.endswith("THREADS")} == {"1"}
+    environment = project.kernel_environment()
+    assert environment["OMP_NUM_THREADS"] == environment["VECLIB_MAXIMUM_THREADS"] == "1"
+
+
+def test_a_kernel_imports_the_toykit_of_this_folder_and_nothing_from_the_caller_s_path(monkeypatch, tmp_path):
+    (tmp_path / "toykit.py").write_text("raise SystemExit('of the caller')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = "import toykit, sys; print(toykit.__file__, *sys.path)"
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=project.kernel_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.startswith(str(ROOT / "toykit" / "__init__.py")) and str(tmp_path) not in said
 
 
 def test_every_public_module_is_in_the_reference():
@@ -207,12 +240,12 @@ def test_every_public_module_is_in_the_reference():
 
 
 def test_every_chapter_is_in_the_table_of_contents():
-    assert sorted(common.shown()) == common.chapters()
+    assert sorted(project.shown()) == project.chapters()
 
 
 def test_the_built_notebooks_name_their_widgets_by_order():
     # Names by chance would change the file at every run.
-    for path in common.chapters():
+    for path in project.chapters():
         state = (
             json.loads(path.read_text())["metadata"]
             .get("widgets", {})
@@ -233,7 +266,7 @@ def test_of_two_that_install_at_once_one_waits_and_finds_it_done(tmp_path, monke
     )
     monkeypatch.setattr(install, "LISTS", lists)
     monkeypatch.setattr(install, "READY", ready)
-    monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
+    monkeypatch.setattr(install, "alone", lambda: project.alone(tmp_path / "lock"))
     threads = [threading.Thread(target=install.main) for _ in range(3)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
@@ -248,7 +281,7 @@ def test_an_installation_that_fails_is_not_ready(tmp_path, monkeypatch, capsys):
         install, "steps", lambda: [("install the packages", ["false"]), ("never", ["touch", tmp_path / "x"])]
     )
     monkeypatch.setattr(install, "READY", tmp_path / ".ready")
-    monkeypatch.setattr(install, "alone", lambda: common.alone(tmp_path / "lock"))
+    monkeypatch.setattr(install, "alone", lambda: project.alone(tmp_path / "lock"))
     with pytest.raises(SystemExit):
         install.main()
     assert "Could not install the packages; the lines above say why." in capsys.readouterr().err
@@ -257,11 +290,11 @@ def test_an_installation_that_fails_is_not_ready(tmp_path, monkeypatch, capsys):
 
 def test_a_lock_goes_with_its_process(tmp_path):
     code = (
-        f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import common, os, pathlib\n"
-        f"with common.alone(pathlib.Path({str(tmp_path / 'lock')!r})): os.kill(os.getpid(), 9)"
+        "import os, pathlib; from book._tools import project\n"
+        f"with project.alone(pathlib.Path({str(tmp_path / 'lock')!r})): os.kill(os.getpid(), 9)"
     )
-    assert subprocess.run([sys.executable, "-c", code]).returncode
-    with common.alone(tmp_path / "lock"):
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == -9
+    with project.alone(tmp_path / "lock"):
         pass
 
 
@@ -277,7 +310,7 @@ def test_a_lock_goes_with_its_process(tmp_path):
     ],
 )
 def test_a_tool_that_cannot_go_on_ends_with_a_sentence(error, words, capsys):
-    @common.program
+    @project.program
     def main():
         raise error
 
@@ -297,10 +330,10 @@ def test_a_tool_that_cannot_go_on_ends_with_a_sentence(error, words, capsys):
 )
 def test_a_book_that_is_not_built_says_why(said, words, monkeypatch, capsys):
     monkeypatch.setattr(
-        build.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stderr=said)
+        build_book.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 1, stderr=said)
     )
     with pytest.raises(SystemExit):
-        build.build()
+        build_book.build()
     shown = capsys.readouterr().err
     assert words in shown and ("Traceback" in shown) == ("Traceback" in said and "full" not in words)
     assert ("no such label" in shown) == ("no such label" in said)

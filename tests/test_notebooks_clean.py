@@ -1,16 +1,12 @@
 """What is stored in the notebooks is complete, and the same on every computer; and the check that says so works."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-TOOLS = Path(__file__).parents[1] / "book" / "_tools"
-sys.path.insert(0, str(TOOLS))
-import stored
-from common import chapters
+from book._tools import stored_outputs
+from book._tools.project import chapters
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -21,7 +17,7 @@ PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_is_complete_and_free_of_chance(path):
-    assert stored.problems_in(path) == []
+    assert stored_outputs.problems_in(path) == []
 
 
 def notebook(
@@ -57,8 +53,8 @@ def notebook(
     ],
 )
 def test_a_cell_that_shows_something_must_have_an_output(tmp_path, source):
-    assert stored.shows_something(source)
-    assert any("no stored output" in fault for fault in stored.broken(notebook(tmp_path, source)))
+    assert stored_outputs.shows_something(source)
+    assert any("no stored output" in fault for fault in stored_outputs.broken(notebook(tmp_path, source)))
 
 
 @pytest.mark.parametrize(
@@ -81,17 +77,17 @@ def test_a_cell_that_shows_something_must_have_an_output(tmp_path, source):
     ],
 )
 def test_a_cell_that_shows_nothing_needs_no_output(tmp_path, source):
-    assert not stored.shows_something(source)
-    assert stored.broken(notebook(tmp_path, source)) == []
+    assert not stored_outputs.shows_something(source)
+    assert stored_outputs.broken(notebook(tmp_path, source)) == []
 
 
 def test_a_stub_may_have_no_output(tmp_path):
-    assert stored.broken(notebook(tmp_path, "mask", tags=["exercise"])) == []
+    assert stored_outputs.broken(notebook(tmp_path, "mask", tags=["exercise"])) == []
 
 
 def test_a_cell_that_was_never_run_is_found(tmp_path):
     # nbval compares such a cell with nothing, and passes.
-    assert "has not been run" in stored.broken(notebook(tmp_path, "x = 1", count=None))[0]
+    assert "has not been run" in stored_outputs.broken(notebook(tmp_path, "x = 1", count=None))[0]
 
 
 def test_an_error_is_found_unless_it_is_the_lesson(tmp_path):
@@ -101,11 +97,13 @@ def test_an_error_is_found_unless_it_is_the_lesson(tmp_path):
         made = json.loads(path.read_text())
         made["cells"][0]["outputs"] = [error]
         path.write_text(json.dumps(made))
-        assert len(stored.broken(path)) == faults
+        assert len(stored_outputs.broken(path)) == faults
 
 
 def test_a_missing_error_is_found(tmp_path):
-    assert "holds no error" in stored.broken(notebook(tmp_path, "x = 1", tags=["raises-exception"]))[0]
+    assert (
+        "holds no error" in stored_outputs.broken(notebook(tmp_path, "x = 1", tags=["raises-exception"]))[0]
+    )
 
 
 CHANCE = {
@@ -127,13 +125,13 @@ CHANCE = {
 
 @pytest.mark.parametrize("text, what", CHANCE.items(), ids=CHANCE)
 def test_what_differs_between_machines_is_found(tmp_path, text, what):
-    finds = stored.chance(notebook(tmp_path, "print(text)", text))
+    finds = stored_outputs.chance(notebook(tmp_path, "print(text)", text))
     assert any(what in find for find in finds), finds
-    html = stored.chance(
+    html = stored_outputs.chance(
         notebook(tmp_path, "report", data={"text/html": f"<p style='x'>{text}</p>", "text/plain": "r"})
     )
     assert any(what in find for find in html) or "<" in text
-    assert stored.chance(notebook(tmp_path, "print(text)", text, tags=["measured"])) == []
+    assert stored_outputs.chance(notebook(tmp_path, "print(text)", text, tags=["measured"])) == []
 
 
 @pytest.mark.parametrize(
@@ -154,31 +152,34 @@ def test_what_differs_between_machines_is_found(tmp_path, text, what):
     ],
 )
 def test_ordinary_output_is_left_alone(tmp_path, text):
-    assert stored.chance(notebook(tmp_path, "print(text)", text)) == []
+    assert stored_outputs.chance(notebook(tmp_path, "print(text)", text)) == []
 
 
 def test_published_durations_may_be_compared(tmp_path):
-    assert stored.chance(notebook(tmp_path, "print(text)", "1.38 ms", tags=["cited"])) == []
-    assert stored.chance(notebook(tmp_path, "print(text)", "/home/ada/x", tags=["cited"]))
+    assert stored_outputs.chance(notebook(tmp_path, "print(text)", "1.38 ms", tags=["cited"])) == []
+    assert stored_outputs.chance(notebook(tmp_path, "print(text)", "/home/ada/x", tags=["cited"]))
 
 
 def test_a_warning_is_not_an_output(tmp_path):
     assert (
         "stored a warning"
-        in stored.chance(notebook(tmp_path, "x = 1", "DeprecationWarning", name="stderr"))[0]
+        in stored_outputs.chance(notebook(tmp_path, "x = 1", "DeprecationWarning", name="stderr"))[0]
     )
 
 
 def test_the_name_of_this_computer_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(stored.platform, "node", lambda: "workshop7")
-    assert "name of this computer" in stored.chance(notebook(tmp_path, "print(1)", "run on workshop7"))[0]
+    monkeypatch.setattr(stored_outputs.platform, "node", lambda: "workshop7")
+    assert (
+        "name of this computer"
+        in stored_outputs.chance(notebook(tmp_path, "print(1)", "run on workshop7"))[0]
+    )
 
 
 def test_a_figure_needs_a_text(tmp_path):
     source = "plt.show()"
-    assert "alternative text" in stored.untidy(notebook(tmp_path, source, data=PNG))[0]
+    assert "alternative text" in stored_outputs.untidy(notebook(tmp_path, source, data=PNG))[0]
     described = {"mystnb": {"image": {"alt": "A curve that bends at 70 %"}}}
-    assert stored.untidy(notebook(tmp_path, source, data=PNG, metadata=described)) == []
+    assert stored_outputs.untidy(notebook(tmp_path, source, data=PNG, metadata=described)) == []
 
 
 @pytest.mark.parametrize(
@@ -190,9 +191,9 @@ def test_a_figure_needs_a_text(tmp_path):
     ],
 )
 def test_metadata_of_one_machine_is_found(tmp_path, extra, fault):
-    assert fault in stored.untidy(notebook(tmp_path, "x = 1", extra=extra))[0]
+    assert fault in stored_outputs.untidy(notebook(tmp_path, "x = 1", extra=extra))[0]
 
 
 def test_a_large_notebook_is_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(stored, "LARGEST", 100)
-    assert "the file takes" in stored.untidy(notebook(tmp_path, "x = 1"))[0]
+    monkeypatch.setattr(stored_outputs, "LARGEST", 100)
+    assert "the file takes" in stored_outputs.untidy(notebook(tmp_path, "x = 1"))[0]

@@ -1,8 +1,6 @@
 """Rows of notebooks/data/post_training.csv, measured again; and that the file holds all that it should."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from toykit.data import pitch
 torch = pytest.importorskip("torch")
 pytest.importorskip("coremltools")
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "book" / "_tools"))
-
-import data_post_training as data
+from book._tools import data_post_training as data
 
 ROWS = data.read()
 # Quick ones, one or two a technique; k-means of all of CREPE is in the parity tests.

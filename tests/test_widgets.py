@@ -4,23 +4,19 @@ import ast
 import json
 import math
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import traitlets
 
 import toykit as tk
+from book._tools.project import chapters
+from book._tools.stored_outputs import code_cells, read, syntax_tree
+from book._tools.stored_widgets import refresh, stale
 from toykit import plots
 from toykit.widgets import grid, markup
 from toykit.widgets.base import Instrument, canonical, table
 from toykit.widgets.sizes import TECHNIQUES
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "book" / "_tools"))
-from common import chapters
-from stored import code_cells, read, syntax_tree
-from widgets import refresh, stale
 
 
 def ask(**options):

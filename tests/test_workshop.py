@@ -1,5 +1,6 @@
 """The learner's copies: runnable, with every stub, and without a trace of a solution."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,16 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from book._tools import clean, keeping, workshop
+from book._tools.project import chapters
 from tests.nightly import cases
 
-TOOLS = Path(__file__).parents[1] / "book" / "_tools"
-sys.path.insert(0, str(TOOLS))
-import contextlib
-
-import clean
-import keeping
-import workshop
-from common import chapters
+ROOT = Path(__file__).parents[1]
 
 STUB = 'def double(x):\n    """Return twice x."""\n    raise NotImplementedError'
 SOLUTION = 'def double(x):\n    """Return twice x."""\n    return x + x + 0  # the secret'
@@ -271,10 +267,8 @@ def test_a_workshop_folder_that_is_a_link_is_left_alone(tmp_path):
 
 
 def test_make_clean_needs_no_environment_and_says_what_it_kept(tmp_path):
-    for name in ("common.py", "keeping.py", "clean.py"):
-        (tmp_path / "book" / "_tools").mkdir(parents=True, exist_ok=True)
-        shutil.copy(TOOLS / name, tmp_path / "book" / "_tools" / name)
-    shutil.copy(TOOLS.parents[1] / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "book", tmp_path / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "_build" / "workshop").mkdir(parents=True)
     (tmp_path / "_build" / "workshop" / "notes.md").write_text("mine")
     python = f"PYTHON={sys.executable} -S"

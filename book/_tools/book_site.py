@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from docutils import nodes
-from vendor import vendor
+
+from .vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
 

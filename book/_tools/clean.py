@@ -3,8 +3,8 @@
 import os
 import shutil
 
-from common import BUILD, ROOT, WORKSHOP, alone, program, say
-from keeping import remove
+from .keeping import remove
+from .project import BUILD, ROOT, WORKSHOP, alone, program, say
 
 BUILT = ("build", "toykit.egg-info", ".pytest_cache", ".hypothesis", ".benchmarks")
 ENVIRONMENTS = {".venv", ".git"}

@@ -7,13 +7,12 @@ output error, |(W - Q) X|^2 / |W X|^2, is measured on the inputs for other tones
 layers are quantized. About ten minutes on one core, and 3 GB of memory. Numbers of bits that the file
 has are not measured again: delete it to start over.
 
-    python book/_tools/data_calibration.py
+    python -m book._tools.data_calibration
 """
 
 import argparse
 import copy
 import csv
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +22,9 @@ from toykit.data import pitch, tones
 from toykit.training import GPTQ, GPTQConfig, calibrate, store
 from toykit.training.common import find_layers
 
-DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data" / "calibration_crepe.csv"
+from .project import DATA
+
+FILE = DATA / "calibration_crepe.csv"
 
 CALIBRATION, HELD_OUT, JUDGES = 512, 64, 400  # tones to calibrate with, to measure errors, to listen
 BITS = (4, 3, 2)
@@ -116,4 +117,4 @@ def run(path, bits=BITS):
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
-    run(DATA)
+    run(FILE)

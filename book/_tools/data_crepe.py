@@ -4,12 +4,11 @@ About twenty minutes of one core, most of it 2 x 2,000 tones for each of some fo
 as they come in _build/sweep, so an interrupted run continues, and a changed list of settings costs
 only what is new. `tests/test_crepe_data.py` measures cells of these files again.
 
-    python book/_tools/data_crepe.py [--workers 2] [--only layers|whole|mixed|explorer]
+    python -m book._tools.data_crepe [--workers 2] [--only layers|whole|mixed|explorer]
 """
 
 import argparse
 import os
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread a worker: settings run side by side
 
@@ -19,8 +18,9 @@ import torch
 import toykit as tk
 from toykit import sweep
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA, CACHE = ROOT / "notebooks" / "data", ROOT / "_build" / "sweep"
+from .project import BUILD, DATA
+
+CACHE = BUILD / "sweep"
 
 WHOLE = [
     {"technique": "float16"},

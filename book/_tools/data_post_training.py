@@ -5,14 +5,13 @@ what toykit makes of the same weights. CREPE is then run from the package itself
 twenty minutes of one core, most of it listening; rows that the file holds already are kept, so a stopped run
 continues, and a row is measured anew once its line is deleted.
 
-    python book/_tools/data_post_training.py
+    python -m book._tools.data_post_training
 """
 
 import csv
 import json
 import os
 from functools import cache
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -22,8 +21,9 @@ import torch
 import toykit as tk
 from toykit.data import pitch, tones
 
-ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / "notebooks" / "data" / "post_training.csv"
+from .project import DATA
+
+FILE = DATA / "post_training.csv"
 TONES = 300  # the first of chapter 6's hard tones
 COLUMNS = (
     "network",

@@ -11,7 +11,7 @@ A row is written as soon as it is known, and rows that are there are not measure
 file to start over. About half an hour on one core. `tests/training/test_data.py` measures some of the
 rows again.
 
-    python book/_tools/data_training.py
+    python -m book._tools.data_training
 """
 
 import argparse
@@ -20,7 +20,6 @@ import copy
 import csv
 import logging
 import time
-from pathlib import Path
 
 import torch
 from torch.nn import functional
@@ -38,7 +37,9 @@ from toykit.training import (
 )
 from toykit.training.common import find_layers
 
-DATA = Path(__file__).resolve().parents[2] / "notebooks" / "data" / "training_digits.csv"
+from .project import DATA
+
+FILE = DATA / "training_digits.csv"
 BATCH = 100
 FIRST_EPOCHS, FIRST_RATE = 12, 6e-3
 EPOCHS = 6
@@ -251,4 +252,4 @@ def contest(setting, method, start, longer, data, seed):
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
-    run(DATA)
+    run(FILE)

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import nbformat
-from common import ROOT, chapters, fail, say, use_kernel_environment
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+from .project import ROOT, chapters, fail, kernel_environment, say
+from .stored_widgets import WIDGET_STATE
+
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {
@@ -55,7 +56,7 @@ def execute(path):
         # The kernel says on every start that it talks over TCP; it does so on this computer only.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
-    client.execute()
+    client.execute(env=kernel_environment())
     normalise(notebook)
     temporary = path.with_suffix(".ipynb.tmp")
     try:
@@ -131,7 +132,6 @@ def main():
     missing = [path for path in paths if not path.is_file()]
     if missing:
         fail(f"There is no notebook {missing[0]}.")
-    use_kernel_environment()
     for number, path in enumerate(paths, 1):
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         say(f"[{number}/{len(paths)}] running {name}")

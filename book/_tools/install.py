@@ -6,7 +6,7 @@ Two terminals may ask at once: one installs, the other waits and finds it done.
 import subprocess
 import sys
 
-from common import ROOT, TOOLS, alone, fail, program, say
+from .project import ROOT, alone, fail, program, say
 
 VENV = ROOT / ".venv"
 READY = VENV / ".ready"
@@ -25,7 +25,7 @@ def steps():
     return [
         ("make .venv", [sys.executable, "-m", "venv", VENV]),
         ("install the packages", [inside, "-m", "pip", "install", "--progress-bar", "on", *packages]),
-        ("try what was installed", [inside, TOOLS / "warm_up.py"]),
+        ("try what was installed", [inside, "-m", "book._tools.warm_up"]),
     ]
 
 

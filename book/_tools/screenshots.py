@@ -5,9 +5,9 @@ Writes _build/screenshots/PAGE-WIDTH-SCHEME.png, from the files, without a serve
 
 import argparse
 
-from common import BUILD, HTML, fail, say
-
 from toykit.doctor import find_browser
+
+from .project import BUILD, HTML, fail, say
 
 WIDTHS = (1280, 390)
 TALLEST = 16_000  # pixels; Chromium cannot photograph more at once

@@ -1,9 +1,22 @@
 """Serve the built book on this computer, and on no other: `make serve`."""
 
 import argparse
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-from common import HTML, fail, say
-from handler import server
+from .project import HTML, fail, say
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line on the terminal for each of them."""
+
+    def log_message(self, *arguments):
+        pass
+
+
+def server(folder, port=0):
+    """Return a server of `folder` on the loopback address; port 0 takes any that is free."""
+    return ThreadingHTTPServer(("127.0.0.1", port), partial(QuietHandler, directory=str(folder)))
 
 
 def main():

@@ -10,13 +10,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from importlib.metadata import distribution, version
 from pathlib import Path
 
-from common import BUILD, fail, say
+from .project import BUILD, fail, say
 
 # npm package: (version, sha512 as npm states it, {file or folder in the package: where it goes})
 PACKAGES = {
@@ -122,8 +121,3 @@ def vendor():
         # The rename comes last: a folder of this name is complete.
         os.replace(files.parent, home)
     return home
-
-
-if __name__ == "__main__":
-    print(vendor())
-    sys.exit(0)

@@ -7,12 +7,10 @@ what the code of that very commit computes, although each notebook ran only once
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
-from common import BUILD, ROOT, TOOLS, chapters, fail, say, use_kernel_environment
+from .project import BUILD, ROOT, chapters, fail, kernel_environment, say
 
 STAMP = BUILD / "verified.json"
 
@@ -21,9 +19,10 @@ def sources():
     """Yield every file that the output of a notebook can depend on."""
     yield from (ROOT / "constraints.txt", ROOT / "pyproject.toml")
     yield from chapters()
-    for path in sorted((ROOT / "toykit").rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            yield path
+    for folder in ("notebooks/data", "toykit"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
 
 
 def digests():
@@ -48,38 +47,27 @@ def explain_stamp():
     return ""
 
 
+def agree(paths):
+    """Run notebooks; return whether each computes what it stores, figures included."""
+    plugins = ("no:cacheprovider", "book._tools.compare_images")
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "--color=no", "-rN"]
+    command += ["--durations=5", *(f"-p{plugin}" for plugin in plugins), *map(str, paths)]
+    if len(paths) > 1:
+        command += ["-n", "2", "--dist", "loadfile"]
+    return not subprocess.run(command, cwd=ROOT, env=kernel_environment()).returncode
+
+
 def main():
-    chosen = [str(Path(name)) for name in sys.argv[1:]]
-    paths = chosen or [str(path.relative_to(ROOT)) for path in chapters()]
+    chosen = sys.argv[1:]
+    paths = chosen or [path.relative_to(ROOT) for path in chapters()]
     before = digests()
     if not chosen:
         STAMP.unlink(missing_ok=True)
-    if paths:
-        use_kernel_environment()
-        os.environ["PYTHONPATH"] = str(TOOLS)  # where pytest finds the plugin
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--nbval",
-            "--nbval-current-env",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "compare_images",
-            "--color=no",
-            "-rN",
-            "--durations=5",
-            *paths,
-        ]
-        if len(paths) > 1:
-            command += ["-n", "2", "--dist", "loadfile"]
-        if subprocess.run(command, cwd=ROOT).returncode:
-            fail(
-                "A notebook does not compute what it shows. If the new output is right, store it with "
-                "'make notebooks NB=...' and look at what changed."
-            )
+    if not agree(paths):
+        fail(
+            "A notebook does not compute what it shows. If the new output is right, store it with "
+            "'make notebooks NB=...' and look at what changed."
+        )
     if not chosen:
         if digests() != before:
             fail("Files changed while the notebooks ran; run 'make test-notebooks' again.")

@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 
 import nbformat
-from common import ROOT, WORKSHOP, alone, chapters, fail, program, say
-from keeping import put
-from stored import syntax_tree
+
+from .keeping import put
+from .project import ROOT, WORKSHOP, alone, chapters, fail, program, say
+from .stored_outputs import syntax_tree
 
 README = """\
 # Workshop

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from book._tools.serve import server
 from toykit.doctor import find_browser
 
 from .visit import WIDE, Visit
@@ -72,15 +73,10 @@ def context(browser):
 @pytest.fixture(scope="session")
 def address():
     """The address of a server of the built book, on the loopback interface alone."""
-    specification = importlib.util.spec_from_file_location(
-        "book_server", ROOT / "book" / "_tools" / "handler.py"
-    )
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    server = module.server(SITE)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    running = server(SITE)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}/"
+    running.shutdown()
 
 
 @pytest.fixture(scope="module")

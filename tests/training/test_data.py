@@ -1,8 +1,6 @@
 """Rows of notebooks/data/training_digits.csv and calibration_crepe.csv, measured again; what they show."""
 
 import csv
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,21 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from book._tools import data_calibration as calibration
+from book._tools import data_training as training
 from toykit import models
 from toykit.data import digits1d
 from toykit.training import GPTQ, GPTQConfig, calibrate
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(tool):
-    spec = importlib.util.spec_from_file_location(tool, ROOT / "book" / "_tools" / f"{tool}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-training, calibration = load("data_training"), load("data_calibration")
 
 
 def rows(path):
@@ -35,7 +23,7 @@ def rows(path):
 @pytest.fixture(scope="module")
 def scores():
     found = {}
-    for row in rows(training.DATA):
+    for row in rows(training.FILE):
         found.setdefault((row["setting"], row["method"]), {})[int(row["seed"])] = float(row["accuracy"])
     return found
 
@@ -57,7 +45,7 @@ def test_some_of_seed_0_again(scores):
         # Training doubles the smallest difference in rounding many times, so that another processor gets
         # another network. It has to be one that could stand among the eight.
         assert abs(training.accuracy(model, data) - np.mean(known)) < 4 * np.std(known) + 1
-        mine = [r for r in rows(training.DATA) if (r["setting"], r["method"]) == (setting, "toykit")]
+        mine = [r for r in rows(training.FILE) if (r["setting"], r["method"]) == (setting, "toykit")]
         stored = {int(r["weight_bytes"]) for r in mine}
         assert min(abs(nbytes - other) for other in stored) <= 20
 
@@ -82,7 +70,7 @@ def test_training_beats_compressing_afterwards(scores, setting):
 
 
 def test_gptq_loses_less_than_rounding_in_every_layer_of_crepe():
-    found = [row for row in rows(calibration.DATA) if row["layer"] != "all"]
+    found = [row for row in rows(calibration.FILE) if row["layer"] != "all"]
     assert len(found) == 7 * len(calibration.BITS)
     assert all(float(row["gptq"]) < float(row["nearest"]) for row in found if row["bits"] in "43")
 
@@ -104,6 +92,6 @@ def test_the_first_layer_of_crepe_again():
         "nearest": torch.from_numpy(calibration.nearest(first[0].weight, bits).dense()).float(),
         "gptq": gptq.finalize()[0].weight,
     }
-    (row,) = [r for r in rows(calibration.DATA) if (r["layer"], r["bits"]) == ("conv1", str(bits))]
+    (row,) = [r for r in rows(calibration.FILE) if (r["layer"], r["bits"]) == ("conv1", str(bits))]
     for kind, weight in weights.items():
         assert calibration.output_error(first[0], weight, inputs) == pytest.approx(float(row[kind]), rel=0.02)

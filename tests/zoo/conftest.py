@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from .strangers import Unreachable, Vanished
+from book._tools.fetch import Unreachable, Vanished
 
 # It runs in the environments of other versions of coremltools, and imports its neighbour as they do.
 collect_ignore = ["write_fixtures.py"]

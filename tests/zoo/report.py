@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import toykit as tk
+from book._tools.fetch import Unreachable, Vanished
 
 from . import fixtures, nets, settings, strangers
 
@@ -44,8 +45,8 @@ def of_a_wheel(stranger, candidates):
     """A line for a package from a wheel; whether all is well."""
     try:
         path = stranger.package()
-    except (strangers.Unreachable, strangers.Vanished) as error:
-        return [stranger.name, f"not here: {error}"], isinstance(error, strangers.Vanished)
+    except (Unreachable, Vanished) as error:
+        return [stranger.name, f"not here: {error}"], isinstance(error, Vanished)
     predicted, tried = written(path, candidates)
     ours = strangers.answers(stranger, "torch")
     backends = strangers.decibels(strangers.answers(stranger, "numpy"), ours)
@@ -69,8 +70,8 @@ def of_an_older_type(stranger):
         tk.coreml.Package(stranger.package())
     except tk.coreml.PackageError as error:
         return [stranger.name, "refused: " + str(error).split(": ", 1)[1]], True
-    except (strangers.Unreachable, strangers.Vanished) as error:
-        return [stranger.name, f"not here: {error}"], isinstance(error, strangers.Vanished)
+    except (Unreachable, Vanished) as error:
+        return [stranger.name, f"not here: {error}"], isinstance(error, Vanished)
     return [stranger.name, "OPENED, though it is no ML program"], False
 
 

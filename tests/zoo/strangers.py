@@ -4,7 +4,6 @@ A judge is the same network, run by something else: its ONNX file through ONNX R
 LiteRT, or the network in torch, with the trained weights of another package or with the package's own.
 """
 
-import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,9 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import toykit as tk
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_tools"))
-from fetch import Archive, Unreachable, Vanished, fetch  # noqa: F401
+from book._tools.fetch import Archive, fetch
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import subprocess
-import sys
 import tarfile
 import types
 import zipfile
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from book._tools import fetch as fetching
+from book._tools.fetch import Archive, Unreachable, Vanished, fetch
 from tests.conftest import pytest_terminal_summary
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_tools"))
-import fetch as fetching
-from fetch import Archive, Unreachable, Vanished, fetch
 
 FILES = {"animal/models/cat.bin": b"cat", "animal/models/dog.bin": b"dog", "animal/__init__.py": b"1/0"}
 

@@ -9,7 +9,7 @@ import json
 import os
 from importlib import import_module
 
-from common import chapters, say
+from .project import chapters, say
 
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 CODE = ("_esm", "_css")

@@ -16,9 +16,10 @@ import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
-from common import ROOT, program, say
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from .project import ROOT, program, say
 
 FILE = ROOT / "constraints.txt"
 EXTRAS = ("book", "test")

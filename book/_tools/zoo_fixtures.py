@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from common import ROOT, fail, say
+from .project import ROOT, fail, say
 
 ZOO = ROOT / "tests" / "zoo"
 # Version of coremltools: the Python and the packages that it runs with.

@@ -15,9 +15,9 @@ import time
 import webbrowser
 from pathlib import Path
 
-from common import BUILD, HTML, ROOT, alone, fail, program, say, shown
-from stored import broken
-from verify import explain_stamp
+from .project import BUILD, HTML, ROOT, alone, fail, program, say, shown
+from .stored_outputs import broken
+from .verify import explain_stamp
 
 
 def check_stored_outputs():

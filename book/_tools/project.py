@@ -1,4 +1,4 @@
-"""What the build scripts share: where things are, and the environment that notebooks run in."""
+"""What the tools share: where things are, and the environment that notebooks run in."""
 
 import contextlib
 import functools
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 NOTEBOOKS = ROOT / "notebooks"
-TOOLS = ROOT / "book" / "_tools"
+DATA = NOTEBOOKS / "data"
 WORKSHOP = BUILD / "workshop"
 
 
@@ -33,6 +33,9 @@ def kernel_environment():
     """
     one_thread = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
     return {
+        **os.environ,
+        # What a kernel imports is the toykit that lies here, and nothing from a path that the caller has set.
+        "PYTHONPATH": str(ROOT),
         # One thread: the order of floating-point sums then does not depend on the number of cores.
         **{f"{name}_NUM_THREADS": "1" for name in one_thread},
         "VECLIB_MAXIMUM_THREADS": "1",
@@ -43,11 +46,6 @@ def kernel_environment():
         # ipykernel would otherwise warn about frozen modules when a debugger is present.
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
-
-
-def use_kernel_environment():
-    """Set `kernel_environment()` for this process and the kernels it starts."""
-    os.environ.update(kernel_environment())
 
 
 def say(text):
