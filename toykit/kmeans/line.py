@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compressed import as_array, check_array, check_choice, check_int
+from .dynamic_programming import RunCosts, layers
 
 
 class Clusters(NamedTuple):
@@ -151,9 +152,7 @@ def exact(values, k, weights=None, method="auto"):
 
 
 def _partition(levels, mass, k, method):
-    """Bounds of the k runs of least cost; each method is imported only when it is used."""
-    from .dynamic_programming import RunCosts, layers
-
+    """Bounds of the k runs of least cost."""
     costs = RunCosts(levels, mass)
     if method == "auto":
         # What "layers" keeps grows with k times the number of levels; the other keeps little.

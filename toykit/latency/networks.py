@@ -9,6 +9,7 @@ from pathlib import Path
 from .._optional import require
 from ..compressed import check_shape
 from .descriptions import Layer
+from .package_layers import layers as of_package
 
 
 def layers(source, input_shape=None):
@@ -40,8 +41,6 @@ def layers(source, input_shape=None):
     [Layer(name='', shape=(2, 3), macs=6, inputs=3, outputs=2)]
     """
     if isinstance(source, (str, Path)) or type(source).__name__ == "Package":
-        from .package_layers import layers as of_package
-
         found = of_package(source)
     else:
         torch = require("torch", "toykit.latency.layers needs torch to read a module")

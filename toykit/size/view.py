@@ -6,6 +6,7 @@ import numpy as np
 
 from .._optional import require
 from .._text import in_figure, in_markdown, printable
+from ..plots.style import COLORS
 
 HEAD = ("weight", "operation", "shape", "type", "parameters", "bytes", "share")
 _IN_NOTEBOOK = 12  # rows
@@ -41,14 +42,13 @@ def bars(ledger, axes=None, limit=20):
         `axes`, or those of a new figure as tall as the bars need.
     """
     plt = require("matplotlib.pyplot", "Ledger.plot needs matplotlib to draw")
-    from .. import plots
 
     rows, others = _largest(ledger, limit)
     bars = [(row.name, row.nbytes) for row in rows] + others
     if axes is None:
         axes = plt.subplots(figsize=(7, 0.6 + 0.24 * len(bars)), layout="constrained")[1]
     places = np.arange(len(bars))
-    axes.barh(places, [count / 10**6 for _, count in bars], color=plots.COLORS["dense"])
+    axes.barh(places, [count / 10**6 for _, count in bars], color=COLORS["dense"])
     axes.set_yticks(places, [in_figure(name) for name, _ in bars])
     axes.invert_yaxis()
     axes.set_xlabel("MB")

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import traitlets
 
+from .. import sweep
+from ..data import pitch
+from ..data import tones as synthesis
 from .base import Instrument, table
 
 BINS = 41  # of the histograms
@@ -143,9 +146,6 @@ def explorer_data(weights, settings, tones):
         `histograms` (settings, layers, 41) uint8, logarithms of counts; `sounds` (tones, samples)
         int16; `about`, the names of layers and tones as JSON.
     """
-    from .. import sweep
-    from ..data import pitch
-    from ..data import tones as synthesis
     from ..models import listen
 
     names = sweep.layers(weights)

@@ -9,6 +9,7 @@ rounded to float16 as well is the interpreter's decision.
 from importlib.util import find_spec
 
 from ....compressed import check_choice
+from .with_numpy import NumPy
 
 BACKENDS = ("torch", "numpy")
 
@@ -30,6 +31,4 @@ def find_backend(name=None):
         from .with_torch import Torch
 
         return Torch()
-    from .with_numpy import NumPy
-
     return NumPy()
