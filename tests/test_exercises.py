@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toykit.exercises import CHAPTERS, Case, Exercise, Hint, check, limits, training_time
+from toykit.exercises import Case, Exercise, Hint, check, limits, training_time
+from toykit.exercises.checks import CHAPTERS
 
 EXERCISES = check.all()
 

@@ -75,7 +75,7 @@ def test_any_shape_and_batch(m, n, batch, name, seed):
 
 def test_batch_in_several_tiles(monkeypatch):
     monkeypatch.setattr(
-        tk.kernels, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3)
+        tk.kernels.products, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3)
     )  # three rows at a time, then the rest
     for compress in FORMATS.values():
         compressed = compress(sample((11, 50)))

@@ -1,23 +1,22 @@
 """Public names that load their module when they are first used.
 
-So `import toykit` needs NumPy alone, and a page that only prunes never waits for torch.
+So `import toykit` needs NumPy alone, and a page that only prunes never waits for torch. A package's
+`__init__.pyi` says where each of its public names comes from. Editors and type checkers read it, and so does
+`attach` when the package is imported: what is offered is what is there.
 """
 
+import ast
 import sys
 from importlib import import_module
 
 
-def lazy(package, home, modules=()):
-    """Make the `__all__`, `__getattr__` and `__dir__` of a package.
+def attach(package):
+    """Make the `__all__`, `__getattr__` and `__dir__` of a package from its `__init__.pyi`.
 
     Parameters
     ----------
     package : str
         The package's `__name__`.
-    home : dict of str to str
-        Public name -> the module inside the package that defines it.
-    modules : sequence of str
-        Modules that are public by themselves.
 
     Returns
     -------
@@ -29,19 +28,25 @@ def lazy(package, home, modules=()):
     >>> "resnet50" in dir(toykit.models)
     True
     """
-    public = sorted([*home, *modules])
     namespace = vars(sys.modules[package])
+    loader, path = namespace["__loader__"], namespace["__file__"]
+    home = {
+        alias.name: "." * node.level + (node.module or "")
+        for node in ast.parse(loader.get_data(path + "i")).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
     def __getattr__(name):  # noqa: N807 - a module's own
-        if name in home:
-            # Kept in the namespace, also in place of a submodule of that name that the import leaves there.
-            namespace[name] = getattr(import_module(f"{package}.{home[name]}"), name)
-            return namespace[name]
-        if name in modules:
-            return import_module(f"{package}.{name}")
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if home[name] == ".":
+            return import_module(f".{name}", package)
+        # Kept in the namespace, also in place of a submodule of that name that the import leaves there.
+        namespace[name] = getattr(import_module(home[name], package), name)
+        return namespace[name]
 
     def __dir__():  # noqa: N807
-        return sorted({*namespace, *public})
+        return sorted({*home, *(name for name in namespace if name.startswith("__"))})
 
-    return public, __getattr__, __dir__
+    return sorted(home), __getattr__, __dir__

@@ -7,27 +7,6 @@ as toykit's own objects. `layout` computes the bytes of a package before it is w
 asks Core ML on a Mac which unit would run each operation.
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "Model": "runtime.model",
-    "OPERATORS": "runtime.operators",
-    "Package": "format.package",
-    "PackageError": "format.protobuf",
-    "UnsupportedOperator": "runtime.plan",
-    "accuracy": "runtime.evaluation",
-    "compare": "runtime.comparison",
-    "compress": "tools.compression",
-    "compress_layers": "tools.compression",
-    "compute_units": "tools.placement",
-    "configurations": "tools.recipe",
-    "convert": "tools.conversion",
-    "load": "runtime.model",
-    "quantize_activations": "tools.activations",
-    "run": "runtime.model",
-    "save": "writing.saving",
-    "weights": "constants.weights_of",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

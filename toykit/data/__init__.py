@@ -5,8 +5,6 @@ well their pitch was heard; both need NumPy alone. `tk.data.digits1d` generates 
 ever downloaded.
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-_MODULES = ("digits1d", "pitch", "tones")
-
-__all__, __getattr__, __dir__ = lazy(__name__, {}, _MODULES)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

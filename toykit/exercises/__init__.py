@@ -6,59 +6,6 @@ shows the solution. Each chapter's exercises are in the module of the chapter's 
 that they need.
 """
 
-from importlib import import_module
+from .. import _lazy
 
-from .framework import Case, Exercise, Hint, Report
-
-__all__ = ["Case", "Exercise", "Hint", "Report", "check"]
-
-CHAPTERS = (
-    "size",
-    "pruning",
-    "quantization",
-    "palettization",
-    "side_by_side",
-    "accuracy",
-    "speed",
-    "measuring",
-    "strategy",
-    "overlapping",
-    "training",
-    "conversion",
-    "post_training",
-    "training_time",
-    "inside",
-)
-
-
-class _Check:
-    """All exercises of the book, by name."""
-
-    def __init__(self):
-        self._exercises = None
-
-    def all(self):
-        """Return the exercises as a dict from name to Exercise, in the order of the book."""
-        if self._exercises is None:
-            found = {}
-            for chapter in CHAPTERS:
-                module = import_module(f"{__name__}.{chapter}")
-                found |= {e.name: e for e in vars(module).values() if isinstance(e, Exercise)}
-            self._exercises = found
-        return self._exercises
-
-    def __getattr__(self, name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in self.all():
-            raise AttributeError(f"no exercise is called {name!r}; there are {', '.join(self.all())}")
-        return self.all()[name]
-
-    def __dir__(self):
-        return sorted(self.all())
-
-    def __repr__(self):
-        return f"<check: {', '.join(self.all())}>"
-
-
-check = _Check()
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

@@ -5,18 +5,6 @@
 numbers. `tables` makes the look-up tables of palettization with them.
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "Clusters": "line",
-    "RunCosts": "dynamic_programming",
-    "cheapest_partition": "lagrangian",
-    "check_values": "line",
-    "distinct": "line",
-    "exact": "line",
-    "lloyd": "line",
-    "nearest": "line",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

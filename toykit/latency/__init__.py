@@ -14,44 +14,6 @@ A modelled time is not a measured one, and everything here that prints one says 
 Not here: kernels to measure (`toykit.kernels`), and what a device really does (profile it in Xcode).
 """
 
-from .computer import Machine, machine
-from .descriptions import Chip, Format, Layer
-from .fitting import Fit, fit, fit_null
-from .formats import format_of
-from .intervals import Interval, coverage, median_interval, runs_needed, speed_up
-from .measuring import Measurement, bandwidth, measure, size_beyond_cache
-from .networks import layers, mobilenet_v2_layers, resnet50_layers
-from .overlapping import Requests, overlap
-from .published import Published, read_published
-from .roofline import Timing, intensity, timing
+from .. import _lazy
 
-__all__ = [
-    "Chip",
-    "Fit",
-    "Format",
-    "Interval",
-    "Layer",
-    "Machine",
-    "Measurement",
-    "Published",
-    "Requests",
-    "Timing",
-    "bandwidth",
-    "coverage",
-    "fit",
-    "fit_null",
-    "format_of",
-    "intensity",
-    "layers",
-    "machine",
-    "measure",
-    "median_interval",
-    "mobilenet_v2_layers",
-    "overlap",
-    "read_published",
-    "resnet50_layers",
-    "runs_needed",
-    "size_beyond_cache",
-    "speed_up",
-    "timing",
-]
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

@@ -4,19 +4,6 @@
 `layered` where it stands, `drawing` puts it on a page.
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "COLORS": "style",
-    "FAINT": "style",
-    "INK": "style",
-    "PAPER": "style",
-    "diverging": "style",
-    "label_line": "style",
-    "matrix": "style",
-    "program": "programs",
-    "use_style": "style",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

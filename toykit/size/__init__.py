@@ -5,13 +5,6 @@ the weights of a torch module, `packages` and `rows` those of a Core ML package.
 becomes (`toykit.stored`).
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "Ledger": "ledgers",
-    "Row": "ledgers",
-    "ledger": "sources",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

@@ -9,27 +9,6 @@ others. `tk.coreml.compress_layers` compresses a package by the choice.
     rows = tk.sweep.run(weights, tk.sweep.grid("palettize", bits=(1, 2, 3, 4)), metric)
 """
 
-from .._lazy import lazy
-from .._rows import Rows
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "Choice": "budget",
-    "Decision": "decision",
-    "apply": "cells",
-    "candidates": "budget",
-    "choose": "budget",
-    "decide": "decision",
-    "frontier": "budget",
-    "grid": "cells",
-    "label": "cells",
-    "layers": "cells",
-    "pareto": "budget",
-    "read": "files",
-    "run": "runner",
-    "sensitivity": "runner",
-    "write": "files",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
-__all__ += ["Rows"]
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

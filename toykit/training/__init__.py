@@ -13,30 +13,6 @@ in `toykit.training.common`; one readable file each:
     compression_metadata  from compressed weights to what coremltools converts
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "GPTQ": "layerwise",
-    "GPTQConfig": "layerwise",
-    "PalettizationConfig": "palettization",
-    "Palettizer": "palettization",
-    "Pruner": "pruning",
-    "PruningConfig": "pruning",
-    "QuantizationConfig": "quantization",
-    "Quantizer": "quantization",
-    "SensitiveConfig": "fisher",
-    "SensitivePalettizer": "fisher",
-    "StraightThrough": "straight_through",
-    "attention_bytes": "palettization",
-    "calibrate": "calibration",
-    "correct_biases": "calibration",
-    "dkm_step": "palettization",
-    "fake_quantize": "straight_through",
-    "magnitude_mask": "pruning",
-    "round_through": "straight_through",
-    "scheduled_sparsity": "pruning",
-    "store": "compression_metadata",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

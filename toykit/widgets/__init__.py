@@ -5,21 +5,6 @@
 package. They need anywidget; nothing else of toykit does.
 """
 
-from .._lazy import lazy
+from .. import _lazy
 
-# Public name -> the module that defines it.
-_HOME = {
-    "accuracy_explorer": "accuracy",
-    "configurator": "forms",
-    "explore": "weights",
-    "hardening": "attention",
-    "latency_explorer": "latency",
-    "lloyd": "clusters",
-    "package_explorer": "package",
-    "predict": "prediction",
-    "roofline_explorer": "roofline",
-    "size_explorer": "sizes",
-    "timeline_explorer": "timeline",
-}
-
-__all__, __getattr__, __dir__ = lazy(__name__, _HOME)
+__all__, __getattr__, __dir__ = _lazy.attach(__name__)

@@ -1,0 +1,29 @@
+from . import bits as bits
+from . import compressed as compressed
+from . import coreml as coreml
+from . import data as data
+from . import exercises as exercises
+from . import joint as joint
+from . import kernels as kernels
+from . import kmeans as kmeans
+from . import latency as latency
+from . import models as models
+from . import palettization as palettization
+from . import plots as plots
+from . import pruning as pruning
+from . import quantization as quantization
+from . import size as size
+from . import sweep as sweep
+from . import training as training
+from . import widgets as widgets
+from ._quiet import quiet as quiet
+from .compressed import Compressed as Compressed
+from .compressed import error as error
+from .palettization import Palettized as Palettized
+from .palettization import palettize as palettize
+from .pruning import Sparse as Sparse
+from .pruning import prune as prune
+from .quantization import Quantized as Quantized
+from .quantization import quantize as quantize
+
+__version__: str

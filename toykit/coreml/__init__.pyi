@@ -1,0 +1,17 @@
+from .constants.weights_of import weights as weights
+from .format.package import Package as Package
+from .format.protobuf import PackageError as PackageError
+from .runtime.comparison import compare as compare
+from .runtime.evaluation import accuracy as accuracy
+from .runtime.model import Model as Model
+from .runtime.model import load as load
+from .runtime.model import run as run
+from .runtime.operators import OPERATORS as OPERATORS
+from .runtime.plan import UnsupportedOperator as UnsupportedOperator
+from .tools.activations import quantize_activations as quantize_activations
+from .tools.compression import compress as compress
+from .tools.compression import compress_layers as compress_layers
+from .tools.conversion import convert as convert
+from .tools.placement import compute_units as compute_units
+from .tools.recipe import configurations as configurations
+from .writing.saving import save as save

@@ -1,0 +1,11 @@
+from .crepe_network import Crepe as Crepe
+from .crepe_network import crepe as crepe
+from .crepe_network import crepe_weights as crepe_weights
+from .fast_pitch import Listener as Listener
+from .fast_pitch import listen as listen
+from .fast_pitch import with_weights as with_weights
+from .pitch_accuracy import PitchExam as PitchExam
+from .resnet import ResNet50 as ResNet50
+from .resnet import resnet50 as resnet50
+from .small_cnn import DigitsCNN as DigitsCNN
+from .small_cnn import digits_cnn as digits_cnn

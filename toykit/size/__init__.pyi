@@ -1,0 +1,3 @@
+from .ledgers import Ledger as Ledger
+from .ledgers import Row as Row
+from .sources import ledger as ledger

@@ -1,0 +1,16 @@
+from .._rows import Rows as Rows
+from .budget import Choice as Choice
+from .budget import candidates as candidates
+from .budget import choose as choose
+from .budget import frontier as frontier
+from .budget import pareto as pareto
+from .cells import apply as apply
+from .cells import grid as grid
+from .cells import label as label
+from .cells import layers as layers
+from .decision import Decision as Decision
+from .decision import decide as decide
+from .files import read as read
+from .files import write as write
+from .runner import run as run
+from .runner import sensitivity as sensitivity

@@ -1,0 +1,11 @@
+from .accuracy import accuracy_explorer as accuracy_explorer
+from .attention import hardening as hardening
+from .clusters import lloyd as lloyd
+from .forms import configurator as configurator
+from .latency import latency_explorer as latency_explorer
+from .package import package_explorer as package_explorer
+from .prediction import predict as predict
+from .roofline import roofline_explorer as roofline_explorer
+from .sizes import size_explorer as size_explorer
+from .timeline import timeline_explorer as timeline_explorer
+from .weights import explore as explore
