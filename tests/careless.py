@@ -270,7 +270,6 @@ GOOD = {
     "tk.data.tones.note.vibrato": lambda: 10.0,
     "tk.data.tones.note.noise_db": lambda: -60.0,
     "tk.data.pitch.share_interval.n": lambda: 100,
-    "tk.data.pitch.median_interval.draws": lambda: 20,
     "tk.joint.palettize.weights": lambda: tk.prune(weights(), sparsity=0.5),
     "tk.joint.quantize.weights": lambda: tk.prune(weights(), sparsity=0.5),
     "tk.joint.quantize.mode": lambda: "symmetric",

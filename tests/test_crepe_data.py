@@ -24,7 +24,6 @@ DATA = ROOT / "notebooks" / "data"
 from book._tools import data_crepe
 
 NEAR = 0.01  # cents
-ANSWERS = 1e-6  # relative, of the numbers that do not count tones
 
 
 @pytest.fixture(scope="module", autouse=True)

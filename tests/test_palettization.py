@@ -218,16 +218,6 @@ def test_uniform_where_float16_overflows_or_vanishes():
     assert np.array_equal(tk.palettize(tiny, 4, "uniform").dense(), tiny)
 
 
-def test_ios16_form_is_the_same_bytes():
-    p = tk.palettize(trained((20, 30)), 6)
-    old = p.as_ios16()
-    assert old["lut"].shape == (64,) and old["shape"].tolist() == [20, 30]
-    assert sum(old[name].nbytes for name in ("lut", "indices")) == p.nbytes
-    for options in ({"bits": 3}, {"group_size": 10}, {"cluster_dim": 2}, {"per_channel_scale": True}):
-        with pytest.raises(ValueError, match="before iOS 18"):
-            tk.palettize(trained((20, 30)), **options).as_ios16()
-
-
 def test_torch_tensors_are_taken():
     torch = pytest.importorskip("torch")
     w = trained((10, 20))

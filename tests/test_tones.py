@@ -132,11 +132,5 @@ def test_interval_is_wilsons(share, n):
     assert 0 <= low <= share + 1e-12 and share - 1e-12 <= high <= 1
 
 
-def test_median_interval_covers():
-    values = np.random.default_rng(0).exponential(size=500)
-    low, high = pitch.median_interval(values)
-    assert low < np.median(values) < high and high - low < 0.3
-
-
 def test_data_is_reachable_from_the_top():
     assert tk.data.tones is tones and tk.data.pitch is pitch

@@ -108,22 +108,6 @@ class Palettized(Compressed):
         weights = np.ascontiguousarray(np.swapaxes(weights, 0, self.axis))
         return weights if self.scale is None else weights * self.scale
 
-    def as_ios16(self):
-        """The arrays of the operation that Core ML has had since iOS 16: `indices, lut, shape`.
-
-        Raises
-        ------
-        ValueError
-            If they need what came with iOS 18: 3 bits, groups, vectors or a scale.
-        """
-        if self.bits == 3 or self.lut.size != 2**self.bits or self.scale is not None:
-            raise ValueError(
-                "before iOS 18, Core ML stores one scalar table a tensor, of 1, 2, 4, 6 or 8 bits and "
-                f"without a scale; this has {self.bits} bits, tables of shape {self.lut.shape} and "
-                f"{'no' if self.scale is None else 'a'} scale"
-            )
-        return {"indices": self.indices, "lut": self.lut.ravel(), "shape": np.uint32(self.shape)}
-
     def _summary(self):
         tables = self.lut.size // (2**self.bits * self.cluster_dim)
         table = "a table" if tables == 1 else f"{tables} tables"

@@ -8,7 +8,7 @@ the median distance.
 
 import numpy as np
 
-from ..compressed import SEEDS, check_array, check_fraction, check_int
+from ..compressed import check_array, check_fraction, check_int
 
 # Cents above 10 Hz of the 360 answers: 20 cents apart, from 31.70 Hz to 2005.5 Hz.
 BIN_CENTS = 1997.3794084376191 + 20 * np.arange(360)
@@ -151,26 +151,3 @@ def share_interval(share, n, confidence=0.95):
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
-
-
-def median_interval(values, confidence=0.95, seed=0, draws=2000):
-    """Bootstrap interval of a median: the spread of medians of frames drawn anew, with repeats.
-
-    Parameters
-    ----------
-    values : (n,) array
-    confidence : float in (0, 1)
-    seed, draws : int
-
-    Returns
-    -------
-    (low, high) : tuple of float
-    """
-    values = check_array("values", values, shape=("n",), dtype=np.float64)
-    confidence = check_fraction("confidence", confidence)
-    draws = check_int("draws", draws, range(1, 1_000_001))
-    random = np.random.default_rng(check_int("seed", seed, SEEDS))
-    medians = np.median(values[random.integers(0, values.size, (draws, values.size))], axis=1)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(medians, [tail, 1 - tail])
-    return float(low), float(high)

@@ -1,6 +1,5 @@
 from .programs import program as program
 from .style import COLORS as COLORS
-from .style import FAINT as FAINT
 from .style import INK as INK
 from .style import PAPER as PAPER
 from .style import diverging as diverging

@@ -22,7 +22,7 @@ COLORS = {
     "joint": "#782070",
 }
 COLORS["float"] = COLORS["dense"]
-INK, PAPER, FAINT = "#1f2328", "#ffffff", "#d5d9de"
+INK, PAPER = "#1f2328", "#ffffff"
 
 # 6.4 x 3.6 inches at 160 dpi are 1024 x 576 pixels: sharp in a text column on a dense screen, and
 # 20-60 kB as a PNG.

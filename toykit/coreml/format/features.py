@@ -67,7 +67,6 @@ class Description:
     states: dict
     metadata: dict
     predicted_feature: str = ""
-    predicted_probabilities: str = ""
     default_function: str = "main"
     functions: dict | None = None
 
@@ -85,7 +84,6 @@ def read_description(message):
         *(_features(message.get(part, []), part) for part in ("input", "output", "state")),
         metadata=message.get("metadata", {}),
         predicted_feature=message.get("predictedFeatureName", ""),
-        predicted_probabilities=message.get("predictedProbabilitiesName", ""),
         default_function=message.get("defaultFunctionName", "") or "main",
         functions={part.get("name", ""): read_description(part) for part in functions} or None,
     )
