@@ -1,4 +1,4 @@
-"""The command line; `python -m toykit` is the same, also where toykit is not installed.
+"""The command line.
 
 toykit doctor                           look at this machine and say what to do
 toykit size MODEL                       what a package weighs, and would weigh compressed
@@ -295,3 +295,7 @@ def _write_no_more():
         except OSError:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

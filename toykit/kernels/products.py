@@ -6,6 +6,9 @@ import numpy as np
 
 from .._optional import require
 from ..compressed import SEEDS, Compressed, as_array, check_int, check_shape, check_type, check_weights, shown
+from ..palettization import Palettized
+from ..pruning import Sparse
+from ..quantization import Quantized
 
 # Bytes of the weights that are decompressed at once in a product with many vectors: at least, at most.
 # Few enough to stay in the cache; but each tile's dense product reads all of x, so not far fewer than x.
@@ -220,8 +223,6 @@ def random_weights(kind, shape, seed=0):
     >>> random_weights("table 2", (64, 64))
     Palettized(64x64, a table of 4 values, 2.0 bits a weight)
     """
-    from .. import Palettized, Quantized, Sparse
-
     found = _KIND.fullmatch(check_type("kind", kind, str, "a text"))
     if found is None:
         raise ValueError(f"kind must be like 'int8', 'table 4' or '90 % sparse'; got {shown(kind)}")
