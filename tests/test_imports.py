@@ -1,16 +1,15 @@
-"""What importing toykit costs and needs, and that the layers only lean on those below."""
+"""What importing toykit costs and needs, and that its rooms lean only on those below them."""
 
-import ast
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import toykit
+from book._tools.architecture import LAYERS, LEVEL, room_of
+from book._tools.architecture import toykit as source
 
-PACKAGE = Path(toykit.__file__).parent
 HEAVY = (
     "torch",
     "coremltools",
@@ -24,20 +23,18 @@ HEAVY = (
     "pandas",
 )
 
-# Each layer may import itself, what stands before it, and the packages it names. Modules that begin with
-# an underscore are shared by all.
-LAYERS = [
-    ("bits and the common form", {"bits", "compressed"}, {"numpy"}),
-    ("clusters", {"kmeans"}, {"numpy", "numba"}),
-    ("techniques", {"settings", "pruning", "quantization", "palettization", "joint"}, {"numpy"}),
-    ("what a weight becomes", {"stored"}, {"numpy"}),
-    ("Core ML", {"coreml"}, {"numpy"}),
-    ("figures", {"plots"}, None),
-    ("models as data", {"size", "sweep"}, {"numpy"}),
-    ("latency", {"latency", "kernels"}, {"numpy", "numba", "llvmlite"}),
-    ("torch", {"training", "models", "data"}, None),
-    ("reader", {"widgets", "exercises", "doctor", "cli"}, None),
-]
+# What a room, or a single module, may import from other packages when it is imported itself. All but those
+# that keep to the standard library may import NumPy.
+WITHOUT_NUMPY = {"toykit", "coreml", "doctor", "cli"}
+PACKAGES = {
+    "kernels": {"numba", "llvmlite"},
+    "models": {"torch"},
+    "plots": {"matplotlib"},
+    "training": {"torch"},
+    "widgets": {"anywidget", "traitlets"},
+    "toykit.coreml.runtime.backends.with_torch": {"torch"},
+    "toykit.latency.module_layers": {"torch"},
+}
 
 
 def run(code):
@@ -104,73 +101,45 @@ def test_every_public_name_can_be_reached():
         toykit.shrink  # noqa: B018
 
 
-def modules():
-    """Yield (path, the top-level part of its module name) for every module that belongs to a layer."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if not top.startswith("_"):
-            yield path, top
+def test_every_module_is_in_a_room():
+    lost = [name for name in source().modules if room_of(name) is None and not is_helper(name)]
+    assert not lost, f"no layer of book/_tools/architecture.py names the room of {lost}"
 
 
-def imports(path, everywhere=True):
-    """Yield what a module imports: (toykit's own top-level part or None, foreign package or None).
-
-    With `everywhere` false only what it imports when it is imported itself, not inside functions.
-    """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {
-        node
-        for function in ast.walk(tree)
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for node in ast.walk(function)
-    }
-    for node in ast.walk(tree):
-        if not everywhere and node in inside:
-            continue
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                parts = alias.name.split(".")
-                yield (
-                    (parts[1] if len(parts) > 1 else None, None) if parts[0] == "toykit" else (None, parts[0])
-                )
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            parts = node.module.split(".")
-            if parts[0] == "toykit":
-                yield from ((name, None) for name in (parts[1:2] or [alias.name for alias in node.names]))
-            else:
-                yield None, parts[0]
-        elif isinstance(node, ast.ImportFrom):
-            here = ["toykit", *path.relative_to(PACKAGE).parts[:-1]]
-            base = here[: len(here) - node.level + 1] + (node.module.split(".") if node.module else [])
-            yield from ((name, None) for name in (base[1:2] or [alias.name for alias in node.names]))
+def is_helper(module):
+    """Whether a module helps all rooms: `toykit._text`."""
+    return module.partition(".")[2].startswith("_")
 
 
-def test_every_module_belongs_to_a_layer():
-    known = set().union(*(names for _, names, _ in LAYERS))
-    assert {top for _, top in modules()} <= known
-
-
-def test_layers_lean_only_on_those_below():
-    level = {name: number for number, (_, names, _) in enumerate(LAYERS) for name in names}
-    # The torch layer's sweeps and Core ML's packages come in through adapters that are looked up when
-    # they are needed, so only what is imported at the top of a file counts.
+def test_rooms_lean_only_on_those_below_even_inside_functions():
+    names = list(LAYERS)
     wrong = [
-        f"{path.relative_to(PACKAGE)} ({LAYERS[level[top]][0]}) imports {own} ({LAYERS[level[own]][0]})"
-        for path, top in modules()
-        if top in level
-        for own, _ in imports(path, everywhere=False)
-        if own in level and level[own] > level[top]
+        f"{one.module}:{one.line} ({names[LEVEL[room_of(one.module)]]}) imports {one.imported} "
+        f"({names[LEVEL[room_of(one.imported)]]})"
+        for one in source().imports
+        if room_of(one.module) and room_of(one.imported)
+        if LEVEL[room_of(one.imported)] > LEVEL[room_of(one.module)]
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_lower_layers_name_the_packages_they_may_use():
-    allowed = {name: packages for _, names, packages in LAYERS for name in names}
+def test_helpers_lean_on_no_room():
+    assert not [one for one in source().imports if is_helper(one.module) and room_of(one.imported)]
+
+
+def test_rooms_import_only_the_packages_that_they_may():
     wrong = [
-        f"{path.relative_to(PACKAGE)} imports {foreign} when it is imported"
-        for path, top in modules()
-        if allowed.get(top) is not None
-        for _, foreign in imports(path, everywhere=False)
-        if foreign and foreign not in allowed[top] and foreign not in sys.stdlib_module_names
+        f"{one.module}:{one.line} imports {one.imported} when it is imported"
+        for one in source().imports
+        if not one.late
+        and one.imported not in source().modules
+        and one.imported not in sys.stdlib_module_names
+        if one.imported not in allowed(one.module)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def allowed(module):
+    room = room_of(module)
+    base = set() if room in WITHOUT_NUMPY else {"numpy"}
+    return base | PACKAGES.get(room, set()) | PACKAGES.get(module, set())

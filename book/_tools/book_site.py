@@ -10,6 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
+from . import architecture
 from .vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
@@ -47,11 +48,13 @@ FOLDED = {
 
 
 def add_files(app, config):
-    """Put the book's own files, and those that come out of npm, under `_static/`."""
+    """Put the book's own files, and those that come out of npm, under `_static/`; draw the architecture."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
     config.html_css_files = [*config.html_css_files, "book.css"]
     config.html_js_files = [*config.html_js_files, "book.js"]
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
+    config.myst_substitutions["architecture_drawing"] = architecture.drawing()
+    config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
 
 
 def prepare_notebook(app, document, source):

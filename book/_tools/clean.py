@@ -1,4 +1,4 @@
-"""Remove what was built, and nothing that a reader wrote: `make clean`. Runs on any Python since 3.8."""
+"""Remove what was built, and nothing that a reader wrote: `make clean`. Runs on any Python 3."""
 
 import os
 import shutil

@@ -2,7 +2,7 @@
 
 A hidden file in the folder says which files were written there, and the digest of each. A file with
 another digest was changed by a reader, and one that is not listed was made by them: both are theirs.
-Runs on any Python since 3.8, without anything installed.
+Runs on any Python 3, without anything installed.
 """
 
 import hashlib
