@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.nightly import cases
 from toykit import _quiet
 from toykit._quiet import quiet, working
+from toykit.coreml.tools.patches import reporting
 
 
 def state():
@@ -173,7 +174,7 @@ def test_progress_is_heard_where_the_work_was_asked_for(capsys, monkeypatch):
     import tqdm as module
 
     def work():
-        with working(lambda done, total: print(done, total), modules=("tqdm",)):
+        with reporting(lambda done, total: print(done, total), modules=("tqdm",)), working():
             for _ in module.tqdm(range(2)):
                 print("hidden")
 

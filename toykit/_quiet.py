@@ -10,8 +10,9 @@ Nothing that went wrong is hidden: exceptions pass, and log lines from errors up
 
 What is held back belongs to the whole process: two streams, the warnings' filters, the level of two
 loggers. So blocks are counted, and the last to end puts back what the first one found. What other
-threads and tasks print meanwhile is shown; their warnings are held back with the rest. coremltools
-keeps the options of its passes in the passes, so only one thread at a time may be `working()`.
+threads and tasks print meanwhile is shown; their warnings are held back with the rest. And coremltools
+works for one thread at a time: what it keeps in its own modules, and what toykit mends there
+(`toykit.coreml.tools.patches`), is everybody's.
 """
 
 import contextlib
@@ -21,16 +22,15 @@ import sys
 import threading
 import warnings
 from contextvars import ContextVar
-from importlib import import_module
 
 from ._optional import require
 
 _LOGGERS = ("coremltools", "torch")
-_ALONE = threading.RLock()  # held while coremltools works
+ALONE = threading.RLock()  # held while coremltools works
 _GUARD = threading.RLock()  # held while the process's streams, filters and levels change
 _OPEN = {}  # each block of quiet() that has begun and not ended: the streams it is silent on
 _SETTINGS = contextlib.ExitStack()  # the filters and levels that the first block found
-_INSIDE = ContextVar("_INSIDE", default=())  # the blocks that this thread or task is in
+_INSIDE: ContextVar[tuple] = ContextVar("_INSIDE", default=())  # the blocks that this thread or task is in
 
 
 @contextlib.contextmanager
@@ -98,43 +98,24 @@ def _end(block):
             _SETTINGS.close()
 
 
-COMPRESSION = ("coremltools.optimize.coreml._quantization_passes",)
+def aloud(function):
+    """The function, heard in later blocks of `quiet()` as it is here."""
+    here = _INSIDE.get()
+
+    def call(*args):
+        inside = _INSIDE.set(here)
+        try:
+            return function(*args)
+        finally:
+            _INSIDE.reset(inside)
+
+    return call
 
 
 @contextlib.contextmanager
-def reporting(progress, modules=COMPRESSION):
-    """Tell `progress(done, total)` how far coremltools is, in place of its bars.
-
-    coremltools counts with tqdm, a name that is replaced in these modules for a while. What `progress`
-    prints is seen if this stands outside of `quiet()`: it goes where prints went before.
-    """
-    if progress is None:
-        yield
-        return
-    outside = _INSIDE.get()
-
-    def count(iterable, **_):
-        items = list(iterable)
-        for done, item in enumerate(items):
-            yield item
-            inside = _INSIDE.set(outside)
-            try:
-                progress(done + 1, len(items))
-            finally:
-                _INSIDE.reset(inside)
-
-    with contextlib.ExitStack() as restore:
-        for module in map(import_module, modules):
-            name = "_tqdm" if hasattr(module, "_tqdm") else "tqdm"
-            restore.callback(setattr, module, name, getattr(module, name))
-            setattr(module, name, count)
-        yield
-
-
-@contextlib.contextmanager
-def working(progress=None, modules=COMPRESSION):
-    """A block in which coremltools works: alone, quietly, and telling `progress` how far it is."""
-    with _ALONE, reporting(progress, modules), quiet():
+def working():
+    """A block in which coremltools works: alone and quietly."""
+    with ALONE, quiet():
         yield
 
 

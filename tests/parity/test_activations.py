@@ -1,7 +1,5 @@
 """Activations quantized off a Mac: coremltools' own pass, with the interpreter where it would predict."""
 
-from collections import defaultdict
-
 import numpy as np
 import pytest
 
@@ -65,32 +63,6 @@ def quantizers(mlmodel):
             zero = given["zero_point"].numpy() if "zero_point" in given else None
             found[given["input"]] = given["scale"].numpy(), zero, given["output_dtype"].numpy()
     return found
-
-
-class TestWhatCoremltoolsDoes:
-    """The two functions of coremltools 9 that should widen a range forget it.
-
-    When these fail, coremltools has been put right, and toykit need not do it any more.
-    """
-
-    def test_inputs(self):
-        ranges = defaultdict(dict)
-        for value in ([-5.0, 5.0], [-1.0, 1.0]):
-            _post_training_quantization._update_tensor_range("x", value, ranges)
-        assert ranges["x"] == {"rmin": -1, "rmax": 1}
-
-    def test_activations(self):
-        ranges = defaultdict(dict)
-        for value in ([-5.0, 5.0], [-1.0, 1.0]):
-            _model_debugger.ModelDebugger.record_intermediate_output(np.float32(value), "x", ranges)
-        assert ranges["x"] == {"rmin": -1, "rmax": 1}
-
-    def test_needs_a_mac(self, mlmodel):
-        if ct.models.MLModel(mlmodel.package_path).__proxy__ is not None:
-            pytest.skip("this is a Mac")
-        config = cto.OptimizationConfig(cto.OpLinearQuantizerConfig())
-        with pytest.raises(Exception, match="macOS|CoreML.framework"), quiet():
-            cto.linear_quantize_activations(mlmodel, config, samples())
 
 
 @pytest.mark.parametrize("mode, signed", [("symmetric", True), ("affine", True), ("affine", False)])
@@ -241,7 +213,7 @@ class TestLeavesNoTrace:
         return (
             [dict(vars(module)) for module in modules],
             [dict(vars(_model_debugger.ModelDebugger))],
-            [dict(vars(PASS_REGISTRY[f"compression::{name}"])) for name in names],
+            [dict(vars(PASS_REGISTRY.passes[f"compression::{name}"])) for name in names],
             ct.models.MLModel.predict,
         )
 

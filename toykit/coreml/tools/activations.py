@@ -6,14 +6,11 @@ versions. It runs the package with Core ML, though, and so needs a Mac. Here the
 toykit's interpreter (`toykit.coreml.load`), and everything else is coremltools' own code: which
 operators are chosen, how ranges become scales, and the program that comes out.
 
-One thing is put right on the way. coremltools 9 keeps the range of the *last* sample: both functions
-that should widen a range store the new one first and compare it with itself. Here a range covers all
-samples.
+coremltools 9 keeps the range of the *last* sample. Here a range covers all of them; this and what else is
+mended on the way is in `patches`.
 """
 
-import contextlib
 import math
-import types
 
 import numpy as np
 
@@ -24,8 +21,8 @@ from ..format.package import open_package
 from ..runtime.model import Model
 from .configs import MODES
 from .opening import open_mlmodel
+from .patches import activation_quantizer, needed
 
-_PASSES = ("insert_prefix_quantize_dequantize_pair", "insert_suffix_quantize_dequantize_pair")
 _TINY = 255 * float(np.finfo(np.float16).smallest_subnormal)
 
 
@@ -106,17 +103,19 @@ def quantize_activations(
         dtype = "int8" if signed else "uint8"
         config = cto.OptimizationConfig(cto.OpLinearQuantizerConfig(mode=MODES[mode], dtype=dtype))
     else:
-        config = cto.OptimizationConfig(
-            config.global_config, dict(config.op_type_configs or {}), dict(config.op_name_configs or {})
-        )
+        # coremltools annotates its dictionaries as what they hold.
+        by_type, by_name = (dict(one or {}) for one in (config.op_type_configs, config.op_name_configs))
+        config = cto.OptimizationConfig(config.global_config, by_type, by_name)  # pyright: ignore[reportArgumentType]
     mlmodel = open_mlmodel(package)
-    _leave_integers(config, package)
-    ranges = {}
+    if needed("whole numbers"):
+        _leave_integers(config, package)
     # Kept by identity: coremltools hands each dictionary on as it is, one after the other.
-    run = _bound(cto.linear_quantize_activations, model, ranges, {id(steps[0]) for steps in sequences})
+    predict = _prediction(model, {id(steps[0]) for steps in sequences})
+    ranges = {}
     try:
-        with working(), _own_options(), np.errstate(all="ignore"):
-            return run(mlmodel, config, [step for steps in sequences for step in steps])
+        with working(), np.errstate(all="ignore"):
+            quantize = activation_quantizer(predict, _check_scale, ranges)
+            return quantize(mlmodel, config, [step for steps in sequences for step in steps])
     except ValueError as error:
         if "scale cannot be 0" not in str(error):
             raise
@@ -167,72 +166,17 @@ def _leave_integers(config, package):
             config.set_op_name(operation.name, None)
 
 
-def _bound(function, model, ranges, first):
-    """coremltools' function, with the interpreter where it predicts.
-
-    Nothing is replaced inside coremltools: its functions are bound anew, to other names. What they
-    find of the activations goes into `ranges`; `first` says which samples begin a sequence.
-    """
-    calibrate = _calibration(model, first)
-
-    def calibrated(mlmodel, samples, group_size):
-        ranges.update(calibrate(mlmodel, samples, group_size))
-        return ranges
-
-    utils = function.__globals__["_model_utils"]
-    apply = _checking(utils._apply_graph_pass, ranges)
-    return _with(
-        function,
-        _get_activation_calibration_stats=calibrated,
-        _model_utils=types.SimpleNamespace(_apply_graph_pass=apply),
-    )
-
-
-def _calibration(model, first):
-    """coremltools' calibration, with two of its parts in toykit's place."""
-    from coremltools.optimize.coreml.experimental import _post_training_quantization as theirs
-
+def _prediction(model, first):
+    """The values inside a program, by toykit's interpreter; `first` says which samples begin a sequence."""
     constants, state = _ranges_of_constants(model.package), {}
 
-    class Interpreted(theirs.ModelDebugger):
-        """Finds the values inside a program with the interpreter, in place of clones that Core ML runs."""
+    def predict(inputs, names):
+        if id(inputs) in first:
+            state.update(model.make_state())
+        values = model.inspect(inputs, names - constants.keys(), state)
+        return values | {name: constants[name] for name in names & constants.keys()}
 
-        @classmethod
-        def get_all_outputs(cls, block):
-            """Every result. coremltools follows the outputs back, and misses what only feeds a state."""
-            return [operation.outputs[name] for name, operation in block.operations.items()]
-
-        def predict_intermediate_outputs(self, inputs, names, compute_units=None):
-            operations = self.block_info.operations
-            names = {name for name in names if self.get_output_feature_type(name, operations) is not None}
-            if id(inputs) in first:
-                state.update(model.make_state())
-            values = model.inspect(inputs, names - constants.keys(), state)
-            return values | {name: constants[name] for name in names & constants.keys()}
-
-        @staticmethod
-        def record_intermediate_output(value, name, ranges):
-            _widen(name, value, ranges)
-
-    return _with(
-        theirs._get_activation_calibration_stats, ModelDebugger=Interpreted, _update_tensor_range=_widen
-    )
-
-
-def _with(function, **names):
-    """The same function, with some of its global names bound to others."""
-    bound = types.FunctionType(
-        function.__code__, function.__globals__ | names, function.__name__, function.__defaults__
-    )
-    bound.__kwdefaults__ = function.__kwdefaults__
-    return bound
-
-
-def _widen(name, value, ranges):
-    """Let the range of a tensor cover one more sample. `ranges` is a defaultdict of dicts."""
-    value, known = np.asarray(value), ranges[name]
-    known["rmin"] = np.minimum(value.min(), known.get("rmin", np.inf))
-    known["rmax"] = np.maximum(value.max(), known.get("rmax", -np.inf))
+    return predict
 
 
 def _ranges_of_constants(package):
@@ -252,49 +196,9 @@ def _ranges_of_constants(package):
     return found
 
 
-@contextlib.contextmanager
-def _own_options():
-    """Give coremltools' passes back the options that they had: they keep those of the last call."""
-    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
-
-    passes = [PASS_REGISTRY[f"compression::{name}"] for name in _PASSES]
-    before = [vars(one).copy() for one in passes]
-    try:
-        yield
-    finally:
-        for one, options in zip(passes, before, strict=True):
-            vars(one).clear()
-            vars(one).update(options)
-
-
-def _checking(apply, ranges):
-    """coremltools' function that applies passes, with one more in the end: it looks whether scales fit.
-
-    coremltools calculates scales and zero points in float16, and does not look. Later passes may move
-    a scale from one operator to another, so this is the place where a scale belongs to a range.
-    """
-    from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
-
-    class Check(AbstractGraphPass):
-        def apply(self, program):
-            for function in program.functions.values():
-                for step in function.find_ops(op_type="quantize"):
-                    if step.input.op is not None and step.input.op.op_type == "dequantize":
-                        continue  # quantized already
-                    zero = 0 if step.zero_point is None else step.zero_point.val
-                    _check_scale(
-                        step.input.name, float(step.scale.val), float(zero), step.output_dtype.val, ranges
-                    )
-
-    def apply_with_check(mlmodel, passes, **options):
-        return apply(mlmodel, [*passes, Check()], **options)
-
-    return apply_with_check
-
-
-def _check_scale(name, scale, zero, dtype, ranges):
+def _check_scale(name, found, scale, zero, dtype):
     """Raise if a scale cannot be used, or its codes do not reach the ends of the range."""
-    low, high = (float(ranges[name][end]) for end in ("rmin", "rmax"))
+    low, high = float(found["rmin"]), float(found["rmax"])
     first, last = (0, 255) if dtype == "uint8" else (-128, 127)
     reached = (first - zero - 1) * scale <= low and high <= (last - zero + 1) * scale
     if not (math.isfinite(scale) and reached):

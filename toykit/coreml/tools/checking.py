@@ -21,6 +21,7 @@ from ..writing.rewriting import Rewriter
 from ..writing.store import Store
 from .configs import apply
 from .opening import open_mlmodel
+from .patches import COMPRESSION, reporting
 from .recipe import passes
 
 _EXACT_KMEANS = 10_000  # float16 weights a table from which coremltools finds the best one
@@ -64,7 +65,7 @@ def compress_with_coremltools(source, steps_of, progress=None):
     mlmodel = open_mlmodel(source)
     for technique, joint, config in passes(chosen):
         try:
-            with working(progress):
+            with reporting(progress, COMPRESSION), working():
                 mlmodel = apply(technique, mlmodel, config, joint=joint)
         except _ITS_OWN as error:
             raise ValueError(

@@ -10,16 +10,11 @@ import numpy as np
 
 from ..._optional import require
 from ..._quiet import coremltools, working
-from .patches import convertible
+from .patches import CONVERSION, convertible, reporting
 from .verification import verify
 
 TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
 PRECISIONS = ("float16", "float32")
-# The modules in which coremltools counts operators and passes.
-STAGES = (
-    "coremltools.converters.mil.frontend.torch.ops",
-    "coremltools.converters.mil.mil.passes.pass_pipeline",
-)
 
 
 def convert(model, example, target=None, precision="float16", *, check=True, progress=None, **options):
@@ -82,7 +77,13 @@ def convert(model, example, target=None, precision="float16", *, check=True, pro
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
 
-    with working(progress, STAGES), _evaluating(model), convertible(torch), torch.no_grad():
+    with (
+        reporting(progress, CONVERSION),
+        working(),
+        _evaluating(model),
+        convertible(torch),
+        torch.no_grad(),
+    ):
         traced = torch.jit.trace(model, examples)
         options.setdefault("inputs", [_input(ct, torch, tensor) for tensor in examples])
         mlmodel = ct.convert(

@@ -59,7 +59,7 @@ def verify(torch, traced, examples, mlmodel, declared, precision):
     UserWarning
         If the package could not be checked, and why; or if rounding alone moves its answers far.
     """
-    constant = [_is_constant(example) for example in examples]
+    constant, problem = [_is_constant(example) for example in examples], None
     for noisy in dict.fromkeys((any(constant), False)):
         try:
             _Check(torch, traced, examples, mlmodel, declared, precision, noisy).run()
