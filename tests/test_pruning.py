@@ -210,16 +210,16 @@ W = np.ones((8, 8), np.float32)
         (
             {"sparsity": 0.5, "block_size": 1},
             ValueError,
-            "block_size must be a whole number from 2 to 4; got 1",
+            "block_size must be a whole number of at least 2; got 1",
         ),
         (
             {"sparsity": 0.5, "block_size": 5},
             ValueError,
-            "block_size must be a whole number from 2 to 4; got 5",
+            "block_size must take at most half of axis 0, which is 8 long; got 5",
         ),
         ({"sparsity": 0.5, "block_size": 2, "dim": 2}, ValueError, "dim must be one of 0, 1; got 2"),
         ({"n_m": (3, 2)}, ValueError, "n of n_m must be a whole number from 1 to 2; got 3"),
-        ({"n_m": (2, 5)}, ValueError, "m of n_m must be a whole number from 1 to 4; got 5"),
+        ({"n_m": (2, 5)}, ValueError, "n_m must take at most half of axis 1, which is 8 long; got 5"),
         ({"n_m": 2}, TypeError, "n_m must be two whole numbers, zero n of each m; got 2"),
         ({"n_m": (0.5, 4)}, TypeError, "n of n_m must be a whole number from 1 to 4, got 0.5"),
     ],
@@ -237,9 +237,9 @@ def test_bad_options_are_named(options, kind, message):
         (
             W[:3],
             {"sparsity": 0.5, "block_size": 2},
-            "block_size needs an axis of at least 4 weights; axis 0 has 3",
+            "block_size must take at most half of axis 0, which is 3 long; got 2",
         ),
-        (W[:, :1], {"n_m": (1, 2)}, "n_m needs an axis of at least 2 weights; axis 1 has 1"),
+        (W[:, :1], {"n_m": (1, 2)}, "n_m must take at most half of axis 1, which is 1 long; got 2"),
     ],
 )
 def test_axes_too_short_are_named(w, options, message):

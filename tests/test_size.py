@@ -180,15 +180,19 @@ class TestDeclined:
 
     def test_what_does_not_divide(self):
         groups = self.reason("palettize", {"group_size": 16}, shape=(1000, 20))
-        assert "groups of 16 do not divide 1000" in groups
-        assert "vectors of 4" in self.reason("palettize", {"cluster_dim": 4})
+        assert "group_size must divide the 1000 channels of axis 0; got 16" in groups
+        assert "cluster_dim must divide the 30 channels of a group; got 4" in self.reason(
+            "palettize", {"cluster_dim": 4}
+        )
         blocks = {"granularity": "per_block", "block_size": 32}
-        assert "blocks of 32 do not divide 70 on axis 1" in self.reason("quantize", blocks)
+        assert "block_size must divide axis 1, which is 70 long" in self.reason("quantize", blocks)
         assert "vectors of 2" in self.reason("palettize", {"cluster_dim": 2}, shape=(54, 70), groups=18)
 
     def test_patterns(self):
         assert "convolutions and linear layers" in self.reason("prune", {"n_m": (2, 4)}, structured=False)
-        assert "16 is more than half of 30" in self.reason("prune", {"sparsity": 0.5, "block_size": 16})
+        assert "at most half of axis 0, which is 30 long; got 16" in self.reason(
+            "prune", {"sparsity": 0.5, "block_size": 16}
+        )
 
     def test_too_little_to_prune(self):
         weights = np.ones((60, 60), np.float16)
@@ -230,22 +234,31 @@ class TestBadInput:
         ("technique", "chosen", "message"),
         [
             ("zip", {}, "technique must be one of"),
-            ("prune", {}, "takes one of sparsity, threshold and n_m; got none"),
+            ("prune", {}, "give one of sparsity, threshold and n_m; got none of them"),
             ("prune", {"sparsity": 0.5, "n_m": (2, 4)}, "got sparsity and n_m"),
             ("prune", {"sparsity": 50}, r"sparsity must be between 0 and 1.*pass 0\.5"),
             ("prune", {"threshold": -1}, "threshold must be a number of at least 0"),
             ("prune", {"threshold": 1, "block_size": 2}, "block_size goes with sparsity"),
-            ("prune", {"sparsity": 0.5, "dim": 1}, "dim goes with block_size or n_m"),
-            ("prune", {"n_m": (4, 2)}, "1 <= n <= m"),
+            ("prune", {"sparsity": 0.5, "dim": 1}, "dim is the axis of block_size or n_m"),
+            ("prune", {"n_m": (4, 2)}, "n of n_m must be a whole number from 1 to 2; got 4"),
             ("quantize", {"bits": 9}, "bits must be a whole number from 1 to 8"),
             ("quantize", {"block_size": 32}, "goes with granularity='per_block'"),
             ("palettize", {"bits": 5}, "bits must be one of 1, 2, 3, 4, 6, 8"),
-            ("palettize", {"bits": 4, "mode": "unique"}, "finds its own bits"),
+            ("palettize", {"bits": 4, "mode": "unique"}, "bits must be left out with mode='unique'"),
             ("palettize", {"bits": 4, "per_channel_scale": True}, "'across'"),
-            ("palettize", {"bits": 4, "mode": "uniform", "cluster_dim": 2}, "no vectors"),
+            (
+                "palettize",
+                {"bits": 4, "mode": "uniform", "cluster_dim": 2},
+                "cluster_dim must be 1 with mode='uniform'",
+            ),
             ("joint", {"prune": {"sparsity": 0.5}}, "two or three of prune, palettize and quantize"),
             ("joint", {"quantize": {}, "prune": {"sparsity": 0.5}}, "in this order"),
-            ("joint", {"palettize": {"bits": 4}, "quantize": {}}, "takes granularity='per_tensor'"),
+            (
+                "joint",
+                {"palettize": {}, "quantize": {"granularity": "per_channel"}},
+                "granularity must be 'per_tensor' for the table",
+            ),
+            ("joint", {"palettize": {"cluster_dim": 2}, "quantize": {}}, "cluster_dim must be 1 before"),
         ],
     )
     def test_options(self, arrays, technique, chosen, message):

@@ -402,9 +402,16 @@ def check_choice(name, value, allowed):
     return value
 
 
+def at_least(least):
+    """The whole numbers from `least` on, as `check_int` takes them."""
+    return range(least, 2**64)
+
+
 def check_int(name, value, allowed):
     """A whole number in `allowed`, a range or a tuple."""
-    if isinstance(allowed, range):
+    if isinstance(allowed, range) and allowed.stop == 2**64:
+        expected = f"a whole number of at least {allowed.start}"
+    elif isinstance(allowed, range):
         expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"
     else:
         expected = f"one of {', '.join(map(str, allowed))}"

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import bits as packing
+from . import settings
 from .compressed import Compressed, shown
 from .palettization import Palettized
 from .palettization import palettize as _palettize_weights
@@ -191,9 +192,10 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, **options):
             f"weights must be an array, or pruned or palettized weights; got {shown(weights)}. Its "
             "dense() is an array"
         )
-    if granularity not in (None, "per_tensor"):
-        raise ValueError(f"granularity must be 'per_tensor' for the table of a palette; got {granularity!r}")
-    table = _quantize_table(lut, bits, mode, options)
+    options |= {"bits": bits, "mode": mode, "granularity": granularity}
+    options = settings.complete("quantize", options, before=("palettize",))
+    settings.fit("quantize", options, weights.shape)
+    table = _quantize_table(lut, *(options[name] for name in ("bits", "mode", "signed")))
     if isinstance(weights, SparsePalettized):
         return replace(weights, lut=table)
     return QuantizedPalette(weights.indices, table, weights.shape, weights.bits, weights.axis, weights.scale)
@@ -230,17 +232,16 @@ def palettize(weights, bits=None, mode="kmeans", **options):
         raise TypeError(
             f"weights must be an array, or pruned weights; got {shown(weights)}. Its dense() is an array"
         )
-    for name, off in (("cluster_dim", 1), ("per_channel_scale", False)):
-        if np.ndim(options.get(name, off)) or options.get(name, off) != off:
-            raise ValueError(f"{name} must be {off} for pruned weights; got {shown(options[name])}")
-    whole = _palettize_weights(weights.dense(), bits, mode, **options)
+    options |= {"bits": bits, "mode": mode}
+    settings.complete("palettize", options, before=("prune",))
+    whole = _palettize_weights(weights.dense(), **options)
     indices = packing.pack(whole.codes[weights.kept], whole.bits)
     return SparsePalettized(indices, whole.lut, weights.mask, whole.shape, whole.bits, whole.axis)
 
 
-def _quantize_table(lut, bits, mode, options):
+def _quantize_table(lut, bits, mode, signed):
     """A table as one row of weights, with the results in the table's own shape."""
-    row = _quantize_weights(lut.ravel(), bits, mode, "per_tensor", **options)
+    row = _quantize_weights(lut.ravel(), bits, mode, "per_tensor", signed=signed)
     ones = (1,) * lut.ndim
     codes, zero_point = row.codes, row.zero_point
     if row.bits == 8:  # codes of whole bytes have a shape

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as bit_packing
-from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights, shown
-from .kmeans.tables import BITS, chooser
+from . import settings
+from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights
+from .kmeans.tables import chooser
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -194,14 +195,18 @@ def palettize(
         options |= {"per_channel_scale": per_channel_scale, "sensitivities": sensitivities, "seed": seed}
         return joint.palettize(weights, bits, mode, **options)
     weights = check_weights(weights)
-    axis = check_int("axis", axis, range(-weights.ndim, weights.ndim)) % weights.ndim
+    options = {"bits": bits, "mode": mode, "group_size": group_size, "axis": axis, "cluster_dim": cluster_dim}
+    options |= {
+        "per_channel_scale": per_channel_scale,
+        "lut": lut,
+        "sensitivities": sensitivities,
+        "seed": seed,
+    }
+    options = settings.fit("palettize", settings.complete("palettize", options), weights.shape)
+    axis, group_size, cluster_dim = (options[name] for name in ("axis", "group_size", "cluster_dim"))
     channels = weights.shape[axis]
-    group_size = _check_divides("group_size", group_size, channels, f"the {channels} channels of axis {axis}")
-    cluster_dim = _check_divides(
-        "cluster_dim", cluster_dim, group_size, f"the {group_size} channels of a group"
-    )
-    bits, choose = chooser(bits, mode, lut, cluster_dim, seed, weights.dtype)
-    importance = _check_sensitivities(sensitivities, weights, mode if lut is None else "lut")
+    bits, choose = chooser(options["bits"], mode, lut, cluster_dim, options["seed"], weights.dtype)
+    importance = _check_sensitivities(sensitivities, weights)
 
     scale = _scale(weights, per_channel_scale, axis)
     if scale is not None:
@@ -214,10 +219,10 @@ def palettize(
 
     if bits is None:  # "unique": the widest need of any group
         most = max(map(len, tables))
-        bits = next((b for b in BITS if most <= 2**b), None)
+        bits = next((b for b in settings.INDEX_BITS if most <= 2**b), None)
         if bits is None:
             what = "values" if cluster_dim == 1 else f"vectors of {cluster_dim}"
-            raise ValueError(
+            raise settings.Declined(
                 f"mode 'unique' stores at most 256 distinct {what} a table, these weights have {most}; "
                 "use mode='kmeans', or a smaller group_size"
             )
@@ -258,33 +263,20 @@ def as_vectors(array, axis, groups, cluster_dim):
 
 def _scale(weights, per_channel_scale, axis):
     """The divisors of `per_channel_scale`, None without; a channel of zeros is divided by 1."""
-    if per_channel_scale is False:
+    if not per_channel_scale:
         return None
-    if per_channel_scale is True:
+    if per_channel_scale != "across":
         over = tuple(other for other in range(weights.ndim) if other != axis)
-    elif isinstance(per_channel_scale, str) and per_channel_scale == "across":
-        over = axis
     else:
-        raise ValueError(f"per_channel_scale must be False, True or 'across'; got {shown(per_channel_scale)}")
+        over = axis
     scale = np.max(np.abs(weights), axis=over, keepdims=True)
     scale[scale == 0] = 1
     return scale
 
 
-def _check_divides(name, size, whole, of_what):
-    if size is None:
-        return whole
-    size = check_int(name, size, range(1, whole + 1))
-    if whole % size:
-        raise ValueError(f"{name} must divide {of_what}; got {size}")
-    return size
-
-
-def _check_sensitivities(sensitivities, weights, mode):
+def _check_sensitivities(sensitivities, weights):
     if sensitivities is None:
         return None
-    if mode != "kmeans":
-        raise ValueError(f"sensitivities need mode='kmeans', which weighs errors; got them with {mode!r}")
     sensitivities = check_weights(sensitivities, "sensitivities").astype(np.float64)
     if sensitivities.shape != weights.shape:
         raise ValueError(

@@ -17,17 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .compressed import (
-    Compressed,
-    as_array,
-    check_fraction,
-    check_int,
-    check_number,
-    check_part,
-    check_shape,
-    check_weights,
-    shown,
-)
+from . import settings
+from .compressed import Compressed, as_array, check_part, check_shape, check_weights
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,30 +130,20 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     Sparse(64, 50.0 % zero, 9.0 bits a weight)
     """
     weights = check_weights(weights)
-    ways = {"sparsity": sparsity, "threshold": threshold, "n_m": n_m}
-    given = [name for name, value in ways.items() if value is not None]
-    if len(given) != 1:
-        raise ValueError(
-            f"give one of sparsity, threshold and n_m; got {' and '.join(given) or 'none of them'}"
-        )
-    if block_size is not None and sparsity is None:
-        raise ValueError("block_size goes with sparsity, the share of blocks to zero")
-    if dim is not None and block_size is None and n_m is None:
-        raise ValueError("dim is the axis of block_size or n_m; give one of them, or leave dim out")
+    options = {"sparsity": sparsity, "threshold": threshold, "block_size": block_size, "n_m": n_m, "dim": dim}
+    options = settings.fit("prune", settings.complete("prune", options), weights.shape)
+    sparsity, threshold, n_m, dim = (options[name] for name in ("sparsity", "threshold", "n_m", "dim"))
 
     magnitude = np.abs(weights)
     if n_m is not None:
-        kept = _largest_in_groups(magnitude, n_m, 1 if dim is None else dim)
+        kept = _largest_in_groups(magnitude, *n_m, dim)
     elif threshold is not None:
-        threshold = check_number("threshold", threshold, least=0)
         with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
             kept = _above(magnitude, weights.dtype.type(threshold))
+    elif block_size is not None:
+        kept = _largest_blocks(magnitude, sparsity, block_size, dim)
     else:
-        share = check_fraction("sparsity", sparsity, "the share of weights to zero")
-        if block_size is not None:
-            kept = _largest_blocks(magnitude, share, block_size, 0 if dim is None else dim)
-        else:
-            kept = _above(magnitude, _percentile(magnitude, share))
+        kept = _above(magnitude, _percentile(magnitude, sparsity))
     values = weights.ravel().compress(kept.ravel())
     return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
 
@@ -218,8 +199,6 @@ def _comparable(magnitude):
 
 def _largest_blocks(magnitude, share, block_size, dim):
     """Where the block of `block_size` neighbours along `dim` is among the largest."""
-    length = _check_dim("block_size", magnitude, dim, shortest=4)
-    block_size = check_int("block_size", block_size, range(2, length // 2 + 1))
     with np.errstate(over="ignore", invalid="ignore"):
         norms = _block_norms(_squares(magnitude), block_size, dim)
         threshold = _percentile(norms, share)
@@ -251,16 +230,9 @@ def _block_norms(squares, block_size, dim):
     return np.ascontiguousarray(np.swapaxes(each, 0, dim))
 
 
-def _largest_in_groups(magnitude, n_m, dim):
+def _largest_in_groups(magnitude, n, m, dim):
     """Where a weight is not one of the n smallest of its group of m neighbours along `dim`."""
-    length = _check_dim("n_m", magnitude, dim, shortest=2)
-    try:
-        n, m = n_m
-    except (TypeError, ValueError):
-        raise TypeError(f"n_m must be two whole numbers, zero n of each m; got {shown(n_m)}") from None
-    m = check_int("m of n_m", m, range(1, length // 2 + 1))
-    n = check_int("n of n_m", n, range(1, m + 1))
-
+    length = magnitude.shape[dim]
     rows = np.moveaxis(_comparable(magnitude), dim, -1)
     padded = np.zeros((*rows.shape[:-1], -(length // -m) * m), rows.dtype)
     padded[..., :length] = rows
@@ -274,13 +246,3 @@ def _largest_in_groups(magnitude, n_m, dim):
             before[earlier] += ~earlier_first
     kept = (before >= n).T.reshape(padded.shape)[..., :length]
     return np.moveaxis(kept, -1, dim) & (magnitude != 0)
-
-
-def _check_dim(name, magnitude, dim, shortest):
-    """The length of the axis that blocks or groups run along: room for two of the smallest."""
-    if magnitude.ndim < 2:
-        raise ValueError(f"{name} needs weights of 2 to 5 dimensions, got {magnitude.ndim}")
-    length = magnitude.shape[check_int("dim", dim, (0, 1))]
-    if length < shortest:
-        raise ValueError(f"{name} needs an axis of at least {shortest} weights; axis {dim} has {length}")
-    return length

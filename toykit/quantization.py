@@ -30,19 +30,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits as packing
+from . import settings
 from .compressed import (
     Compressed,
     check_array,
-    check_choice,
     check_flag,
     check_int,
     check_part,
     check_shape,
     check_weights,
-    shown,
 )
-
-BLOCK_SIZE = 32  # what coremltools takes for a block when it is not told
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,16 +182,14 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
         options = {"block_size": block_size, "axis": axis, "signed": signed}
         return joint.quantize(weights, bits, mode, granularity, **options)
     weights = check_weights(weights)
-    bits = check_int("bits", bits, range(1, 9))
-    mode = check_choice("mode", mode, ("symmetric", "affine"))
-    signed = check_flag("signed", signed)
+    options = {"bits": bits, "mode": mode, "granularity": granularity, "block_size": block_size}
+    options = settings.complete("quantize", options | {"axis": axis, "signed": signed})
+    bits, signed = options["bits"], options["signed"]
     q_low, q_high = packing.code_range(bits, signed)
     if mode == "symmetric":
-        if bits == 1:
-            raise ValueError("symmetric quantization needs at least 2 bits; got 1. Use mode='affine'.")
         q_low, q_high = (q_low + 1, q_high) if signed else (q_low, q_high - 1)
 
-    scale_shape = _scale_shape(weights.shape, granularity, block_size, axis)
+    scale_shape = settings.scale_shape(settings.fit("quantize", options, weights.shape), weights.shape)
     blocks = _split(weights, scale_shape)
     low, high = _extremes(blocks)
     if mode == "symmetric":
@@ -217,43 +212,6 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
         bits,
         signed,
     )
-
-
-def _scale_shape(shape, granularity, block_size, axis):
-    """How many scales there are along each axis."""
-    granularity = check_choice(
-        "granularity",
-        "per_channel" if granularity is None else granularity,
-        ("per_tensor", "per_channel", "per_block"),
-    )
-    if granularity != "per_block" and block_size is not None:
-        raise ValueError(f"block_size needs granularity='per_block'; got {granularity!r}")
-    ndim = len(shape)
-    axis = check_int("axis", axis, range(-ndim, ndim)) % ndim
-    lengths = [0] * ndim  # of a block on each axis; 0 is the whole axis, as coremltools writes it
-    if granularity == "per_channel":
-        lengths[axis] = 1
-    elif granularity == "per_block" and isinstance(block_size, tuple | list):
-        if len(block_size) != ndim:
-            raise ValueError(
-                f"block_size must have a length for each of the {ndim} axes; got {shown(block_size)}"
-            )
-        lengths = [check_int("block_size", n, range(size + 1)) for n, size in zip(block_size, shape)]
-    elif granularity == "per_block":
-        if axis > 1:
-            raise ValueError(f"with axis={axis}, block_size must be a tuple, a length for each axis")
-        input_axis = 1 - axis if ndim > 1 else 0
-        size = BLOCK_SIZE if block_size is None else block_size
-        lengths[axis] = 1
-        lengths[input_axis] = check_int("block_size", size, range(1, shape[input_axis] + 1))
-
-    for axis, (size, length) in enumerate(zip(shape, lengths)):
-        if length and size % length:
-            divisors = ", ".join(str(n) for n in range(1, size + 1) if size % n == 0)
-            raise ValueError(
-                f"block_size must divide axis {axis}, which is {size} long: {divisors}; got {length}"
-            )
-    return tuple(size // (length or size) for size, length in zip(shape, lengths))
 
 
 def _split(array, scale_shape):

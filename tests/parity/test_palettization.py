@@ -13,7 +13,7 @@ import toykit as tk
 from tests.parity.cases import Case, arrays, differences
 from tests.strategies import trained
 from toykit._quiet import coremltools, quiet
-from toykit.kmeans.tables import BITS
+from toykit.settings import INDEX_BITS as BITS
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 

@@ -83,7 +83,7 @@ def test_resnet50(technique, options, converted):
     check(found)
     if "group_size" in options:  # 16 does not divide 1,000 classes: the last layer stays in float16
         assert found.predicted.declined["fc_weight_to_fp16"] == (
-            "palettize: groups of 16 do not divide 1000 channels",
+            "palettize: group_size must divide the 1000 channels of axis 0; got 16",
         )
         last = [row for row in found.written.rows if row.name == "fc_weight_to_fp16"]
         assert [(row.dtype, row.nbytes) for row in last] == [("float16", 2 * 2_048_000)]

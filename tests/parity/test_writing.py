@@ -15,6 +15,7 @@ from torch import nn
 
 import toykit as tk
 from tests import handmade
+from toykit import settings
 from toykit._quiet import quiet
 from toykit.coreml.format.package import Package, open_package
 from toykit.coreml.tools import checking
@@ -171,7 +172,7 @@ class TestChecking:
             Package(handmade.write(tmp_path / name, chosen))
             for name, chosen in [("a.mlpackage", layers), ("b.mlpackage", layers[::-1])]
         )
-        steps = tk.options.steps("quantize", {})
+        steps = settings.steps("quantize", {})
         expected = Rewriter(source, lambda _: steps, Store("@model_path/weights/weight.bin"))
         checking.check(source, expected, tk.coreml.compress(source, "quantize"))
         with pytest.raises(tk.coreml.PackageError, match="'w0' is not stored as asked"):

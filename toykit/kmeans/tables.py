@@ -8,49 +8,41 @@ Not here: groups, scales and the stored form (`toykit.palettization`).
 
 import numpy as np
 
-from ..compressed import SEEDS, check_choice, check_int, check_weights, shown
+from ..compressed import check_weights
+from ..settings import INDEX_BITS
 from . import line as kmeans
-
-BITS = (1, 2, 3, 4, 6, 8)  # widths of an index that Core ML can store
-MODES = ("kmeans", "uniform", "unique")
 
 
 def chooser(bits, mode, lut, cluster_dim, seed, dtype):
     """The number of bits, None if it depends on the weights, and the function that fills a table.
 
+    All but `lut` are as `toykit.settings` completes them.
     The function takes (n, cluster_dim) vectors and their importance, and returns a table of at most
     2**bits entries and the entry of each vector. `dtype` is what the table will be stored in.
     """
-    seed = check_int("seed", seed, SEEDS)
     if lut is not None:
         with np.errstate(over="ignore"):
             table = check_weights(lut, "lut").astype(dtype)
         if not np.isfinite(table).all():
             raise ValueError(f"lut must fit into the weights' type, {dtype}; it has {np.abs(lut).max():g}")
         table = table.reshape(-1, 1) if table.ndim == 1 else table
-        if table.ndim != 2 or table.shape[1] != cluster_dim or table.shape[0] not in [2**b for b in BITS]:
+        if (
+            table.ndim != 2
+            or table.shape[1] != cluster_dim
+            or table.shape[0] not in [2**b for b in INDEX_BITS]
+        ):
             raise ValueError(
                 f"lut must hold 2, 4, 8, 16, 64 or 256 entries of cluster_dim = {cluster_dim} values, "
                 f"got an array of shape {np.shape(lut)}; fill up with any value to the next size"
             )
         own_bits = int(table.shape[0]).bit_length() - 1
-        if bits is not None and check_int("bits", bits, BITS) != own_bits:
+        if bits not in (None, own_bits):
             raise ValueError(f"bits follows from lut: {own_bits} for {table.shape[0]} entries; got {bits}")
         return own_bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
-    check_choice("mode", mode, MODES)
     if mode == "unique":
-        if bits is not None:
-            raise ValueError(
-                f"bits must be left out with mode='unique', which takes what it needs; got {shown(bits)}"
-            )
         return None, lambda vectors, _: _unique_table(vectors)
-    bits = check_int("bits", 4 if bits is None else bits, BITS)
     if mode == "kmeans":
         return bits, lambda vectors, importance: _kmeans_table(vectors, bits, importance, seed)
-    if cluster_dim > 1:
-        raise ValueError(
-            f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {cluster_dim}"
-        )
     return bits, lambda vectors, _: _uniform_table(vectors.ravel(), bits)
 
 

@@ -41,7 +41,7 @@ def format_of(setting):
     """
     if isinstance(setting, dict) and setting and all(isinstance(one, dict) for one in setting.values()):
         return {name.removesuffix(".weight"): format_of(one) for name, one in setting.items()}
-    steps = {technique: options for technique, _, options in read_setting(setting)}
+    steps = dict(read_setting(setting))
     kept = {"sparsity": _sparsity(steps["prune"])} if "prune" in steps else {}
     if "palettize" in steps:
         palette = steps["palettize"]

@@ -18,9 +18,10 @@ import numpy as np
 from ..palettization import palettize
 from ..pruning import prune
 from ..quantization import quantize
+from ..settings import OPTIONS
 from .parts import digest
 
-_PRUNE = ("sparsity", "threshold", "block_size", "n_m", "dim")
+_TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
 _SAMPLE = 256  # elements that a glance takes in
 _ROWS = 4  # channels whose scales a glance computes
 
@@ -41,17 +42,7 @@ def compress(weight, applied):
     """
     result = weight.values()
     for technique, options in applied:
-        if technique == "prune":
-            result = prune(result, **{name: options[name] for name in _PRUNE})
-        elif technique == "quantize":
-            chosen = {name: options[name] for name in ("bits", "mode", "signed")}
-            if hasattr(result, "lut"):
-                result = quantize(result, granularity="per_tensor", **chosen)
-            else:
-                result = quantize(result, granularity="per_block", block_size=options["blocks"], **chosen)
-        else:
-            names = ("bits", "mode", "group_size", "axis", "cluster_dim", "per_channel_scale")
-            result = palettize(result, **{name: options[name] for name in names})
+        result = _TECHNIQUES[technique](result, **{name: options[name] for name in OPTIONS[technique]})
     return result
 
 
@@ -204,11 +195,12 @@ def extremes(numbers, entries, kind=Extremes):
     return kind(look)
 
 
-def first_scales(weight, options, blocks, pruned):
+def first_scales(weight, options, pruned):
     """Sketches of codes, scale and zero point: what the first channels become.
 
     The first axis that is cut into blocks is cut short; blocks do not depend on each other.
     """
+    blocks = options["block_size"]
     axis = next(
         i for i, (size, block) in enumerate(zip(weight.shape, blocks, strict=True)) if 0 < block < size
     )

@@ -111,7 +111,3 @@ class Stored:
     declined: tuple = ()
     applied: tuple = ()
     sketches: dict = field(default_factory=dict)
-
-
-class Declined(Exception):
-    """A weight cannot take the options, and stays as it is."""

@@ -15,17 +15,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..kmeans.tables import BITS, evenly_spaced
+from ..kmeans.tables import evenly_spaced
 from ..palettization import as_vectors
 from ..pruning import prune
 from ..quantization import quantize
+from ..settings import INDEX_BITS, OPTIONS, Declined, fit, scale_shape
 from . import arrays
-from .parts import Declined, Part, Stored
+from .parts import Part, Stored
 
 _RANK = 5  # Core ML's tensors have no more axes
 
 
-def predict(weight, steps, smallest=1, widths=BITS):
+def predict(weight, steps, smallest=1, widths=INDEX_BITS):
     """How a weight will be stored.
 
     Parameters
@@ -61,6 +62,7 @@ def predict(weight, steps, smallest=1, widths=BITS):
     for technique, options in steps:
         try:
             _check(weight, options)
+            options = fit(technique, options, weight.shape, weight.output_axis, weight.input_axis)
             if technique == "prune":
                 weight, stored = _prune(weight, options, stored)
             elif technique == "quantize":
@@ -127,19 +129,13 @@ def _finite(values):
 
 
 def _prune(weight, options, stored):
-    structured = options["block_size"] is not None or options["n_m"] is not None
-    if structured:
-        if not weight.structured:
-            raise Declined("blocks and n:m are for convolutions and linear layers")
-        length = options["block_size"] or options["n_m"][1]
-        if length > weight.shape[options["dim"]] / 2:
-            raise Declined(f"{length} is more than half of {weight.shape[options['dim']]} channels")
+    if options["dim"] is not None and not weight.structured:
+        raise Declined("blocks and n:m are for convolutions and linear layers")
     sketches = {}
     if weight.values is None:
         kept, exact = _estimated_survivors(weight, options), False
     else:
-        names = ("sparsity", "threshold", "block_size", "n_m", "dim")
-        pruned = prune(weight.values(), **{name: options[name] for name in names})
+        pruned = prune(weight.values(), **{name: options[name] for name in OPTIONS["prune"]})
         kept, exact = pruned.values.size, True
         weight = replace(weight, values=pruned.dense)
         for name, array in pruned.parts.items():
@@ -172,30 +168,6 @@ def _estimated_survivors(weight, options):
     return max(0, size - math.ceil(zeroed / block) * block)
 
 
-def _scale_shape(weight, options):
-    """How many scales there are along each axis."""
-    rank = len(weight.shape)
-    if isinstance(options["block_size"], tuple):
-        if len(options["block_size"]) != rank:
-            raise ValueError(
-                f"block_size {options['block_size']} has {len(options['block_size'])} sizes, and a weight of "
-                f"shape {weight.shape} has {rank} axes"
-            )
-        blocks = list(options["block_size"])
-    else:
-        if weight.output_axis is None or weight.input_axis is None:
-            raise Declined("the operations that use it disagree on which axis is which")
-        blocks = [0] * rank
-        if options["granularity"] != "per_tensor":
-            if weight.input_axis < rank and options["granularity"] == "per_block":
-                blocks[weight.input_axis] = options["block_size"]
-            blocks[weight.output_axis] = 1
-    for axis, block in enumerate(blocks):
-        if block and weight.shape[axis] % block:
-            raise Declined(f"blocks of {block} do not divide {weight.shape[axis]} on axis {axis}")
-    return tuple(size // block if block else 1 for size, block in zip(weight.shape, blocks, strict=True))
-
-
 def _quantize(weight, options, stored, smallest):
     dtype = f"{'int' if options['signed'] else 'uint'}{options['bits']}"
     parts, sketches = dict(stored.parts), dict(stored.sketches)
@@ -211,49 +183,40 @@ def _quantize(weight, options, stored, smallest):
             contents = {name: array.tobytes() for name, array in quantized.parts.items()}
         elif "lut" in sketches:
             sketches["lut"] = arrays.Proportions(sketches["lut"].look)
-        scale_shape = (1,) * len(lut.shape)
+        one = (1,) * len(lut.shape)
         parts["lut"] = Part(dtype, lut.shape, contents.get("codes"))
-        parts["lut_scale"] = Part(lut.dtype, scale_shape, contents.get("scale"))
+        parts["lut_scale"] = Part(lut.dtype, one, contents.get("scale"))
         if options["mode"] == "affine" or not options["signed"]:
-            parts["lut_zero_point"] = Part(dtype, scale_shape, contents.get("zero_point"))
+            parts["lut_zero_point"] = Part(dtype, one, contents.get("zero_point"))
         applied = (*stored.applied, ("quantize", options))
         return replace(stored, parts=parts, applied=applied, sketches=sketches)
-    scale_shape = _scale_shape(weight, options)
+    scales = scale_shape(options, weight.shape)
     values = parts.pop("values", None)
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
-    parts["scale"] = Part(weight.dtype, scale_shape)
+    parts["scale"] = Part(weight.dtype, scales)
     if options["mode"] == "affine" or not options["signed"]:
-        parts["zero_point"] = Part(dtype, scale_shape)
-    blocks = [0 if n == 1 else size // n for size, n in zip(weight.shape, scale_shape, strict=True)]
+        parts["zero_point"] = Part(dtype, scales)
     if weight.values is not None:
-        if math.prod(scale_shape) > 1:
-            sketches |= arrays.first_scales(weight, options, blocks, pruned=values is not None)
+        if math.prod(scales) > 1:
+            sketches |= arrays.first_scales(weight, options, pruned=values is not None)
         elif values is None:
             sketches["codes"] = arrays.levels(weight.values)
-    applied = (*stored.applied, ("quantize", options | {"blocks": blocks}))
+    applied = (*stored.applied, ("quantize", options))
     return replace(stored, parts=parts, applied=applied, sketches=sketches)
 
 
 def _palettize(weight, options, stored, smallest, widths):
-    axis = weight.output_axis if options["axis"] is None else options["axis"]
-    if axis is None or weight.input_axis is None:
-        raise Declined("the operations that use it disagree on which axis is which")
-    if axis >= len(weight.shape):
-        raise Declined(f"it has no axis {axis}")
+    axis, group, vector = (options[name] for name in ("axis", "group_size", "cluster_dim"))
     channels = weight.shape[axis]
-    group = options["group_size"] or channels
-    vector = options["cluster_dim"]
-    if channels % group:
-        raise Declined(f"groups of {group} do not divide {channels} channels")
-    if group % vector or (channels // weight.groups if axis == 0 else channels) % vector:
-        raise Declined(f"vectors of {vector} do not divide the channels")
+    if axis == 0 and channels // weight.groups % vector:
+        raise Declined(f"vectors of {vector} do not divide the channels of a group of the convolution")
     values, bits, groups = stored.parts.get("values"), options["bits"], channels // group
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     vectors = weight.size // groups // vector
-    if vector > 1 and bits is not None and vectors < 1 << bits:
+    if smallest > 1 and vector > 1 and bits is not None and vectors < 1 << bits:
         raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
 
     tables, used, sketches = None, weight, dict(stored.sketches)
@@ -283,7 +246,6 @@ def _palettize(weight, options, stored, smallest, widths):
         parts = {"mask": stored.parts["mask"], **parts}
     if weight.values is not None:
         sketches |= _sketches(used, axis, groups, bits, vector, values is not None)
-    options = options | {"axis": axis, "group_size": group}
     applied = (*stored.applied, ("palettize", options))
     return replace(stored, parts=parts, applied=applied, sketches=sketches)
 
@@ -333,7 +295,7 @@ def _unique(weight, axis, groups, vector):
         vectors = vectors.astype(np.float32)
         found.append(np.unique(vectors, axis=0) if vector > 1 else np.unique(vectors)[:, None])
     largest = max(map(len, found))
-    bits = next((bits for bits in BITS if largest <= 1 << bits), None)
+    bits = next((bits for bits in INDEX_BITS if largest <= 1 << bits), None)
     if bits is None:
         raise Declined(f"{largest:,} distinct values do not fit a table of 256")
     tables = np.zeros((len(found), 1 << bits, vector), weight.dtype)

@@ -1,4 +1,5 @@
 from .._rows import Rows as Rows
+from ..settings import label as label
 from .budget import Choice as Choice
 from .budget import candidates as candidates
 from .budget import choose as choose
@@ -6,7 +7,6 @@ from .budget import frontier as frontier
 from .budget import pareto as pareto
 from .cells import apply as apply
 from .cells import grid as grid
-from .cells import label as label
 from .cells import layers as layers
 from .decision import Decision as Decision
 from .decision import decide as decide

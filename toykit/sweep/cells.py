@@ -8,7 +8,6 @@ such layers alone too.
 
 import itertools
 import math
-import numbers
 import sys
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from ..compressed import FLOAT16_BYTES, as_array, check_choice, check_names, che
 from ..palettization import palettize
 from ..pruning import prune
 from ..quantization import quantize
-from ..settings import THRESHOLD, read_setting
+from ..settings import THRESHOLD, Declined, read_setting
 
 TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
 
@@ -34,7 +33,7 @@ class Applied:
     stored : dict of str to Compressed
         The tensors that were compressed, in their stored form.
     declined : tuple of str
-        Layers that could not take their setting and stay in float16.
+        Layers that could not take their setting and stay in float16, or of a joint setting not all of it.
     nbytes : int
         Of all tensors: the parts of the compressed ones, 2 bytes a number for the others.
     parameters : int
@@ -98,38 +97,6 @@ def grid(technique, **options):
     return settings
 
 
-def label(setting):
-    """A short name of a setting, for tables and axes.
-
-    Examples
-    --------
-    >>> label({"technique": "palettize", "bits": 2, "group_size": 16})
-    'palettize 2-bit group 16'
-    >>> label({"technique": "prune", "sparsity": 0.7})
-    'prune 70 %'
-    """
-    steps = [f"{name}{''.join(_words(options))}" for name, options, _ in read_setting(setting)]
-    return " + ".join(steps) or "float16"
-
-
-def _words(options):
-    for name, value in options.items():
-        if name == "bits":
-            yield f" {value}-bit"
-        elif name == "sparsity":
-            yield f" {100 * value:g} %"
-        elif name == "n_m":
-            yield f" {value[0]}:{value[1]}"
-        elif isinstance(value, str):
-            yield f" {value.replace('_', '-')}"
-        elif isinstance(value, numbers.Real):
-            yield f" {name.removesuffix('_size').replace('_', ' ')} {value:g}"
-        elif isinstance(value, tuple | list):
-            yield f" {name.removesuffix('_size').replace('_', ' ')} {'x'.join(map(str, value))}"
-        elif value is not None:  # arrays of table entries or sensitivities
-            yield f" {name}"
-
-
 def apply(weights, setting, only=None):
     """Compress a network's layers and count the bytes.
 
@@ -177,21 +144,22 @@ def apply(weights, setting, only=None):
     for name, steps in plans.items():
         trained = weights[name]
         half = trained.astype(np.float16)
-        if steps and all(_fits(technique, options, half.shape) for technique, _, options in steps):
-            compressed = half
-            for technique, given, _ in steps:
-                compressed = TECHNIQUES[technique](compressed, **given)
+        compressed = half
+        for technique, options in steps:
+            try:
+                compressed = TECHNIQUES[technique](compressed, **options)
+            except Declined:
+                declined.append(name)
+        if compressed is not half:
             stored[name] = compressed
             nbytes += compressed.nbytes - FLOAT16_BYTES * half.size
             half = compressed.dense()
-        elif steps:
-            declined.append(name)
         running[name] = half.astype(np.float32)
         signal += float(np.sum(trained.astype(np.float64) ** 2))
         noise += float(np.sum((trained.astype(np.float64) - running[name]) ** 2))
     snr_db = 10 * math.log10(signal / noise) if noise and signal else math.inf
     parameters = sum(array.size for array in weights.values())
-    return Applied(running, stored, tuple(declined), nbytes, parameters, snr_db)
+    return Applied(running, stored, tuple(dict.fromkeys(declined)), nbytes, parameters, snr_db)
 
 
 def is_recipe(setting):
@@ -225,22 +193,3 @@ def tensors(weights):
         if found[name].dtype.kind not in "fiub":
             raise TypeError(f"weights[{name!r}] must be an array of numbers, got {found[name].dtype}")
     return found
-
-
-def _fits(technique, options, shape):
-    """Whether a weight of this shape can take the options: blocks and groups have to divide its axes."""
-    if technique == "prune":
-        length = options["block_size"] or (options["n_m"] or (0, 0))[1]
-        return not length or (len(shape) > 1 and length <= shape[options["dim"]] // 2)
-    if not -len(shape) <= options["axis"] < len(shape):
-        return False
-    axis = options["axis"] % len(shape)
-    if technique == "palettize":
-        group = options["group_size"] or shape[axis]
-        return shape[axis] % group == 0 and group % options["cluster_dim"] == 0
-    if options["granularity"] != "per_block":
-        return True
-    if isinstance(options["block_size"], tuple):
-        lengths = options["block_size"]
-        return len(lengths) == len(shape) and not any(n and size % n for n, size in zip(lengths, shape))
-    return len(shape) > 1 and axis in (0, 1) and shape[1 - axis] % options["block_size"] == 0

@@ -16,7 +16,7 @@ import torch
 
 from .. import palettization
 from ..compressed import check_int
-from ..palettization import BITS
+from ..settings import INDEX_BITS
 from .common import Method, check_scope
 
 
@@ -36,7 +36,7 @@ class SensitiveConfig:
     min_size: int = 0
 
     def __post_init__(self):
-        check_int("bits", self.bits, BITS)
+        check_int("bits", self.bits, INDEX_BITS)
         check_scope(self)
 
 

@@ -31,7 +31,7 @@ from torch import nn
 
 from .. import palettization
 from ..compressed import check_int, check_number
-from ..palettization import BITS
+from ..settings import INDEX_BITS
 from .common import NEVER, Method, check_scope, check_tensor, parametrization_of, trained_weight
 
 
@@ -104,7 +104,10 @@ def attention_bytes(weights, bits, cluster_dim=1, rounds=1):
         check_int("weights", weights, range(NEVER)),
         check_int("rounds", rounds, range(1, NEVER)),
     )
-    bits, cluster_dim = check_int("bits", bits, BITS), check_int("cluster_dim", cluster_dim, range(1, NEVER))
+    bits, cluster_dim = (
+        check_int("bits", bits, INDEX_BITS),
+        check_int("cluster_dim", cluster_dim, range(1, NEVER)),
+    )
     return weights // cluster_dim * 2**bits * 4 * rounds
 
 
@@ -162,7 +165,7 @@ class PalettizationConfig:
     min_size: int = 0
 
     def __post_init__(self):
-        check_int("bits", self.bits, BITS)
+        check_int("bits", self.bits, INDEX_BITS)
         for name in ("cluster_dim", "steps", "rounds"):
             check_int(name, getattr(self, name), range(1, NEVER))
         check_scope(self)

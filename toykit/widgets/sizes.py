@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from ..compressed import check_choice, check_type
-from ..settings import THRESHOLD
+from ..settings import INDEX_BITS, STORED_CODE_BITS, THRESHOLD
 from ..size.ledgers import Ledger
 from . import grid
 from .base import Instrument, table
@@ -27,7 +27,7 @@ TECHNIQUES = (
         "Quantization",
         "quantization",
         (
-            grid.Axis.bits((4, 8)),
+            grid.Axis.bits(STORED_CODE_BITS),
             grid.Axis.choice(
                 "granularity",
                 "A scale for each",
@@ -42,7 +42,7 @@ TECHNIQUES = (
         "Palettization",
         "palettization",
         (
-            grid.Axis.bits((1, 2, 3, 4, 6, 8)),
+            grid.Axis.bits(INDEX_BITS),
             grid.Axis.choice("tables", "A table for each", layer="layer", group="16 channels"),
         ),
     ),

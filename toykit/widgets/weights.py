@@ -11,6 +11,7 @@ import numpy as np
 import traitlets
 
 from .. import compressed, joint, palettization, pruning, quantization
+from ..settings import INDEX_BITS
 from . import grid
 from .base import Instrument, table
 
@@ -61,7 +62,7 @@ def _techniques(shape):
             "Palettization",
             "palettization",
             (
-                grid.Axis.bits((1, 2, 3, 4, 6, 8)),
+                grid.Axis.bits(INDEX_BITS),
                 grid.Axis.choice("table", "Table", kmeans="k-means", uniform="uniform"),
                 grid.Axis.choice("tables", "A table for each", **tables),
             ),

@@ -58,8 +58,12 @@ def compress_with_coremltools(source, steps_of, progress=None):
     expected = Rewriter(source, steps_of, Store(weight_file(source)[0]))
     chosen = {}
     for name, stored in expected.stored.items():
-        taken = {technique for technique, _ in stored.applied}
-        chosen[expected.operations[name]] = [step for step in steps_of(name) if step[0] in taken]
+        taken = dict(stored.applied)
+        chosen[expected.operations[name]] = [
+            (technique, _with_axis(options, taken[technique]))
+            for technique, options in steps_of(name)
+            if technique in taken
+        ]
     if not chosen:
         return write_package(source, lambda _: ())
     mlmodel = open_mlmodel(source)
@@ -75,6 +79,13 @@ def compress_with_coremltools(source, steps_of, progress=None):
     written = open_package(mlmodel)
     check(source, expected, written)
     return written
+
+
+def _with_axis(options, fitted):
+    """Options in which an axis that was asked for is one that coremltools understands, or a tuple of blocks."""
+    if options.get("axis") is None:
+        return options
+    return options | {name: fitted[name] for name in ("axis", "granularity", "block_size") if name in fitted}
 
 
 def check(source, expected, written):

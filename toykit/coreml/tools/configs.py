@@ -1,6 +1,7 @@
 """toykit's options as coremltools' configuration objects, one class a technique."""
 
 from ...compressed import check_int
+from ...settings import STORED_CODE_BITS
 
 # toykit's names -> coremltools'
 FUNCTIONS = {
@@ -60,7 +61,13 @@ def _prune(cto, options):
 
 
 def _quantize(cto, options):
-    check_int("bits", options["bits"], (4, 8))  # Core ML stores linear codes of no other width
+    check_int("bits", options["bits"], STORED_CODE_BITS)
+    one_axis = options["granularity"] != "per_tensor" and not isinstance(options["block_size"], tuple)
+    if one_axis and options["axis"] is not None:
+        raise ValueError(
+            "axis cannot be said to coremltools, which quantizes along the operation's own; give block_size "
+            f"as a tuple, with a length for each axis; got axis={options['axis']}"
+        )
     return cto.OpLinearQuantizerConfig(
         mode=MODES[options["mode"]],
         dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",

@@ -69,10 +69,9 @@ def steps_of_layers(package, settings):
     constants = constant_names(package)
     chosen = {}
     for layer, setting in settings.items():
-        if setting["technique"] == "float16":
+        steps = _settings.read_setting(setting, model=True)
+        if not steps:
             continue
-        options = {name: value for name, value in setting.items() if name != "technique"}
-        steps = _settings.steps(setting["technique"], options)
         if len(steps) > 2 or (len(steps) == 2 and steps[0][0] != "prune"):
             raise ValueError(
                 f"{layer}: of joint compression, a recipe takes pruning and one more; got {setting}"

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...kmeans.tables import BITS
+from ...settings import INDEX_BITS, STORED_CODE_BITS
 from ...stored.parts import Part
 from ..format.schema import DTYPES
 
@@ -66,7 +66,7 @@ def check(package, steps):
             f"weights of one model: {package.number}/..., as the ledger does"
         )
     for technique, options in steps:
-        if technique == "quantize" and options["bits"] not in (4, 8):
+        if technique == "quantize" and options["bits"] not in STORED_CODE_BITS:
             raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
     oldest = min(part.spec_version for part in package.programs)
     if oldest >= IOS18:
@@ -89,7 +89,7 @@ def check(package, steps):
 
 def widths(spec_version):
     """Bits that an index of a palette may have."""
-    return BITS if spec_version >= IOS18 else tuple(bits for bits in BITS if bits != 3)
+    return INDEX_BITS if spec_version >= IOS18 else tuple(bits for bits in INDEX_BITS if bits != 3)
 
 
 def write(name, kind, parts, spec_version, add):
