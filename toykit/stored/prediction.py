@@ -117,6 +117,8 @@ def _check(weight, options):
         raise Declined(f"{len(weight.shape)} axes are more than Core ML's {_RANK}")
     if weight.values is not None and not _finite(weight.values()):
         raise Declined("not all of its values are finite")
+    if options.get("dim") is not None and not weight.structured:
+        raise Declined("blocks and n:m are for convolutions and linear layers")
 
 
 def _finite(values):
@@ -129,8 +131,6 @@ def _finite(values):
 
 
 def _prune(weight, options, stored):
-    if options["dim"] is not None and not weight.structured:
-        raise Declined("blocks and n:m are for convolutions and linear layers")
     sketches = {}
     if weight.values is None:
         kept, exact = _estimated_survivors(weight, options), False
