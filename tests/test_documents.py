@@ -1,0 +1,42 @@
+"""What the pages for contributors name is there, and what the papers of the project say is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import toykit
+
+ROOT = Path(__file__).parents[1]
+CITATION = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+GUIDES = ("CONTRIBUTING.md", "book/architecture.md", "book/contributing.md")
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_file_that_a_guide_names_is_there(guide):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:book|tests|toykit|widgets|coreml|stored)/[\w./]+)`", text)
+    assert [name for name in named if not any((top / name).exists() for top in (ROOT, ROOT / "toykit"))] == []
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_target_that_a_guide_names_is_in_the_makefile(guide):
+    text = (ROOT / guide).read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)} <= {*targets}
+
+
+def test_citation_and_changelog_know_the_version_and_the_licences():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == toykit.__version__
+    assert f"\nversion: {toykit.__version__}\n" in CITATION
+    assert f"\n## {toykit.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "MIT License" in licence and "CC-BY-4.0" in licence
+    assert re.findall(r"^  - ([\w.-]+)$", CITATION.partition("keywords:")[0], re.MULTILINE) == [
+        "MIT",
+        "CC-BY-4.0",
+    ]
+    book = re.search(r"^title: (.+)$", (ROOT / "_config.yml").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert f'title: "{book}: ' in CITATION
