@@ -10,8 +10,9 @@ import struct
 import numpy as np
 
 from toykit.coreml.format import protobuf, weightbin
-from toykit.coreml.writing import forms
-from toykit.stored.parts import Part
+from toykit.coreml.format.program import Operation, Type, Value
+from toykit.coreml.format.weightbin import Blob
+from toykit.coreml.writing import messages
 
 FILE = "@model_path/weights/weight.bin"
 MODEL = "Data/com.apple.CoreML/model.mlmodel"
@@ -20,25 +21,15 @@ _FEATURES = {"float16": 65552, "float32": 65568, "int32": 131104}
 ROWS = 2
 
 
-def immediate(array):
+def constant(array):
     array = np.asarray(array)
-    return forms.immediate(Part(array.dtype.name, array.shape, array.tobytes()))
-
-
-def boolean(value):
-    return {
-        "type": forms.tensor_type("bool", ()),
-        "immediateValue": {"tensor": {"bools": {"values": [value]}}},
-    }
+    return Value(Type("tensor", array.dtype.name, array.shape), immediate=array.ravel())
 
 
 def operation(op, name, given, kind):
-    inputs = {
-        key: {"arguments": [{"name": value} if isinstance(value, str) else {"value": value}]}
-        for key, value in given.items()
-    }
-    outputs = [{"name": name, "type": kind}]
-    return {"type": op, "inputs": inputs, "outputs": outputs, "attributes": {"name": forms.text(name)}}
+    """The message of an operation with one output."""
+    inputs = {key: [value] for key, value in given.items()}
+    return messages.encode_operation(Operation(op, name, inputs, {name: kind}, {}, []), FILE)
 
 
 class File:
@@ -48,7 +39,7 @@ class File:
         self.content, self.count = bytearray(64), 0
 
     def add(self, array):
-        """The "Value" message of an array."""
+        """A constant that is an array of the file."""
         self.content += bytes(-len(self.content) % 64)
         offset, data = len(self.content), np.ascontiguousarray(array).tobytes()
         record = struct.pack(
@@ -57,15 +48,15 @@ class File:
         self.content += record.ljust(64, b"\0") + data
         self.count += 1
         struct.pack_into("<II", self.content, 0, self.count, 2)
-        kind = forms.tensor_type(array.dtype.name, array.shape)
-        return {"type": kind, "blobFileValue": {"fileName": FILE, "offset": offset}}
+        blob = Blob(offset, array.dtype.name, array.size, len(data), offset + 64, None)
+        return Value(Type("tensor", array.dtype.name, array.shape), blob=blob)
 
 
 def layer(number, kind, weight):
     """What a layer of a kind makes of a weight: (operations, its input's shape and type, its outputs)."""
     dtype, name, x = weight.dtype.name, f"w{number}", f"x{number}"
     outputs, inputs = weight.shape[0], weight.shape[1] if weight.ndim > 1 else 1
-    typed = lambda *shape: forms.tensor_type(dtype, shape)  # noqa: E731
+    typed = lambda *shape: Type("tensor", dtype, shape)  # noqa: E731
     if kind == "linear":
         return (
             [operation("linear", f"y{number}", {"x": x, "weight": name}, typed(ROWS, outputs))],
@@ -76,21 +67,21 @@ def layer(number, kind, weight):
         there = operation(
             "matmul",
             f"z{number}",
-            {"x": x, "y": name, "transpose_x": boolean(False), "transpose_y": boolean(True)},
+            {"x": x, "y": name, "transpose_x": constant(False), "transpose_y": constant(True)},
             typed(ROWS, outputs),
         )
         back = operation(
             "matmul",
             f"y{number}",
-            {"x": f"z{number}", "y": name, "transpose_x": boolean(False), "transpose_y": boolean(False)},
+            {"x": f"z{number}", "y": name, "transpose_x": constant(False), "transpose_y": constant(False)},
             typed(ROWS, inputs),
         )
         return [there, back], (ROWS, inputs), dtype
     if kind == "matmul":
-        given = {"x": x, "y": name, "transpose_x": boolean(False), "transpose_y": boolean(False)}
+        given = {"x": x, "y": name, "transpose_x": constant(False), "transpose_y": constant(False)}
         return [operation("matmul", f"y{number}", given, typed(ROWS, inputs))], (ROWS, outputs), dtype
     if kind == "gather":
-        given = {"x": name, "indices": x, "axis": immediate(np.int32(0))}
+        given = {"x": name, "indices": x, "axis": constant(np.int32(0))}
         return [operation("gather", f"y{number}", given, typed(ROWS, *weight.shape[1:]))], (ROWS,), "int32"
     if kind == "add":
         return (
@@ -99,15 +90,15 @@ def layer(number, kind, weight):
             dtype,
         )
     spatial = weight.ndim - 2
-    ones = immediate(np.ones(spatial, np.int32))
+    ones = constant(np.ones(spatial, np.int32))
     given = {
         "x": x,
         "weight": name,
         "strides": ones,
-        "pad_type": forms.text("valid"),
-        "pad": immediate(np.zeros(2 * spatial, np.int32)),
+        "pad_type": messages.text("valid"),
+        "pad": constant(np.zeros(2 * spatial, np.int32)),
         "dilations": ones,
-        "groups": immediate(np.int32(1)),
+        "groups": constant(np.int32(1)),
     }
     channels, made = (inputs, outputs) if kind == "conv" else (outputs, inputs)
     size = [n if kind == "conv" else 1 for n in weight.shape[2:]]
@@ -131,17 +122,17 @@ def write(path, layers, version=9):
     """
     file, operations, inputs, outputs = File(), [], [], []
     for number, (kind, weight) in enumerate(layers):
-        value = file.add(weight)
-        attributes = {"name": forms.text(f"w{number}"), "val": value}
-        made = [{"name": f"w{number}", "type": value["type"]}]
-        operations.append({"type": "const", "outputs": made, "attributes": attributes})
+        value, name = file.add(weight), f"w{number}"
+        made = Operation("const", name, {}, {name: value.type}, {"val": value}, [])
+        operations.append(messages.encode_operation(made, FILE))
         found, shape, dtype = layer(number, kind, weight)
         operations += found
         inputs.append((f"x{number}", shape, dtype))
         outputs.append(f"y{number}")
     opset = f"CoreML{version - 1}"
     block = {"outputs": outputs, "operations": operations}
-    typed = [{"name": name, "type": forms.tensor_type(dtype, shape)} for name, shape, dtype in inputs]
+    kinds = {name: messages.encode_type(Type("tensor", dtype, shape)) for name, shape, dtype in inputs}
+    typed = [{"name": name, "type": kind} for name, kind in kinds.items()]
     function = {"inputs": typed, "opset": opset, "block_specializations": {opset: block}}
     features = [
         {"name": name, "type": {"multiArrayType": {"shape": list(shape), "dataType": _FEATURES[dtype]}}}

@@ -148,9 +148,9 @@ def test_functions_are_told_apart_by_their_masks():
     places = []
     for scope, mask in enumerate(masks):
         store.values(scope, "first", ["w_mask"], {"data": mask})
-        messages = store.values(scope, "second", ["w"], {"mask": "w_mask", "table": table})
-        places.append(messages["table"]["blobFileValue"]["offset"])
-        assert messages["mask"] == "w_mask"
+        values = store.values(scope, "second", ["w"], {"mask": "w_mask", "table": table})
+        places.append(values["table"].blob.offset)
+        assert values["mask"] == "w_mask"
     assert len(store.blobs) == 3 and places[0] == places[1]
 
 

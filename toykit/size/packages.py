@@ -5,11 +5,12 @@ code goes through the program and gives each array its place, only that the arra
 exact to the byte, in `weight.bin` and in the rest.
 """
 
+from functools import cache
 from pathlib import Path
 
 from .. import settings as _settings
-from ..coreml.format.program import read_program
 from ..coreml.writing import forms
+from ..coreml.writing.candidates import constants_in
 from ..coreml.writing.packages import model_bytes, weight_file
 from ..coreml.writing.rewriting import Rewriter
 from ..coreml.writing.store import Store
@@ -34,11 +35,12 @@ def ledger(package):
         of the rest.
     """
     rows = [row for part in package.programs for row in read_rows(part)]
+    constants = cache(constants_in)  # the same in every prediction
     return Ledger(
         rows,
         package.path.name,
         rest=_rest(package.files, rows),
-        predict=lambda technique, options: _after(package, technique, options),
+        predict=lambda technique, options: _after(package, constants, technique, options),
     )
 
 
@@ -53,7 +55,7 @@ def _rest(files, rows):
     return rest
 
 
-def _after(package, technique, options):
+def _after(package, constants, technique, options):
     """The ledger that the package would have."""
     steps = _settings.steps(technique, options)
     forms.check(package, steps)
@@ -64,8 +66,8 @@ def _after(package, technique, options):
     for part in package.programs:
         name, weights = weight_file(part)
         store = Store(name)
-        rewriters.append(Rewriter(part, lambda _: steps, store))
-        rows += read_rows(part, read_program(rewriters[-1].program, _finder(store)))
+        rewriters.append(Rewriter(part, lambda _: steps, store, constants=constants(part)))
+        rows += read_rows(part, rewriters[-1].program)
         if weights is not None:
             files[weights.as_posix()] = store.end
     files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewriters))
@@ -76,7 +78,3 @@ def _after(package, technique, options):
         exact=all(rewritten.exact for rewritten in rewriters),
         declined={name: why for rewritten in rewriters for name, why in rewritten.declined.items()},
     )
-
-
-def _finder(store):
-    return lambda _, offset: store.blobs[offset]

@@ -51,28 +51,13 @@ def _inner_first(block):
         yield operation
 
 
-def _names(operation):
-    """The results that an operation uses."""
-    return [name for arguments in operation.inputs.values() for name in arguments if isinstance(name, str)]
-
-
-def _held(operation):
-    """Constants that an operation holds: parameter -> Value; further ones of a parameter by their number, too."""
-    values = dict(operation.attributes)
-    for parameter, arguments in operation.inputs.items():
-        for number, value in enumerate(arguments):
-            if not isinstance(value, str):
-                values[f"{parameter} {number}" if number else parameter] = value
-    return values
-
-
 class _Rows:
     def __init__(self, block, seen):
         self.operations = list(_inner_first(block))
         self.seen = seen
         self.users = {}
         for operation in self.operations:
-            for name in _names(operation):
+            for name in operation.names:
                 self.users.setdefault(name, []).append(operation.op)
 
     def rows(self):
@@ -92,22 +77,20 @@ class _Rows:
 
         What several use counts for the first of them.
         """
-        stages = {id(parts): parts for name in _names(operation) if (parts := unfinished.get(name))}
+        stages = {id(parts): parts for name in operation.names if (parts := unfinished.get(name))}
         nbytes = sum(parts["nbytes"] for parts in stages.values())
         for parts in stages.values():
             parts["nbytes"] = 0
-        held = _held(operation)
-        blobs = [value.blob for value in held.values() if value.blob is not None]
+        constants = operation.constants
+        blobs = [blob for _, value in constants for blob in value.blobs]
         for blob in blobs:
             if (blob.path, blob.offset) not in self.seen:
                 self.seen.add((blob.path, blob.offset))
                 nbytes += blob.nbytes
         form, codes = _FORMS.get(operation.op, ("", "val"))
         forms = {form, *(form for parts in stages.values() for form in parts["forms"])} - {""}
-        if codes in held:
-            dtype = _dtype(operation, held[codes])
-        else:
-            dtype = next((parts["dtype"] for parts in stages.values()), "")
+        dtypes = [_dtype(operation, value) for parameter, value in constants if parameter == codes]
+        dtype = next(iter(dtypes + [parts["dtype"] for parts in stages.values()]), "")
         return {"nbytes": nbytes, "forms": forms, "dtype": dtype, "on_file": bool(blobs or stages)}
 
     def _row(self, operation, parts):

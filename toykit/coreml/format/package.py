@@ -133,9 +133,8 @@ class Package:
             self.program_bytes = model["mlProgram"]
             if len(self.program_bytes) > _LARGEST_PROGRAM:
                 raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
-            program = protobuf.decode(self.program_bytes, "Program", self._fields)
             most = _MOST_WEIGHTS + _MOST_WEIGHTS_A_BYTE * sum(self.files.values())
-            self._program = read_program(program, self.find_blob, most)
+            self._program = read_program(self.program_bytes, self.find_blob, self._fields, most)
 
     def _model(self, number, message):
         """One model of this pipeline, as a package of its own."""

@@ -15,10 +15,11 @@ Not here: running a program, and turning compressed constants into weights.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import protobuf
 from .protobuf import PackageError
 from .schema import DTYPES
 from .weightbin import Blob, elements, nbytes
@@ -77,6 +78,13 @@ class Value:
             return self.immediate[0] if self.type.shape == () else self.immediate
         return (self.immediate if self.blob is None else self.blob.array()).reshape(self.type.shape)
 
+    @property
+    def blobs(self):
+        """The blobs that it is or, of a list, those that its items are."""
+        if self.blob is not None:
+            return [self.blob]
+        return [] if self.type.kind == "tensor" else [blob for item in self.immediate for blob in item.blobs]
+
     def __repr__(self):
         return f"Value({self.type}, {'immediate' if self.blob is None else f'blob at {self.blob.offset}'})"
 
@@ -98,6 +106,8 @@ class Operation:
         Where a `const` keeps its value ("val"), and compressed constants of iOS 16 and 17 their parts.
     blocks : list of Block
         Bodies of `cond` and `while_loop`.
+    source : bytes-like
+        The message that it was read from.
     """
 
     op: str
@@ -106,6 +116,19 @@ class Operation:
     outputs: dict
     attributes: dict
     blocks: list
+    source: bytes = field(default=b"", repr=False)
+
+    @property
+    def names(self):
+        """The results that it uses, in order; one that it uses twice, twice."""
+        return [name for values in self.inputs.values() for name in values if isinstance(name, str)]
+
+    @property
+    def constants(self):
+        """The constants that it is given: (parameter, Value); several, where a parameter has several."""
+        held = [(parameter, [value]) for parameter, value in self.attributes.items()]
+        held += self.inputs.items()
+        return [(name, value) for name, values in held for value in values if not isinstance(value, str)]
 
     def __repr__(self):
         outputs = ", ".join(f"{name}: {kind}" for name, kind in self.outputs.items())
@@ -114,11 +137,12 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Operations in order; `outputs` names the results that leave the block."""
+    """Operations in order; `outputs` names the results that leave the block, `source` is its message."""
 
     inputs: dict
     outputs: list
     operations: list
+    source: bytes = field(default=b"", repr=False)
 
     def walk(self):
         """All operations, with those of inner blocks after the operation that holds them."""
@@ -130,11 +154,12 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A function of the program: typed inputs and a block, for the operator set `opset`."""
+    """A function of the program: typed inputs and a block, for the operator set `opset`; and its message."""
 
     inputs: dict
     opset: str
     block: Block
+    source: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,15 +179,17 @@ class Program:
             yield from function.block.walk()
 
 
-def read_program(message, find_blob, most_weights=math.inf):
-    """Build a program from its decoded message.
+def read_program(source, find_blob, fields=None, most_weights=math.inf):
+    """Read a program: function by function, operation by operation.
 
     Parameters
     ----------
-    message : dict
-        A "Program", as `protobuf.decode` returns it.
+    source : bytes-like
+        A "Program" message.
     find_blob : callable (file name, offset) -> Blob
         Looks up constants that lie in a weight file.
+    fields : protobuf.Fields, optional
+        How many fields there may be.
     most_weights : int, optional
         How many elements the compressed constants may have together: a few arrays that many of them share
         must not stand for an absurd number of weights.
@@ -172,46 +199,58 @@ def read_program(message, find_blob, most_weights=math.inf):
     PackageError
         If the message describes no program, or a constant does not fit its type.
     """
-    return _Reader(find_blob, most_weights).program(message)
+    return _Reader(find_blob, fields or protobuf.Fields(), most_weights).program(source)
 
 
 class _Reader:
-    """Turns decoded messages into the classes above."""
+    """Turns messages into the classes above.
 
-    def __init__(self, find_blob, most_weights):
-        self.find_blob, self.most_weights, self.weights = find_blob, most_weights, 0
+    Each is decoded when its turn comes: no more of them is in memory than one operation's. The types of a
+    program are few, and each is read once.
+    """
 
-    def program(self, message):
+    def __init__(self, find_blob, fields, most_weights):
+        self.find_blob, self.fields, self.most_weights = find_blob, fields, most_weights
+        self.weights, self.types = 0, {}
+
+    def decode(self, source, kind, depth=0):
+        return protobuf.decode(source, kind, self.fields, _ONE_BY_ONE, depth)
+
+    def program(self, source):
+        message = self.decode(source, "Program")
         functions = {name: self.function(content) for name, content in message.get("functions", {}).items()}
         if not functions:
             raise PackageError("the program has no functions")
         return Program(functions, message.get("version", 0))
 
-    def function(self, message):
+    def function(self, source):
+        message = self.decode(source, "Function", 1)
         opset, blocks = message.get("opset", ""), message.get("block_specializations", {})
         if opset not in blocks:
             raise PackageError(f"a function has no block for its operator set {opset!r}")
         inputs = self.typed(message.get("inputs", []))
-        return Function(inputs, opset, self.block(blocks[opset], set(inputs)))
+        return Function(inputs, opset, self.block(blocks[opset], set(inputs), 2), source)
 
-    def block(self, message, known):
+    def block(self, source, known, depth):
         """A block in which the names `known` can be used; a set, which is as it was afterwards."""
+        message = self.decode(source, "Block", depth)
         inputs = self.typed(message.get("inputs", []))
         added = inputs.keys() - known
         known |= added
         operations = []
         for number, content in enumerate(message.get("operations", [])):
+            decoded = self.decode(content, "Operation", depth + 1)
             try:
-                operations.append(self.operation(content, known))
+                operations.append(self.operation(decoded, content, known, depth + 1))
             except PackageError as error:
-                raise PackageError(f"operation {number} ({content.get('type', '')}): {error}") from error
+                raise PackageError(f"operation {number} ({decoded.get('type', '')}): {error}") from error
             known.update(operations[-1].outputs)  # `|=` with keys would make another set
         outputs = message.get("outputs", [])
         _check_known(outputs, known)
         known -= added.union(*(operation.outputs for operation in operations))
-        return Block(inputs, outputs, operations)
+        return Block(inputs, outputs, operations, source)
 
-    def operation(self, message, known):
+    def operation(self, message, source, known, depth):
         if not message.get("type"):
             raise PackageError("an operation does not say what it is")
         # Files keep parameters as a map, in no order; sorted, a program reads the same every time.
@@ -237,7 +276,8 @@ class _Reader:
             inputs=inputs,
             outputs=outputs,
             attributes=attributes,
-            blocks=[self.block(content, known) for content in message.get("blocks", [])],
+            blocks=[self.block(content, known, depth + 1) for content in message.get("blocks", [])],
+            source=source,
         )
 
     @staticmethod
@@ -261,23 +301,17 @@ class _Reader:
             name = message.get("name", "")
             if not name or name in found:
                 raise PackageError(f"{name!r} is made twice" if name else "a result has no name")
-            found[name] = self.type(message.get("type", {}))
+            found[name] = self.type(message.get("type", b""))
         return found
 
-    def type(self, message):
-        kind, content = _chosen(message)
-        if kind == "tensorType":
-            return _tensor_type(content)
-        if kind not in _COMPOUND:
-            raise PackageError("a value has no type")
-        if _COMPOUND[kind] is None:
-            inner = content.get("types", [])
-        else:
-            inner = [content.get(part, {}) for part in _COMPOUND[kind]]
-        return Type(kind.removesuffix("Type"), items=tuple(map(self.type, inner)))
+    def type(self, source):
+        source = bytes(source)
+        if source not in self.types:
+            self.types[source] = _type(protobuf.decode(source, "ValueType", self.fields))
+        return self.types[source]
 
     def value(self, message):
-        kind = self.type(message.get("type", {}))
+        kind = self.type(message.get("type", b""))
         if "blobFileValue" in message:
             place = message["blobFileValue"]
             blob = self.find_blob(place.get("fileName", ""), place.get("offset", 0))
@@ -295,6 +329,8 @@ class _Reader:
         return Value(kind, immediate=[self.value(item) for item in items])
 
 
+# Messages that the reader decodes one by one.
+_ONE_BY_ONE = {"Function", "Block", "Operation", "ValueType"}
 _TEXT = Type("tensor", "string")
 # Types made of types: the parts that hold them (None: a list of its own).
 _COMPOUND = {
@@ -317,6 +353,19 @@ def _check_known(names, known):
     for name in names:
         if name not in known:
             raise PackageError(f"{name!r} is used, and nothing before it makes it")
+
+
+def _type(message):
+    kind, content = _chosen(message)
+    if kind == "tensorType":
+        return _tensor_type(content)
+    if kind not in _COMPOUND:
+        raise PackageError("a value has no type")
+    if _COMPOUND[kind] is None:
+        inner = content.get("types", [])
+    else:
+        inner = [content.get(part, {}) for part in _COMPOUND[kind]]
+    return Type(kind.removesuffix("Type"), items=tuple(map(_type, inner)))
 
 
 def _tensor_type(message):

@@ -1,4 +1,4 @@
-"""Protocol Buffers without the protobuf library: bytes to dicts, and back.
+"""Protocol Buffers without the protobuf library: bytes to dicts, back, and to changed bytes.
 
 A message is a row of fields. Each field starts with a *varint* (7 bits a byte, lowest first, the top
 bit set while more follow) that holds its number and its wire type: 0 for a varint, 1 and 5 for eight
@@ -13,6 +13,7 @@ Not here: groups, and everything else that Core ML's messages do not use.
 References: https://protobuf.dev/programming-guides/encoding/
 """
 
+import functools
 import struct
 
 import numpy as np
@@ -58,7 +59,7 @@ class Fields:
             )
 
 
-def decode(buffer, message, fields=None):
+def decode(buffer, message, fields=None, leave=(), depth=0):
     """Read a message.
 
     Parameters
@@ -68,6 +69,10 @@ def decode(buffer, message, fields=None):
         Its name in `schema.MESSAGES`.
     fields : Fields, optional
         How many fields there may be; by default 2**19.
+    leave : collection of str
+        Messages of these kinds inside of it are left as bytes, for who reads them one by one.
+    depth : int
+        How deep inside of other messages this one lies.
 
     Returns
     -------
@@ -85,40 +90,93 @@ def decode(buffer, message, fields=None):
     >>> decode(b"\\x08\\x96\\x01", "SizeRange")
     {'lowerBound': 150}
     """
-    return _decode(buffer, message, fields or Fields(), 0)
+    return _Decoder(fields or Fields(), leave).message(memoryview(buffer), message, depth)
 
 
-def _decode(buffer, message, budget, depth):
-    if depth > _DEPTH:
-        raise PackageError(f"messages are nested more than {_DEPTH} deep")
-    fields, result = MESSAGES[message], {}
-    for number, wire, value in _records(memoryview(buffer)):
-        budget.spend()
-        if number not in fields:
-            continue
-        name, kind, label = fields[number]
-        if label == "map":
-            entry = _map_entry(value, wire, kind, f"{message}.{name}", budget, depth)
-            result.setdefault(name, {}).update([entry])
-        elif label == "repeated":
-            if wire == _BYTES and kind in _WIRE:
-                values = _packed(value, kind, budget)
+class _Decoder:
+    def __init__(self, budget, leave):
+        self.budget, self.leave = budget, leave
+
+    def message(self, buffer, message, depth):
+        if depth > _DEPTH:
+            raise PackageError(f"messages are nested more than {_DEPTH} deep")
+        fields, result = MESSAGES[message], {}
+        for number, wire, value in _records(buffer):
+            self.budget.spend()
+            if number not in fields:
+                continue
+            name, kind, label = fields[number]
+            where = message, name
+            if label == "single":
+                # Of fields that exclude each other the last one holds: it is the last key.
+                if name in result:
+                    del result[name]
+                result[name] = self.value(value, wire, kind, where, depth)
+            elif label == "map":
+                key, item = self.entry(value, wire, kind, where, depth)
+                result.setdefault(name, {})[key] = item
             else:
-                values = [_value(value, wire, kind, f"{message}.{name}", budget, depth)]
-            if name not in result:
-                result[name] = values
-            else:  # grow a list: copying it for every field would take the square of the time
-                result[name] = result[name] if isinstance(result[name], list) else list(result[name])
-                result[name].extend(values)
-        elif label == "single":
-            # Of fields that exclude each other the last one holds: it is the last key.
-            result.pop(name, None)
-            result[name] = _value(value, wire, kind, f"{message}.{name}", budget, depth)
-    return result
+                if wire == _BYTES and kind in _WIRE:
+                    values = self.packed(value, kind, where)
+                else:
+                    values = [self.value(value, wire, kind, where, depth)]
+                if name not in result:
+                    result[name] = values
+                else:  # grow a list: copying it for every field would take the square of the time
+                    result[name] = result[name] if isinstance(result[name], list) else list(result[name])
+                    result[name].extend(values)
+        return result
+
+    def value(self, value, wire, kind, where, depth):
+        """One value of a field, from its wire form."""
+        if wire != _WIRE.get(kind, _BYTES):
+            raise PackageError(f"{'.'.join(where)} has wire type {wire}, not that of {kind}")
+        if wire == _BYTES:
+            if kind == "string":
+                try:
+                    return str(value, "utf-8")
+                except UnicodeDecodeError as error:
+                    raise PackageError(f"{'.'.join(where)} is not text in UTF-8") from error
+            if kind == "bytes" or kind in self.leave:
+                return value
+            return self.message(value, kind, depth + 1)
+        if kind == "bool":
+            return bool(value)
+        if wire == _VARINT:  # negative numbers are two's complement in 64 bits
+            return value - (1 << 64) if kind == "int" and value >> 63 else value
+        return struct.unpack("<d" if kind == "double" else "<f", value)[0]
+
+    def entry(self, value, wire, kind, where, depth):
+        """A map is stored as messages of two fields: 1 is the key, always text here, and 2 the value."""
+        if wire != _BYTES:
+            raise PackageError(f"{'.'.join(where)} has wire type {wire}, not that of a map")
+        key, item = "", None
+        for number, inner, content in _records(value):
+            self.budget.spend()
+            if number == 1:
+                key = self.value(content, inner, "string", where, depth)
+            elif number == 2:
+                item = self.value(content, inner, kind, where, depth)
+        return key, self.value(memoryview(b""), _BYTES, kind, where, depth) if item is None else item
+
+    def packed(self, value, kind, where):
+        """Numbers stored one after the other in one field."""
+        if kind in _PACKED:
+            if len(value) % _PACKED[kind].itemsize:
+                raise PackageError(f"{len(value)} bytes of packed {kind}s: the last one is cut short")
+            return np.frombuffer(value, _PACKED[kind])
+        self.budget.spend(len(value) // 4)
+        numbers, position = [], 0
+        while position < len(value):
+            number, position = _read_varint(value, position)
+            numbers.append(self.value(number, _VARINT, kind, where, 0))
+        return numbers
 
 
 def encode(content, message):
     """Write a message: the inverse of `decode`, for what `decode` returned or something like it.
+
+    A message inside of it may be bytes, as `decode` can leave it.
 
     Examples
     --------
@@ -132,13 +190,11 @@ def encode(content, message):
         value = content[name]
         if label == "map":
             for key, item in value.items():
-                entry = _field(1, key, "string") + _field(2, item, kind)
-                out += _varint(number << 3 | _BYTES) + _varint(len(entry)) + entry
+                out += _record(number, _BYTES, _field(1, key, "string") + _field(2, item, kind))
         elif label == "single":
             out += _field(number, value, kind)
         elif kind in _WIRE:
-            packed = b"".join(_bare(item, kind) for item in value)
-            out += _varint(number << 3 | _BYTES) + _varint(len(packed)) + packed
+            out += _record(number, _BYTES, b"".join(_bare(item, kind) for item in value))
         else:
             for item in value:
                 out += _field(number, item, kind)
@@ -165,41 +221,103 @@ def replace(buffer, changes):
     >>> replace(b"\\x08\\x96\\x01", {1: 3})
     b'\\x08\\x03'
     """
-    out, packers = bytearray(), {_EIGHT: bytes, _FOUR: bytes, _VARINT: _varint}
+    out = bytearray()
     for number, wire, value in _records(memoryview(buffer)):
         change = changes.get(number, value)
-        value = change(value) if callable(change) else change
-        out += _varint(number << 3 | wire)
-        out += _varint(len(value)) + bytes(value) if wire == _BYTES else packers[wire](value)
+        out += _record(number, wire, change(value) if callable(change) else change)
     return bytes(out)
+
+
+def rewrite(buffer, message, changes, holding=b""):
+    """The message in `buffer` with others in place of some that it holds, however deep.
+
+    Parameters
+    ----------
+    buffer : bytes-like
+    message : str
+    changes : dict of str to callable (bytes, key) -> bytes or list of bytes
+        Kind of a message -> what makes the one that takes its place, or, in a row of them, several. The key
+        is the text under which a map has it, else "". What lies inside of it is not looked at.
+    holding : bytes, optional
+        A message without these bytes is copied, unless it is itself of a kind to change.
+
+    Returns
+    -------
+    bytes
+        All other fields, known or not, are those of `buffer`.
+
+    Examples
+    --------
+    >>> block = encode({"operations": [{"type": "const"}, {"type": "relu"}]}, "Block")
+    >>> twice = rewrite(block, "Block", {"Operation": lambda operation, _: [operation, operation]})
+    >>> [operation["type"] for operation in decode(twice, "Block")["operations"]]
+    ['const', 'const', 'relu', 'relu']
+    """
+    return _rewrite(memoryview(buffer), MESSAGES[message], changes, holding)
+
+
+def _rewrite(buffer, fields, changes, holding, key=""):
+    out = bytearray()
+    for number, wire, value in _records(buffer):
+        _, kind, label = fields.get(number, ("", "", ""))
+        changed = kind in changes
+        holds = wire == _BYTES and not changes.keys().isdisjoint(_kinds_inside(kind))
+        if not holds or (holding not in bytes(value) and not changed):
+            new = value
+        elif label == "map":  # of messages, in which 1 is the key and 2 what it stands for
+            name = str({number: part for number, _, part in _records(value)}.get(1, b""), "utf-8")
+            new = _rewrite(value, {2: ("value", kind, "single")}, changes, holding, name)
+        elif changed:
+            new = changes[kind](value, key)
+        else:
+            new = _rewrite(value, MESSAGES[kind], changes, holding)
+        for content in new if isinstance(new, list) else [new]:
+            out += _record(number, wire, content)
+    return bytes(out)
+
+
+@functools.cache
+def _kinds_inside(kind):
+    """The kinds of messages that lie in one of `kind`, itself included; none for what is no message."""
+    found, new = set(), {kind} & MESSAGES.keys()
+    while new:
+        found |= new
+        new = {inner for one in new for _, inner, _ in MESSAGES[one].values()} & MESSAGES.keys() - found
+    return found
 
 
 def _records(buffer):
     """Yield (number, wire type, value) of each field; the value is an int or a view of bytes."""
-    position = 0
-    while position < len(buffer):
+    position, end = 0, len(buffer)
+    while position < end:
         key, position = _read_varint(buffer, position)
         number, wire = key >> 3, key & 7
         if number == 0:
             raise PackageError("a field has number 0, which protobuf does not allow")
-        if wire == _VARINT:
+        if wire == _BYTES:
+            # As `_read_varint` does, without the call: most lengths are of one byte.
+            if position < end and (length := buffer[position]) < 0x80:
+                position += 1
+            else:
+                length, position = _read_varint(buffer, position)
+        elif wire == _VARINT:
             value, position = _read_varint(buffer, position)
             yield number, wire, value
             continue
-        if wire == _BYTES:
-            length, position = _read_varint(buffer, position)
         elif wire in (_EIGHT, _FOUR):
             length = 8 if wire == _EIGHT else 4
         else:
             raise PackageError(f"field {number} has wire type {wire}, which Core ML does not use")
-        if length > len(buffer) - position:
-            left = len(buffer) - position
+        if length > end - position:
+            left = end - position
             raise PackageError(f"field {number} claims {length} bytes, {left} are left: it is cut short")
         yield number, wire, buffer[position : position + length]
         position += length
 
 
 def _read_varint(buffer, position):
+    if position < len(buffer) and (byte := buffer[position]) < 0x80:  # most are of one byte
+        return byte, position + 1
     result = 0
     for shift in range(0, 70, 7):
         if position >= len(buffer):
@@ -212,57 +330,9 @@ def _read_varint(buffer, position):
     raise PackageError("a number has more than ten bytes, which protobuf does not allow")
 
 
-def _value(value, wire, kind, where, budget, depth):
-    """One value of a field, from its wire form."""
-    if wire != _WIRE.get(kind, _BYTES):
-        raise PackageError(f"{where} has wire type {wire}, not that of {kind}")
-    if kind == "uint":
-        return value
-    if kind == "int":  # negative numbers are two's complement in 64 bits
-        return value - (1 << 64) if value >> 63 else value
-    if kind == "bool":
-        return bool(value)
-    if kind == "bytes":
-        return value
-    if kind == "string":
-        try:
-            return str(value, "utf-8")
-        except UnicodeDecodeError as error:
-            raise PackageError(f"{where} is not text in UTF-8") from error
-    if kind in _PACKED:
-        return struct.unpack("<d" if kind == "double" else "<f", value)[0]
-    return _decode(value, kind, budget, depth + 1)
-
-
-def _map_entry(value, wire, kind, where, budget, depth):
-    """A map is stored as messages of two fields: 1 is the key, always text here, and 2 the value."""
-    if wire != _BYTES:
-        raise PackageError(f"{where} has wire type {wire}, not that of a map")
-    key, item = "", None
-    for number, inner, content in _records(value):
-        budget.spend()
-        if number == 1:
-            key = _value(content, inner, "string", where, budget, depth)
-        elif number == 2:
-            item = _value(content, inner, kind, where, budget, depth)
-    return key, _value(b"", _BYTES, kind, where, budget, depth) if item is None else item
-
-
-def _packed(value, kind, budget):
-    """Numbers stored one after the other in one field."""
-    if kind in _PACKED:
-        if len(value) % _PACKED[kind].itemsize:
-            raise PackageError(f"{len(value)} bytes of packed {kind}s: the last one is cut short")
-        return np.frombuffer(value, _PACKED[kind])
-    budget.spend(len(value) // 4)
-    numbers, position = [], 0
-    while position < len(value):
-        number, position = _read_varint(value, position)
-        numbers.append(_value(number, _VARINT, kind, "a packed number", budget, 0))
-    return numbers
-
-
 def _varint(number):
+    if 0 <= number < 0x80:
+        return bytes((number,))
     out = bytearray()
     number &= 0xFFFF_FFFF_FFFF_FFFF
     while number > 0x7F:
@@ -272,11 +342,20 @@ def _varint(number):
     return bytes(out)
 
 
+def _record(number, wire, value):
+    """A field: its number and wire type, and a value as `_records` gives it."""
+    start = _varint(number << 3 | wire)
+    if wire == _BYTES:
+        return b"".join((start, _varint(len(value)), value))
+    return start + (_varint(value) if wire == _VARINT else bytes(value))
+
+
 def _field(number, value, kind):
     if kind in _WIRE:
         return _varint(number << 3 | _WIRE[kind]) + _bare(value, kind)
-    content = value.encode() if kind == "string" else value if kind == "bytes" else encode(value, kind)
-    return _varint(number << 3 | _BYTES) + _varint(len(content)) + bytes(content)
+    if kind == "string":
+        value = value.encode()
+    return _record(number, _BYTES, encode(value, kind) if isinstance(value, dict) else value)
 
 
 def _bare(value, kind):

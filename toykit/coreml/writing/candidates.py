@@ -18,12 +18,16 @@ def constants_of(package, threshold):
     """Constants of more than `threshold` elements that may be compressed: name -> that of its operation."""
     names = {}
     for part in package.programs:
-        for label, function in part.program.functions.items():
-            constants = Constants(function.block)
+        for label, constants in constants_in(part).items():
             for name, weight in constants.floats.items():
                 if weight.size > threshold:
                     names[part.full_name(label, name)] = constants.operations[name]
     return names
+
+
+def constants_in(package):
+    """The constants of each function of a package with one program: its name -> Constants."""
+    return {label: Constants(function.block) for label, function in package.program.functions.items()}
 
 
 class Constants:

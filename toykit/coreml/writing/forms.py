@@ -6,7 +6,7 @@ or three of them stand in a row. iOS 16 and 17 know three operators and pack bit
 18 has element types of 1, 2, 3, 4 and 6 bits, more operators, and scales and tables for groups.
 
 `write` turns the parts of a weight (`toykit.stored`) into these operations, as coremltools 9 names and
-orders them. Types and values are messages, as `protobuf.decode` returns them.
+orders them.
 """
 
 import math
@@ -16,45 +16,11 @@ import numpy as np
 
 from ...settings import INDEX_BITS, STORED_CODE_BITS
 from ...stored.parts import Part
-from ..format.schema import DTYPES
+from ..format.program import Type
 
 IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
 IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
 STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
-
-_CODES = {name: code for code, (name, _) in DTYPES.items()}
-# Element types that a message holds as bytes; int32 and float32 have fields of their own.
-_FIELDS = {"int32": "ints", "float32": "floats"}
-
-
-def tensor_type(dtype, shape):
-    """A "ValueType" message. Zeros are left out, as protobuf does."""
-    sizes = [{"constant": {"size": size} if size else {}} for size in shape]
-    rank = {"rank": len(shape), "dimensions": sizes} if shape else {}
-    return {"tensorType": {"dataType": _CODES[dtype], **rank}}
-
-
-def immediate(part):
-    """A "Value" message with the elements in it (zeros, where they are not known: they weigh the same)."""
-    field, content = _FIELDS.get(part.dtype, "bytes"), part.content
-    if field == "bytes":
-        values = bytes(part.nbytes) if content is None else bytes(memoryview(content).cast("B"))
-        held = {"values": values} if values else {}
-    else:
-        elements = np.zeros(part.count) if content is None else np.frombuffer(content, part.dtype)
-        held = {"values": elements.tolist()}
-    return {"type": tensor_type(part.dtype, part.shape), "immediateValue": {"tensor": {field: held}}}
-
-
-def number(value):
-    """A "Value" message of a whole number."""
-    return immediate(Part("int32", (), np.int32(value).tobytes()))
-
-
-def text(string):
-    """A "Value" message of a string."""
-    tensor = {"strings": {"values": [string]}}
-    return {"type": tensor_type("string", ()), "immediateValue": {"tensor": tensor}}
 
 
 def check(package, steps):
@@ -99,14 +65,13 @@ def write(name, kind, parts, spec_version, add):
     ----------
     name : str
         Of the constant.
-    kind : dict
-        The constant's type, a "ValueType" message.
+    kind : Type
+        Of the constant.
     parts : dict of str to Part
     spec_version : int
     add : callable (op, name, given, *kinds) -> list of str
         Appends an operation and returns the names of its outputs, which have the types `kinds`. It is
-        given arrays, "Value" messages, and the names of earlier results, in the order in which they are
-        stored.
+        given arrays and the names of earlier results, in the order in which they are stored.
 
     Returns
     -------
@@ -126,7 +91,7 @@ def write(name, kind, parts, spec_version, add):
         lut = parts["lut"]
         if "lut_scale" not in parts:
             return lut
-        dense = tensor_type(parts["lut_scale"].dtype, lut.shape)
+        dense = Type("tensor", parts["lut_scale"].dtype, lut.shape)
         given = {"data": lut, **scaled("lut_")}
         return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", given, dense)[0]
 
@@ -150,7 +115,7 @@ def _write_sparse(name, kind, parts, add, scaled, table):
     if values is None:
         floats = next(parts[key] for key in ("scale", "lut_scale", "lut") if key in parts).dtype
         survivors = parts["codes" if "codes" in parts else "indices"]
-        kinds = tensor_type("uint1", mask.shape), tensor_type(floats, survivors.shape)
+        kinds = Type("tensor", "uint1", mask.shape), Type("tensor", floats, survivors.shape)
         if "codes" in parts:
             inner = f"{name}_nonzero_data_0_quantized"
             given = {"data_mask": mask, "nonzero_data": survivors, **scaled()}
@@ -164,13 +129,12 @@ def _write_sparse(name, kind, parts, add, scaled, table):
 
 def _vector_axis(parts, kind):
     """The axis on which an index stands for several weights."""
-    return number(next(i for i, size in enumerate(parts["indices"].shape) if size != shape_of(kind)[i]))
+    return _number(next(i for i, size in enumerate(parts["indices"].shape) if size != kind.shape[i]))
 
 
-def shape_of(kind):
-    """Shape of a "ValueType" message of a constant tensor."""
-    sizes = kind.get("tensorType", {}).get("dimensions", [])
-    return tuple(size.get("constant", {}).get("size", 0) for size in sizes)
+def _number(value):
+    """A whole number as an array."""
+    return Part("int32", (), np.int32(value).tobytes())
 
 
 def _write_scaled_palette(name, kind, parts, spec_version, add):
@@ -187,14 +151,13 @@ def _write_scaled_palette(name, kind, parts, spec_version, add):
         once = np.frombuffer(lut.content, lut.dtype).reshape(lut.shape)
         tables = replace(tables, content=np.ascontiguousarray(np.broadcast_to(once, shape)))
     given = {"data": tables, "scale": scale.in_shape((*scale.shape, 1, 1))}
-    (scaled,) = add("constexpr_blockwise_shift_scale", names[0], given, tensor_type(lut.dtype, shape))
+    (scaled,) = add("constexpr_blockwise_shift_scale", names[0], given, Type("tensor", lut.dtype, shape))
     return add("constexpr_lut_to_dense", names[1], {"indices": indices, "lut": scaled, **axis}, kind)[0]
 
 
 def _write_ios16(name, kind, parts, add):
     """The three operators of iOS 16: bits are packed into bytes."""
-    shape = shape_of(kind)
-    dimensions = immediate(Part("uint32", (len(shape),), np.array(shape, np.uint32).tobytes()))
+    dimensions = Part("uint32", (len(kind.shape),), np.array(kind.shape, np.uint32).tobytes())
     if "mask" in parts:
         mask = parts["mask"]
         given = {
@@ -212,7 +175,7 @@ def _write_ios16(name, kind, parts, add):
             "quantized_data": codes,
             "zero_point": zero_point.in_shape(channels),
             "scale": scale.in_shape(channels),
-            "axis": number(scale.shape.index(channels[0]) if channels else 0),
+            "axis": _number(scale.shape.index(channels[0]) if channels else 0),
         }
         return add("constexpr_affine_dequantize", f"{name}_quantized", given, kind)[0]
     indices, lut = parts["indices"], parts["lut"]

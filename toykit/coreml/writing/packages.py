@@ -25,8 +25,7 @@ def model_bytes(package, rewriters):
     """The model file with a new program for each; everything else in it stays as it is, to the byte."""
 
     def changed(model, rewritten):
-        changes = {_VERSION: rewritten.spec_version, _PROGRAM: protobuf.encode(rewritten.program, "Program")}
-        return protobuf.replace(model, changes)
+        return protobuf.replace(model, {_VERSION: rewritten.spec_version, _PROGRAM: rewritten.content})
 
     whole = package.model_file.read_bytes()
     if not package.models:
@@ -110,20 +109,13 @@ def _write(package, steps_of, path, progress):
 def _check(written, rewritten, digests):
     """Read back what was written: the program, and every array, bit for bit."""
     path = written.path
-    program = protobuf.decode(written.program_bytes, "Program")
-    if protobuf.encode(program, "Program") != protobuf.encode(rewritten.program, "Program"):
+    if written.program_bytes != rewritten.content:
         raise PackageError(f"{path.name}: the program that was written is not the one that was made")
     users = {}
     for operation in written.program.walk():
-        for value in _values(operation):
-            if value.blob is not None:
-                users.setdefault(value.blob.offset, (operation.name, value.blob))
+        for _, value in operation.constants:
+            for blob in value.blobs:
+                users.setdefault(blob.offset, (operation.name, blob))
     for offset, (name, blob) in users.items():
         if digest(blob.packed) != digests[offset]:
             raise PackageError(f"{path.name}: what was written of {name!r} is not what was made")
-
-
-def _values(operation):
-    yield from operation.attributes.values()
-    for arguments in operation.inputs.values():
-        yield from (argument for argument in arguments if not isinstance(argument, str))

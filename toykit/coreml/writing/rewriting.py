@@ -10,15 +10,17 @@ Not here: which technique a weight is given (`toykit.coreml.tools.compression`),
 """
 
 from collections import Counter
+from dataclasses import replace
 
-from ...stored.parts import Part
 from ...stored.prediction import fill, predict
 from ..format import protobuf
-from . import forms
-from .candidates import Constants
+from ..format.program import Operation, Program
+from . import forms, messages
+from .candidates import constants_in
 
 # iOS 15 has no compressed constants. What an operator is given there means the same in iOS 16.
 _RAISED = {"CoreML5": "CoreML6"}
+_ON_FILE = b"@model_path/"  # what a message holds that has an array of a weight file
 
 
 class Rewriter:
@@ -33,11 +35,15 @@ class Rewriter:
     store : Store
     progress : callable (done, total), optional
         Called after each weight.
+    constants : dict of str to Constants, optional
+        What `constants_in(package)` returned, for who rewrites a program several times.
 
     Attributes
     ----------
-    program : dict
-        The new "Program" message.
+    program : Program
+        The new one.
+    content : bytes
+        Its message. What did not change is as it was, to the byte.
     spec_version : int
         That of the package, but iOS 16's at least.
     exact : bool
@@ -51,60 +57,63 @@ class Rewriter:
         The same constants -> names of their operations, which coremltools goes by.
     """
 
-    def __init__(self, package, steps_of, store, progress=None):
+    def __init__(self, package, steps_of, store, progress=None, constants=None):
         self._package, self._steps_of, self._store, self._progress = package, steps_of, store, progress
         self.spec_version = max(package.spec_version, forms.IOS16)
         self.exact, self.declined, self.stored, self.sources, self.operations = True, {}, {}, {}, {}
-        functions = package.program.functions
-        store.together = len(functions) > 1
-        self.program = protobuf.decode(package.program_bytes, "Program", protobuf.Fields(package.field_limit))
-        messages = self.program.get("functions", {})
-        self._found = {label: Constants(function.block) for label, function in functions.items()}
-        self._total = sum(len(found.floats) for found in self._found.values())
-        self._uses = Counter(place for found in self._found.values() for place in found.places.values())
+        found = constants_in(package) if constants is None else constants
+        store.together = len(found) > 1
+        self._total = sum(len(constants.floats) for constants in found.values())
+        self._uses = Counter(place for constants in found.values() for place in constants.places.values())
         self._made = {}
         self._done = 0
-        for label, function in functions.items():
-            message = messages[label]
-            blocks = message["block_specializations"]
-            if len(blocks) > 1:
-                raise ValueError(f"{package}: function {label!r} has blocks for several operator sets")
-            message["opset"] = _RAISED.get(function.opset, function.opset)
-            message["block_specializations"] = {message["opset"]: blocks[function.opset]}
-            self._label = label
-            self._function(function.block, blocks[function.opset], self._found[label])
-            self._move(label, message)
-        self._move("", {"attributes": self.program.get("attributes", {})})
+        functions = {}
+        for self._label, function in package.program.functions.items():
+            self._constants, self._renamed = found[self._label], {}
+            self._names = set(self._constants.names)
+            functions[self._label] = self._function(function)
+        self.program = Program(functions, package.program.version)
+        changes = {"Function": lambda _, label: functions[label].source}
+        self.content = self._message("", package.program_bytes, "Program", changes)
 
-    def _function(self, block, message, found):
-        self._constants, self._renamed, self._names = found, {}, set(found.names)
-        self._block(block, message)
-        if self._renamed:
-            _rename(message, self._renamed)
+    def _function(self, function):
+        opsets = protobuf.decode(function.source, "Function", leave=("Block",))["block_specializations"]
+        if len(opsets) > 1:
+            raise ValueError(
+                f"{self._package}: function {self._label!r} has blocks for several operator sets"
+            )
+        block = self._block(function.block)
+        source = self._message(self._label, function.source, "Function", {"Block": lambda *_: block.source})
+        opset = _RAISED.get(function.opset, function.opset)
+        if opset != function.opset:
+            name = opset.encode()
+            source = protobuf.replace(source, {2: name, 3: lambda entry: protobuf.replace(entry, {1: name})})
+        return replace(function, opset=opset, block=block, source=source)
 
-    def _block(self, block, message):
-        scope, written = id(block), []
-        for operation, content in zip(block.operations, message.get("operations", []), strict=True):
-            for inner, inside in zip(operation.blocks, content.get("blocks", []), strict=True):
-                self._block(inner, inside)
-            name = next(iter(operation.outputs), None)
-            new = self._compress(scope, name, content) if name in self._constants.floats else None
-            if new is None:
-                self._move(scope, content)
-                new = [content]
-            written += new
-        if written:
-            message["operations"] = written
-        self._move(scope, {"attributes": message.get("attributes", {})})
+    def _block(self, block):
+        scope, groups = id(block), []
+        for operation in block.operations:
+            blocks = [self._block(inner) for inner in operation.blocks]
+            new = self._compress(scope, operation)
+            groups.append([self._moved(scope, operation, blocks)] if new is None else new)
+        sources = iter([operation.source for operation in group] for group in groups)
+        source = self._message(scope, block.source, "Block", {"Operation": lambda *_: next(sources)})
+        return replace(
+            block, operations=[operation for group in groups for operation in group], source=source
+        )
 
-    def _compress(self, scope, name, content):
+    def _compress(self, scope, operation):
         """The operations that stand for a constant, or None if it stays as it is."""
-        weight, label = self._constants.floats[name], self._package.full_name(self._label, name)
+        name = next(iter(operation.outputs), None)
+        weight = self._constants.floats.get(name)
+        if weight is None:
+            return None
+        label = self._package.full_name(self._label, name)
         steps = self._steps_of(label)
         operations = None
         if steps:
             self.sources[label] = weight
-            self.operations[label] = self._constants.operations[name]
+            self.operations[label] = operation.name
             scope, stored, parts = self._stored(scope, name, weight, steps)
             if name in self._constants.results:
                 reasons = tuple(f"{technique}: it is a result of the network" for technique, _ in steps)
@@ -114,7 +123,7 @@ class Rewriter:
                 self.declined[label] = stored.declined
             if stored.parts:
                 self.stored[label] = stored
-                operations = self._write(scope, name, content, parts)
+                operations = self._write(scope, name, operation.outputs[name], parts)
         if self._store.writes:
             self._package.let_go()
         self._done += 1
@@ -137,28 +146,20 @@ class Rewriter:
             self._made[key] = scope, stored, self._store.known(parts)
         return scope, stored, parts
 
-    def _write(self, scope, name, content, parts):
+    def _write(self, scope, name, kind, parts):
         operations = []
 
         def add(op, wanted, given, *kinds):
             name = self._unused(wanted)
             outputs = [name] if len(kinds) == 1 else [f"{name}_{number}" for number in range(len(kinds))]
             values = self._store.values(scope, op, outputs, given)
-            typed = [{"name": output, "type": kind} for output, kind in zip(outputs, kinds, strict=True)]
-            attributes = {"name": forms.text(name)}
-            if self.spec_version < forms.IOS18:
-                operations.append({"type": op, "outputs": typed, "attributes": attributes | values})
-            else:
-                inputs = {
-                    parameter: {
-                        "arguments": [{"name": value} if isinstance(value, str) else {"value": value}]
-                    }
-                    for parameter, value in values.items()
-                }
-                operations.append({"type": op, "inputs": inputs, "outputs": typed, "attributes": attributes})
+            attributes, inputs = values, {}
+            if self.spec_version >= forms.IOS18:
+                attributes, inputs = {}, {parameter: [value] for parameter, value in values.items()}
+            made = Operation(op, name, inputs, dict(zip(outputs, kinds, strict=True)), attributes, [])
+            operations.append(replace(made, source=messages.encode_operation(made, self._store.name)))
             return outputs
 
-        kind = content["outputs"][0]["type"]
         self._renamed[name] = forms.write(name, kind, parts, self.spec_version, add)
         return operations
 
@@ -170,40 +171,52 @@ class Rewriter:
         self._names.add(free)
         return free
 
-    def _move(self, scope, message):
-        """Give the arrays of a message their new places, in their old order."""
-        values = sorted(_on_file(message), key=lambda value: value["blobFileValue"].get("offset", 0))
-        for value in values:
-            place = value["blobFileValue"]
-            old = place.get("fileName", ""), place.get("offset", 0)
-            blob = self._package.find_blob(*old)
-            part = Part(blob.dtype, forms.shape_of(value.get("type", {})), blob.packed)
-            value["blobFileValue"] = {
-                "fileName": self._store.name,
-                "offset": self._store.move(scope, old, part),
-            }
+    def _moved(self, scope, operation, blocks):
+        """An operation that stays: with new places, new names of what it uses, and its blocks."""
+        arrays = sorted((v for _, v in operation.constants if v.blobs), key=lambda v: v.blobs[0].offset)
+        renamed = not self._renamed.keys().isdisjoint(operation.names)
+        if not (arrays or renamed or blocks or _ON_FILE in bytes(operation.source)):
+            return operation
+        new = self._renamed | {id(value): self._placed(scope, value) for value in arrays}
 
+        def new_of(given):
+            return new.get(given if isinstance(given, str) else id(given), given)
 
-def _on_file(message):
-    """The "Value" messages inside a message that are places in a weight file; not those of inner blocks."""
-    if isinstance(message, dict):
-        if "blobFileValue" in message:
-            yield message
-        for key, inner in message.items():
-            if key not in ("blocks", "block_specializations"):
-                yield from _on_file(inner)
-    elif isinstance(message, list) and message and isinstance(message[0], dict):
-        for inner in message:
-            yield from _on_file(inner)
+        sources, changes = iter(blocks), {"Block": lambda *_: next(sources).source}
+        if renamed:
+            changes["Argument"] = lambda argument, _: self._renamed_in(scope, argument)
+        return replace(
+            operation,
+            attributes={parameter: new_of(value) for parameter, value in operation.attributes.items()},
+            inputs={parameter: list(map(new_of, values)) for parameter, values in operation.inputs.items()},
+            blocks=blocks,
+            source=self._message(scope, operation.source, "Operation", changes),
+        )
 
+    def _placed(self, scope, value):
+        """A constant with its arrays at their new places."""
+        if value.blobs and value.blob is None:
+            return replace(value, immediate=[self._placed(scope, item) for item in value.immediate])
+        return replace(value, blob=value.blob and self._store.move(scope, value.blob, value.type.shape))
 
-def _rename(block, names):
-    """Use results by their new names."""
-    block["outputs"] = [names.get(name, name) for name in block.get("outputs", [])]
-    for operation in block.get("operations", []):
-        for argument in operation.get("inputs", {}).values():
-            for binding in argument.get("arguments", []):
-                if "name" in binding:
-                    binding["name"] = names.get(binding["name"], binding["name"])
-        for inner in operation.get("blocks", []):
-            _rename(inner, names)
+    def _renamed_in(self, scope, argument):
+        """The message of what an operation is given: constants at their new places, results by their new names."""
+
+        def name(old):
+            old = str(old, "utf-8")
+            return self._renamed.get(old, old).encode()
+
+        argument = protobuf.replace(argument, {1: lambda binding: protobuf.replace(binding, {1: name})})
+        return self._message(scope, argument, "Argument", {})
+
+    def _message(self, scope, source, kind, changes):
+        """A message with the arrays in it at their new places, and other changes."""
+
+        def place(content, _):
+            old = protobuf.decode(content, "Value.BlobFileValue")
+            blob = self._package.find_blob(old.get("fileName", ""), old.get("offset", 0))
+            return messages.encode_place(
+                self._store.name, self._store.move(scope, blob, (blob.count,)).offset
+            )
+
+        return protobuf.rewrite(source, kind, changes | {"Value.BlobFileValue": place}, _ON_FILE)

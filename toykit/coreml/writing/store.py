@@ -18,6 +18,7 @@ import numpy as np
 from ...stored.arrays import Beginning
 from ...stored.parts import Part
 from ..format import weightbin
+from ..format.program import Type, Value
 from ..format.weightbin import Blob
 from . import forms
 
@@ -58,19 +59,20 @@ class Store:
     def writes(self):
         return self._file is not None
 
-    def move(self, scope, key, part):
-        """The place of an array of the source, which keeps what it shared there."""
+    def move(self, scope, blob, shape):
+        """The new place of an array of the source, which keeps what it shared there."""
+        key = blob.path, blob.offset
         if key not in self._moved:
-            self._moved[key] = self.place(scope, part)
+            self._moved[key] = self.place(scope, Part(blob.dtype, shape, blob.packed))
         return self._moved[key]
 
     def place(self, scope, part):
         """The place of an array: that of an equal one of the same block, or the next."""
         offset = self._equal(scope, part)
-        return self._append(scope, part) if offset is None else offset
+        return self.blobs[self._append(scope, part) if offset is None else offset]
 
     def values(self, scope, op, outputs, given):
-        """What an operation is given, as messages: arrays are placed.
+        """What an operation is given: arrays are placed, names stay.
 
         Equal arrays of 100 elements or more are stored once, and so is everything that an operation is
         given if another one of the same kind is given the same.
@@ -78,19 +80,19 @@ class Store:
         small = [value for value in given.values() if isinstance(value, Part) and not _shared(value)]
         places = {name: self._equal(scope, part) for name, part in given.items() if _shared(part)}
         if None not in places.values():
-            for others, messages, results in self._operations.get(self._key(scope, op, given, places), ()):
+            for others, values, results in self._operations.get(self._key(scope, op, given, places), ()):
                 if all(map(_equal, small, others)):
                     same = zip(outputs, results, strict=True)
                     self._results |= {
                         (scope, name): self._results.get(result, result) for name, result in same
                     }
                     # Names of results belong to a block, places of arrays to all.
-                    return messages | {name: value for name, value in given.items() if isinstance(value, str)}
-        messages = {name: self._message(scope, value) for name, value in given.items()}
-        places = {name: messages[name]["blobFileValue"]["offset"] for name in places}
-        known = [self._light(part) for part in small], messages, [(scope, name) for name in outputs]
+                    return values | {name: value for name, value in given.items() if isinstance(value, str)}
+        values = {name: self._value(scope, value) for name, value in given.items()}
+        places = {name: values[name].blob.offset for name in places}
+        known = [self._light(part) for part in small], values, [(scope, name) for name in outputs]
         self._operations.setdefault(self._key(scope, op, given, places), []).append(known)
-        return messages
+        return values
 
     def _key(self, scope, op, given, places):
         """What operations that are given the same have in common, up to their small arrays."""
@@ -100,22 +102,22 @@ class Store:
                 return places[name]
             if isinstance(value, Part):
                 return value.dtype, value.shape
-            return (
-                repr(value) if isinstance(value, dict) else self._results.get((scope, value), (scope, value))
-            )
+            return self._results.get((scope, value), (scope, value))
 
         return self._reach(scope), op, *(word(name, value) for name, value in given.items())
 
     def _reach(self, scope):
         return None if self.together else scope
 
-    def _message(self, scope, value):
-        if not isinstance(value, Part):
+    def _value(self, scope, value):
+        if isinstance(value, str):
             return value
-        if value.count < forms.IN_PROGRAM:
-            return forms.immediate(value)
-        kind = forms.tensor_type(value.dtype, value.shape)
-        return {"type": kind, "blobFileValue": {"fileName": self.name, "offset": self.place(scope, value)}}
+        kind = Type("tensor", value.dtype, value.shape)
+        if value.count >= forms.IN_PROGRAM:
+            return Value(kind, blob=self.place(scope, value))
+        # Elements that are not known are zeros here: they weigh the same.
+        packed = np.frombuffer(bytes(value.nbytes) if value.content is None else value.content, np.uint8)
+        return Value(kind, immediate=weightbin.elements(packed, value.dtype, value.count))
 
     def _equal(self, scope, part):
         """The place of an equal array that is stored already, or None."""
