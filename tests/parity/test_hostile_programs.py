@@ -80,6 +80,20 @@ class TestNames:
         del convolution.operation("conv")["inputs"]["weight"]
         refused(convolution.write(), r"\(conv\): lacks weight")
 
+    def test_crops_without_boxes(self, tmp_path):
+        """Both ways to pass them are optional; one of them is needed."""
+        written = program(
+            tmp_path,
+            lambda mb, x: mb.crop_resize(
+                x=mb.expand_dims(x=x, axes=[0, 1]),
+                boxes=np.float32([[0, 0, 1, 1]]),
+                target_height=2,
+                target_width=2,
+            ),
+        )
+        del written.operation("crop_resize")["inputs"]["boxes"]
+        refused(written.write(), r"\(crop_resize\): lacks boxes")
+
     def test_unknown_parameter(self, convolution):
         relu = convolution.operation("relu")
         relu["inputs"]["warp"] = copy.deepcopy(relu["inputs"]["x"])

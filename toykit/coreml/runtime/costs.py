@@ -116,7 +116,8 @@ def _boxes(boxes, scores, max_boxes, **_):
 
 
 def _crops(x, boxes=None, roi=None, target_height=1, target_width=1, **_):
-    count = len(boxes if roi is None else roi)
+    given = boxes if roi is None else roi
+    count = 0 if given is None else len(given)
     return count * (16 * _STEP + 4 * WRITE * x.shape[1] * target_width * (x.shape[2] + target_height))
 
 

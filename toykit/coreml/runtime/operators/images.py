@@ -139,20 +139,23 @@ def crop_resize(
     pad_value=0.0,
 ):
     """Cut boxes out of images and bring each to one size. `roi` is how iOS 15 and 16 pass the boxes."""
-    count = len(boxes if roi is None else roi)
+    given = boxes if roi is None else roi
+    if given is None:
+        raise PackageError("lacks boxes")
+    count = len(given)
     shape = check_result(
         (count, *((1, x.shape[1]) if roi is None else x.shape[:2]), target_height, target_width)
     )
     if roi is None:
-        images = range(len(boxes)) if box_indices is None else box_indices.astype(int)
+        images = range(count) if box_indices is None else box_indices.astype(int)
         chosen = [x[image][None] for image in images]
     else:
         rows = roi.reshape(count, math.prod(roi.shape[1:]))
-        boxes = rows[:, -4:]
+        given = rows[:, -4:]
         chosen = [x if rows.shape[1] == 4 else x[int(row[0])][None] for row in rows]
     height, width = x.shape[-2:]
     crops = []
-    for image, box in zip(chosen, boxes):
+    for image, box in zip(chosen, given):
         top, left, bottom, right = _corners(box, box_coordinate_mode)
         if normalized_coordinates:
             top, bottom, left, right = (
@@ -217,11 +220,11 @@ def resample(
 ):
     """Read images at places (x, y) that a tensor gives: coordinates (n, H, W, 2)."""
     check_result((*x.shape[:2], *coordinates.shape[1:3]))
-    spots = [
+    across, down = (
         _unnormalized(coordinates[..., i].astype(np.float64), size, coordinates_mode, align_corners)
         for i, size in enumerate((x.shape[3], x.shape[2]))
-    ]
-    return _sample(x, *spots, sampling_mode, padding_mode, padding_value, align_corners)
+    )
+    return _sample(x, across, down, sampling_mode, padding_mode, padding_value, align_corners)
 
 
 @numpy_operator("affine")
@@ -240,15 +243,16 @@ def affine(
 ):
     check_result((*x.shape[:2], output_height, output_width))
     # Both ends of the mapping count alike: with corners not aligned, -1 is the edge of a pixel there too.
-    across, down = (_normalized(size, align_corners) for size in (output_width, output_height))
-    down = down[:, None]
+    columns = _normalized(output_width, align_corners)
+    rows = _normalized(output_height, align_corners)[:, None]
     a = np.broadcast_to(transform_matrix, (len(x), 6)).astype(np.float64)[:, :, None, None]
-    places = [a[:, i] * across + a[:, i + 1] * down + a[:, i + 2] for i in (0, 3)]
-    spots = [
-        _unnormalized(place, size, coordinates_mode, align_corners)
-        for place, size in zip(places, (x.shape[3], x.shape[2]))
-    ]
-    return _sample(x, *spots, sampling_mode, padding_mode, padding_value, align_corners)
+    across, down = (
+        _unnormalized(
+            a[:, i] * columns + a[:, i + 1] * rows + a[:, i + 2], size, coordinates_mode, align_corners
+        )
+        for i, size in ((0, x.shape[3]), (3, x.shape[2]))
+    )
+    return _sample(x, across, down, sampling_mode, padding_mode, padding_value, align_corners)
 
 
 def _normalized(size, align_corners):

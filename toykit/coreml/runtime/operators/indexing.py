@@ -15,10 +15,10 @@ def slice_by_index(
     *,
     begin: list,
     end: list,
-    stride: list = None,
-    begin_mask: list = None,
-    end_mask: list = None,
-    squeeze_mask: list = None,
+    stride: list | None = None,
+    begin_mask: list | None = None,
+    end_mask: list | None = None,
+    squeeze_mask: list | None = None,
 ):
     return x[_slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)]
 
@@ -31,10 +31,10 @@ def slice_update(
     *,
     begin: list,
     end: list,
-    stride: list = None,
-    begin_mask: list = None,
-    end_mask: list = None,
-    squeeze_mask: list = None,
+    stride: list | None = None,
+    begin_mask: list | None = None,
+    end_mask: list | None = None,
+    squeeze_mask: list | None = None,
 ):
     y = x.copy()
     y[_slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)] = update
@@ -204,9 +204,9 @@ def fill_like(xp, ref_tensor, *, value=0.0):
     return np.full(ref_tensor.shape, value, _narrow(value))
 
 
-def _narrow(value):
+def _narrow(value) -> np.dtype:
     """The type of 32 bits or fewer for numbers like this one: NumPy would take 64."""
-    return np.bool_ if isinstance(value, bool) else np.int32 if isinstance(value, int) else np.float32
+    return np.dtype("bool" if isinstance(value, bool) else "int32" if isinstance(value, int) else "float32")
 
 
 @numpy_operator("range_1d")
@@ -214,4 +214,4 @@ def range_1d(xp, *, end, start, step):
     if step == 0:
         raise PackageError("step must not be 0")
     check_result([max(math.ceil((end - start) / step), 0)])
-    return np.arange(start, end, step, _narrow(start + end + step))
+    return np.arange(start, end, step, dtype=_narrow(start + end + step))

@@ -29,11 +29,11 @@ def instance_norm(xp, x, gamma=None, beta=None, *, epsilon=1e-5):
 
 
 @operator("layer_norm")
-def layer_norm(xp, x, gamma=None, beta=None, *, axes: list = None, epsilon=1e-5):
-    axes = axes_of(axes, x)
-    y = _standard(xp, x, axes, epsilon)
+def layer_norm(xp, x, gamma=None, beta=None, *, axes: list | None = None, epsilon=1e-5):
+    within = axes_of(axes, x)
+    y = _standard(xp, x, within, epsilon)
     # gamma and beta have the sizes of the axes; they are repeated along the others.
-    shape = [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+    shape = [size if axis in within else 1 for axis, size in enumerate(x.shape)]
     if gamma is not None:
         y = y * _spread(gamma, shape)
     return y if beta is None else y + _spread(beta, shape)
@@ -48,7 +48,7 @@ def _spread(values, shape):
 @operator("l2_norm")
 def l2_norm(xp, x, *, epsilon=1e-6):
     """Divide by the length of the last three axes."""
-    axes = tuple(range(max(x.ndim - 3, 0), x.ndim))
+    axes = list(range(max(x.ndim - 3, 0), x.ndim))
     return x / xp.sqrt(reduce_sum(xp, xp.square(x), axes=axes, keep_dims=True) + epsilon)
 
 
@@ -67,6 +67,6 @@ def local_response_norm(xp, x, *, size, alpha=1e-4, beta=0.75, k=1.0):
 
 
 def _standard(xp, x, axes, epsilon):
-    axes = tuple(axes)
+    axes = list(axes)
     centred = x - reduce_mean(xp, x, axes=axes, keep_dims=True)
     return centred / xp.sqrt(reduce_mean(xp, xp.square(centred), axes=axes, keep_dims=True) + epsilon)

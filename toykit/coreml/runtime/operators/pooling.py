@@ -10,7 +10,16 @@ _LARGEST_WINDOW = 2**20  # elements; NumPy takes a step for each
 
 
 @operator("max_pool")
-def max_pool(xp, x, *, kernel_sizes: list, pad_type, strides: list = None, pad: list = None, ceil_mode=False):
+def max_pool(
+    xp,
+    x,
+    *,
+    kernel_sizes: list,
+    pad_type,
+    strides: list | None = None,
+    pad: list | None = None,
+    ceil_mode=False,
+):
     strides = strides or [1] * len(kernel_sizes)
     _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     return _over(xp, xp.window_max, _padded(xp, x, whole, -math.inf), kernel_sizes, strides)
@@ -23,8 +32,8 @@ def avg_pool(
     *,
     kernel_sizes: list,
     pad_type,
-    strides: list = None,
-    pad: list = None,
+    strides: list | None = None,
+    pad: list | None = None,
     exclude_padding_from_average=False,
     ceil_mode=False,
 ):
@@ -41,7 +50,16 @@ def avg_pool(
 
 
 @operator("l2_pool")
-def l2_pool(xp, x, *, kernel_sizes: list, pad_type, strides: list = None, pad: list = None, ceil_mode=False):
+def l2_pool(
+    xp,
+    x,
+    *,
+    kernel_sizes: list,
+    pad_type,
+    strides: list | None = None,
+    pad: list | None = None,
+    ceil_mode=False,
+):
     strides = strides or [1] * len(kernel_sizes)
     _, whole = _widths(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     squares = _padded(xp, xp.square(x), whole, 0.0)

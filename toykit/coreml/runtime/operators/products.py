@@ -58,10 +58,10 @@ def conv(
     weight,
     bias=None,
     *,
-    strides: list = None,
+    strides: list | None = None,
     pad_type="valid",
-    pad: list = None,
-    dilations: list = None,
+    pad: list | None = None,
+    dilations: list | None = None,
     groups=1,
 ):
     kernel, rank = weight.shape[2:], x.ndim - 2
@@ -91,11 +91,11 @@ def conv_transpose(
     weight,
     bias=None,
     *,
-    pad: list = None,
-    output_shape: list = None,
+    pad: list | None = None,
+    output_shape: list | None = None,
     pad_type="valid",
-    strides: list = None,
-    dilations: list = None,
+    strides: list | None = None,
+    dilations: list | None = None,
     groups=1,
 ):
     rank = x.ndim - 2

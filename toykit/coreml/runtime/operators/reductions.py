@@ -21,29 +21,29 @@ def _reduced(function, x, axes, keep_dims):
 
 
 @operator("reduce_sum")
-def reduce_sum(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_sum(xp, x, *, axes: list | None = None, keep_dims=False):
     return _reduced(xp.sum, x, axes, keep_dims)
 
 
 @operator("reduce_mean")
-def reduce_mean(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_mean(xp, x, *, axes: list | None = None, keep_dims=False):
     # By its sum, because torch has no mean of integers.
     count = math.prod(x.shape[axis] for axis in axes_of(axes, x))
     return reduce_sum(xp, x, axes=axes, keep_dims=keep_dims) / count
 
 
 @operator("reduce_max")
-def reduce_max(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_max(xp, x, *, axes: list | None = None, keep_dims=False):
     return _reduced(xp.amax, x, axes, keep_dims)
 
 
 @operator("reduce_min")
-def reduce_min(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_min(xp, x, *, axes: list | None = None, keep_dims=False):
     return _reduced(xp.amin, x, axes, keep_dims)
 
 
 @operator("reduce_prod")
-def reduce_prod(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_prod(xp, x, *, axes: list | None = None, keep_dims=False):
     kept = x
     for axis in axes_of(axes, x):
         kept = xp.prod(kept, axis=axis, keepdims=True)
@@ -51,27 +51,27 @@ def reduce_prod(xp, x, *, axes: list = None, keep_dims=False):
 
 
 @operator("reduce_l1_norm")
-def reduce_l1_norm(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_l1_norm(xp, x, *, axes: list | None = None, keep_dims=False):
     return reduce_sum(xp, xp.abs(x), axes=axes, keep_dims=keep_dims)
 
 
 @operator("reduce_l2_norm")
-def reduce_l2_norm(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_l2_norm(xp, x, *, axes: list | None = None, keep_dims=False):
     return xp.sqrt(reduce_sum_square(xp, x, axes=axes, keep_dims=keep_dims))
 
 
 @operator("reduce_sum_square")
-def reduce_sum_square(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_sum_square(xp, x, *, axes: list | None = None, keep_dims=False):
     return reduce_sum(xp, xp.square(x), axes=axes, keep_dims=keep_dims)
 
 
 @operator("reduce_log_sum")
-def reduce_log_sum(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_log_sum(xp, x, *, axes: list | None = None, keep_dims=False):
     return xp.log(reduce_sum(xp, x, axes=axes, keep_dims=keep_dims))
 
 
 @operator("reduce_log_sum_exp")
-def reduce_log_sum_exp(xp, x, *, axes: list = None, keep_dims=False):
+def reduce_log_sum_exp(xp, x, *, axes: list | None = None, keep_dims=False):
     # The largest is taken out first: exp of it could overflow. Infinity stays, and of nothing it is log(0).
     if 0 in x.shape:
         return reduce_log_sum(xp, x, axes=axes, keep_dims=keep_dims)

@@ -7,7 +7,8 @@ An operator is a function of a backend and of the operator's own parameters, by 
         return xp.where(x >= 0, x, alpha * x)
 
 Parameters before the star are tensors of the backend (or lists of them); those after it arrive as
-plain Python: a number or a string, or a list where the parameter is annotated so (`*, axes: list`). A
+plain Python: a number or a string, or a list where the parameter is annotated so (`*, axes: list`, or
+`axes: list | None = None`). A
 default makes a parameter optional, as it is in MIL. A program may compute any of them, and give a number
 as a list of one, or a list of one as a number: they arrive as they are annotated. Three names after the
 star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready to be called; `state`
@@ -81,7 +82,7 @@ def operator(*names, numpy=False):
 
 def _checked(function, plain):
     """`function`, with each plain parameter as it is annotated: a list, or one number or string."""
-    lists = {name for name in plain if function.__annotations__.get(name) is list}
+    lists = {name for name in plain if function.__annotations__.get(name) in (list, list | None)}
 
     def run(xp, **parameters):
         for name in plain & parameters.keys():

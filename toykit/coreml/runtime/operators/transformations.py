@@ -49,7 +49,7 @@ def expand_dims(xp, x, *, axes: list):
 
 
 @numpy_operator("squeeze")
-def squeeze(xp, x, *, axes: list = None):
+def squeeze(xp, x, *, axes: list | None = None):
     """Of the axes, those of length 1; the others stay, as in torch."""
     if axes is None:
         return np.squeeze(x)
@@ -83,15 +83,16 @@ def stack(xp, values, *, axis):
 
 
 @numpy_operator("split")
-def split(xp, x, *, axis, num_splits=None, split_sizes: list = None):
+def split(xp, x, *, axis, num_splits=None, split_sizes: list | None = None):
     axis = axis_of(axis, x.ndim)
-    if split_sizes is None:
+    sizes = split_sizes
+    if sizes is None:
         if not num_splits or x.shape[axis] % num_splits:
             raise PackageError(f"an axis of {x.shape[axis]} cannot be split into {num_splits} equal parts")
-        split_sizes = [x.shape[axis] // num_splits] * num_splits
-    if sum(split_sizes) != x.shape[axis] or min(split_sizes, default=-1) < 0:
-        raise PackageError(f"parts of {split_sizes} do not make up an axis of {x.shape[axis]}")
-    return tuple(np.split(x, np.cumsum(split_sizes)[:-1], axis))
+        sizes = [x.shape[axis] // num_splits] * num_splits
+    if sum(sizes) != x.shape[axis] or min(sizes, default=-1) < 0:
+        raise PackageError(f"parts of {sizes} do not make up an axis of {x.shape[axis]}")
+    return tuple(np.split(x, np.cumsum(sizes)[:-1], axis))
 
 
 @numpy_operator("tile")
@@ -111,14 +112,15 @@ def pad(xp, x, *, pad: list, mode="constant", constant_val=0.0):
         return x
     if mode == "constant":
         return np.pad(x, widths, constant_values=constant_val)
-    modes = {"reflect": "reflect", "replicate": "edge", "reflection": "reflect", "replication": "edge"}
-    if mode not in modes:
-        raise PackageError(f"mode must be constant, reflect or replicate; got {mode!r}")
-    return np.pad(x, widths, mode=modes[mode])
+    if mode in ("reflect", "reflection"):
+        return np.pad(x, widths, mode="reflect")
+    if mode in ("replicate", "replication"):
+        return np.pad(x, widths, mode="edge")
+    raise PackageError(f"mode must be constant, reflect or replicate; got {mode!r}")
 
 
 @numpy_operator("reverse")
-def reverse(xp, x, *, axes: list = None):
+def reverse(xp, x, *, axes: list | None = None):
     return np.flip(x, None if axes is None else tuple(axes))
 
 
@@ -184,10 +186,10 @@ def pixel_unshuffle(xp, x, *, downscale_factor):
     return _into_channels(x, downscale_factor, (0, 1, 3, 5, 2, 4))
 
 
-def _block(*sizes):
-    if min(sizes) < 1:
-        raise PackageError(f"a block must be 1 or more wide; got {', '.join(map(str, sizes))}")
-    return sizes if len(sizes) > 1 else sizes[0]
+def _block(size):
+    if size < 1:
+        raise PackageError(f"a block must be 1 or more wide; got {size}")
+    return size
 
 
 def _into_channels(x, s, order):
@@ -203,7 +205,7 @@ def space_to_batch(xp, x, *, block_shape: list, paddings: list):
     check_result([size + sum(pair) for size, pair in zip(x.shape[2:], paddings)])
     x = np.pad(x, [(0, 0), (0, 0), *paddings])
     n, channels, height, width = x.shape
-    a, b = _block(*block_shape)
+    a, b = map(_block, block_shape)
     split = x.reshape(n, channels, height // a, a, width // b, b).transpose(3, 5, 0, 1, 2, 4)
     return split.reshape(n * a * b, channels, height // a, width // b)
 
@@ -211,7 +213,7 @@ def space_to_batch(xp, x, *, block_shape: list, paddings: list):
 @numpy_operator("batch_to_space")
 def batch_to_space(xp, x, *, block_shape: list, crops: list):
     n, channels, height, width = x.shape
-    a, b = _block(*block_shape)
+    a, b = map(_block, block_shape)
     split = x.reshape(a, b, n // (a * b), channels, height, width).transpose(2, 3, 4, 0, 5, 1)
     y = split.reshape(n // (a * b), channels, height * a, width * b)
     return _cropped(y, crops)
