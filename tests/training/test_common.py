@@ -114,7 +114,7 @@ def test_order_of_calls(name):
         method.prepare(tiny(), config)
     steps(method, prepared)
     model = method.finalize()
-    for call in (method.step, method.finalize):
+    for call in (method.step, method.finalize, lambda: T.calibrate(method, torch.zeros(1, 6))):
         with pytest.raises(RuntimeError, match="after finalize"):
             call()
     with pytest.raises(ValueError, match="'0' is compressed already"):

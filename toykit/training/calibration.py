@@ -37,8 +37,7 @@ def calibrate(method, samples, batch_size=64):
     check_type("method", method, Method, "a method such as training.GPTQ()")
     check_tensor("samples", samples, least=1)
     batch_size = check_int("batch_size", batch_size, range(1, NEVER))
-    if method.model is None:
-        raise RuntimeError("calibrate() needs a prepared model: call prepare(model, config) first")
+    method.check_active("calibrate()")
     with evaluating(method.model):
         for batch in samples.split(batch_size):
             with torch.no_grad():

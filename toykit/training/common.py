@@ -21,6 +21,7 @@ Not here: several methods at once on the same layer.
 import contextlib
 import copy
 import warnings
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -34,7 +35,19 @@ NEVER = 2**62  # no training has that many steps
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-class Method:
+class Scope(Protocol):
+    """The options that every config has: which layers a method acts on."""
+
+    @property
+    def skip(self) -> tuple: ...
+    @property
+    def min_size(self) -> int: ...
+
+
+Config = TypeVar("Config", bound=Scope)
+
+
+class Method(Generic[Config]):
     """Prepare, step, finalize. A kind of method says what the parametrization does, and when it changes.
 
     Attributes
@@ -43,20 +56,23 @@ class Method:
         After `finalize`: what is stored for each layer, by the layer's name.
     skipped : dict of str to str
         After `finalize`: layers that were not compressed as the config says, and why. They are warned of.
+    model : torch.nn.Module
+        After `prepare`: the copy that it made.
     config : object
-        What `prepare` was given.
+        After `prepare`: what it was given.
     steps : int
         How many times `step` was called.
     """
 
-    config_type = None
+    config_type: type[Config]
+    model: nn.Module
+    config: Config
 
     def __init__(self):
-        self.model, self.config, self.compressed, self.steps = None, None, {}, 0
-        self.skipped = {}
-        self._finalized = False
+        self.compressed, self.skipped, self.steps = {}, {}, 0
+        self._prepared = self._finalized = False
 
-    def prepare(self, model, config):
+    def prepare(self, model: nn.Module, config: Config) -> nn.Module:
         """Copy a model and let this method act on its weights.
 
         Parameters
@@ -80,7 +96,7 @@ class Method:
         ValueError
             If the model has no layer to compress, or a layer is compressed already.
         """
-        if self.model is not None:
+        if self._prepared:
             kind = type(self).__name__
             raise RuntimeError(f"prepare() was called before; make a new {kind}() for each model")
         check_type("model", model, nn.Module, "a torch.nn.Module")
@@ -102,7 +118,7 @@ class Method:
                 # `unsafe` skips a trial run of it, which would count as a training step.
                 parametrize.register_parametrization(layer, "weight", registered[id(weight)], unsafe=True)
                 layer.parametrizations.weight.original = weight
-        self.model, self._all_layers = model, layers
+        self.model, self._all_layers, self._prepared = model, layers, True
         self.begin(layers)
         return model
 
@@ -116,7 +132,7 @@ class Method:
         RuntimeError
             Before `prepare` or after `finalize`.
         """
-        self._check_active("step()")
+        self.check_active("step()")
         self.steps += 1
         for name, layer in self.layers.items():
             if not torch.isfinite(trained_weight(layer)).all():
@@ -127,7 +143,7 @@ class Method:
         self.advance()
 
     @torch.no_grad()
-    def finalize(self):
+    def finalize(self) -> nn.Module:
         """Settle on the weights that run, and put what Core ML stores beside them.
 
         Returns
@@ -141,7 +157,7 @@ class Method:
         RuntimeError
             Before `prepare`, twice, or before the schedule has reached its target.
         """
-        self._check_active("finalize()")
+        self.check_active("finalize()")
         self.check_complete()
         made = {}
         with evaluating(self.model):  # as it was, if a layer cannot be compressed: training may go on
@@ -173,8 +189,9 @@ class Method:
         """Bytes of all that is stored for the compressed layers; a shared weight counts once."""
         return sum(c.nbytes for c in {id(c): c for c in self.compressed.values()}.values())
 
-    def _check_active(self, call):
-        if self.model is None:
+    def check_active(self, call):
+        """Raise RuntimeError unless `call` comes between `prepare` and `finalize`."""
+        if not self._prepared:
             raise RuntimeError(f"{call} needs a prepared model: call prepare(model, config) first")
         if self._finalized:
             raise RuntimeError(f"{call} was called after finalize(); make a new {type(self).__name__}()")

@@ -40,7 +40,7 @@ class SensitiveConfig:
         check_scope(self)
 
 
-class SensitivePalettizer(Method):
+class SensitivePalettizer(Method[SensitiveConfig]):
     """k-means in which a weight counts as much as the loss depends on it.
 
     After `prepare`, call ``loss.backward()`` and `step` for each *single* sample: the square of a sum

@@ -68,7 +68,7 @@ class GPTQConfig:
         check_scope(self)
 
 
-class GPTQ(Method):
+class GPTQ(Method[GPTQConfig]):
     """Quantize or prune layer by layer so that outputs change least. See `calibrate` for how to use it.
 
     A layer whose weight is used without calling it, such as `out_proj` of torch's attention, has no inputs

@@ -145,21 +145,21 @@ class ActivationQuantizer(nn.Module):
     def __init__(self, observer, always=False):
         super().__init__()
         self.observer, self.active, self.always, self.exported = observer, True, always, False
-        self.scale = self.zero_point = None
+        self.scale, self.zero_point = None, 0
 
     def forward(self, x):
+        if self.observer is not None and (self.training or self.always):
+            self.observer.observe(x.detach())
+            if not self.observer.waits:
+                self.scale, self.zero_point = codes_for(*self.observer.range())
+        if self.scale is None or not (self.active or self.exported):
+            return x
         if self.exported:
             # The pair of operations that coremltools turns into Core ML's quantize and dequantize.
             # torch announces that they will go one day; coremltools 9 knows no others.
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "torch.quantize_per_tensor")
                 return torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8).dequantize()
-        if self.observer is not None and (self.training or self.always):
-            self.observer.observe(x.detach())
-            if not self.observer.waits:
-                self.scale, self.zero_point = codes_for(*self.observer.range())
-        if not self.active or self.scale is None:
-            return x
         return fake_quantize(x, self.scale, 0, LEVELS, self.zero_point)
 
     @property

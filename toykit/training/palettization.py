@@ -189,7 +189,8 @@ class SoftPalette(nn.Module):
         vectors, centroids = to_vectors(weight, self.centroids.shape[1]), self.centroids
         if not self.training:
             return from_vectors(centroids[nearest(vectors, centroids)], weight.shape)
-        for _ in range(self.rounds):
+        soft, centroids = dkm_step(vectors, centroids, self.temperature)
+        for _ in range(self.rounds - 1):
             soft, centroids = dkm_step(vectors, centroids, self.temperature)
         self.centroids = centroids.detach()
         return from_vectors(soft @ centroids, weight.shape)
@@ -218,7 +219,7 @@ def snapshot(layer, step):
     }
 
 
-class Palettizer(Method):
+class Palettizer(Method[PalettizationConfig]):
     """Palettize while training, with differentiable k-means. See `Method` for how to use it.
 
     It starts from the best palettes after training (`tk.palettize`), one a layer.

@@ -157,7 +157,7 @@ class Mask(nn.Module):
         return weight * self.mask
 
 
-class Pruner(Method):
+class Pruner(Method[PruningConfig]):
     """Prune while training, each layer to the same sparsity. See `Method` for how to use it.
 
     At the end, weights that are left but at most 2**-10 in size are zeroed too: coremltools does so

@@ -86,7 +86,8 @@ class QuantizationConfig:
         if self.activations is not None:
             check_int("activations", self.activations, (8,))
         check_choice("ranges", self.ranges, tuple(OBSERVERS))
-        check_flag("learned", self.learned), check_flag("calibrate", self.calibrate)
+        check_flag("learned", self.learned)
+        check_flag("calibrate", self.calibrate)
         check_int("quantize_from", self.quantize_from, range(NEVER))
         check_scope(self)
         for name in ("freeze_ranges_at", "freeze_norms_at"):
@@ -142,7 +143,7 @@ class LearnedScale(nn.Module):
         return fake_quantize(weight, self.scale(weight), self.low, self.high)
 
 
-class Quantizer(Method):
+class Quantizer(Method[QuantizationConfig]):
     """Quantize while training. See `Method` for how to use it.
 
     With ``calibrate=True`` there is no optimizer: run the prepared model on a few batches and

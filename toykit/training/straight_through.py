@@ -44,23 +44,25 @@ class StraightThrough(torch.autograd.Function):
         return function(x)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx, *gradients):
         (x,) = ctx.saved_tensors
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            (through,) = torch.autograd.grad(ctx.surrogate(x), x, gradient)
+            (through,) = torch.autograd.grad(ctx.surrogate(x), x, gradients)
         return through, None, None
 
 
-class _Round(torch.autograd.Function):
-    # What StraightThrough.apply(x, torch.round, lambda x: x) does, without storing x.
+class _Unchanged(torch.autograd.Function):
+    # The surrogate is y = x: what StraightThrough.apply(x, ..., lambda x: x) does, without storing x.
+    @staticmethod
+    def backward(ctx, *gradients):
+        return gradients
+
+
+class _Round(_Unchanged):
     @staticmethod
     def forward(ctx, x):
         return torch.round(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient
 
 
 def round_through(x):
@@ -93,14 +95,10 @@ def _check_factor(name, value, x):
     return value
 
 
-class _Half(torch.autograd.Function):
+class _Half(_Unchanged):
     @staticmethod
     def forward(ctx, x):
         return x.half().to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient
 
 
 def half_through(x):
