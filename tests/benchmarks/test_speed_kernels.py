@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import toykit as tk
-from toykit.latency.measuring import enough_memory
+from toykit.latency.measuring import short_of_memory
 
 pytest.importorskip("numba")
 
@@ -23,7 +23,7 @@ FORMS = ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % s
 def test_just_in_time_against_dense(side, benchmark):
     torch = pytest.importorskip("torch")
     n = tk.latency.size_beyond_cache() if isinstance(side, str) else side
-    if not enough_memory(8 * n * n):
+    if short_of_memory(8 * n * n) is not None:
         pytest.skip(f"{8 * n * n / 1e9:.1f} GB are not free")
     rng = np.random.default_rng(0)
     x, dense = rng.standard_normal(n, np.float32), rng.standard_normal((n, n), np.float32)

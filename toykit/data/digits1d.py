@@ -10,11 +10,15 @@ Reference: Greydanus and Kobak, "Scaling down deep learning with MNIST-1D", ICML
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._optional import require
 from ..compressed import check_int
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +33,10 @@ class Digits:
         The digits, 0 to 9.
     """
 
-    x_train: object
-    y_train: object
-    x_test: object
-    y_test: object
+    x_train: "torch.Tensor"
+    y_train: "torch.Tensor"
+    x_test: "torch.Tensor"
+    y_test: "torch.Tensor"
 
     def __repr__(self):
         return f"Digits({len(self.y_train)} to train, {len(self.y_test)} to test)"
@@ -78,7 +82,7 @@ def make(samples=10000, seed=42):
         made = source.make_dataset(source.ObjectView(options))
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
+        np.random.set_state(states[1])  # noqa: NPY002 - as above
 
     def signals(name):
         return torch.from_numpy(made[name].astype(np.float32)[:, None, None, :])

@@ -157,7 +157,13 @@ def _ends(name, value, least, most, kinds="fiu"):
     return low, high
 
 
-def swinging_phase(carrier, time, swing=0.0, rate=5.5, start=0.0):
+def swinging_phase(
+    carrier,
+    time,
+    swing: float | np.ndarray = 0.0,
+    rate: float | np.ndarray = 5.5,
+    start: float | np.ndarray = 0.0,
+):
     """Phase of a tone with vibrato, and its frequency at time 0.
 
     Parameters

@@ -193,7 +193,7 @@ def learners_line(error):
         if not f.filename.startswith((toykit, "<frozen")) and "site-packages" not in f.filename
     ]
     for frame in reversed(frames):
-        line = (frame.line or linecache.getline(frame.filename, frame.lineno)).strip()
+        line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
         if line:
             return f"line {frame.lineno}: {line}"
     return ""

@@ -247,7 +247,7 @@ class Exercise:
         mine, theirs = show_apart(got, expected)
         return self._failed(tried, problem, [*details, ("You gave", mine), ("Expected", theirs)], hint), None
 
-    def _compare(self, got, expected, args):
+    def _compare(self, got, expected, args) -> tuple[str | None, bool]:
         """As `diagnosis.compare`; `args` are those of the case, for answers that are judged by them."""
         if self.normal is not None:
             with contextlib.suppress(TypeError, ValueError, KeyError):

@@ -9,11 +9,13 @@ Where there is no such instruction (Arm's NEON shuffles bytes, not floats) it wr
 and moves instead: the same numbers, more slowly. The plain loops are in `loops.py`.
 """
 
+from collections.abc import Callable
+
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 _FLOAT, _HALF = ir.FloatType(), ir.HalfType()
 _BIT, _BYTE, _SHORT, _INT, _LONG = (ir.IntType(width) for width in (1, 8, 16, 32, 64))
@@ -21,8 +23,10 @@ _BIT, _BYTE, _SHORT, _INT, _LONG = (ir.IntType(width) for width in (1, 8, 16, 32
 
 def _has(feature):
     """Whether Numba compiles for a processor with this LLVM feature."""
-    if config.CPU_FEATURES is not None:  # NUMBA_CPU_FEATURES asks for another processor than this
-        return f"+{feature}" in config.CPU_FEATURES.split(",")
+    # NUMBA_CPU_FEATURES asks for another processor than this.
+    asked = config.CPU_FEATURES  # pyright: ignore[reportAttributeAccessIssue] - numba sets it as it is imported
+    if asked is not None:
+        return f"+{feature}" in asked.split(",")
     return llvm.get_host_cpu_features().get(feature, False)
 
 
@@ -30,6 +34,11 @@ def _has(feature):
 # sixteen is looked up in two halves.
 LANES = 16 if _has("avx512f") else 8
 HAS_EXPAND = _has("avx512vbmi2")
+
+
+def intrinsic(function) -> Callable:
+    """Numba's own, which hands over the first argument by itself: callers give one fewer than is written."""
+    return numba_intrinsic(function)
 
 
 class _Code:

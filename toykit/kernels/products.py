@@ -122,8 +122,8 @@ class Int8Int8:
     """
 
     def __init__(self, compressed):
-        self._rows = _formats().stored_rows(compressed)
-        if not hasattr(self._rows, "codes") or self._rows.codes.dtype != np.int8 or self._rows.zero.any():
+        rows = _formats().stored_rows(compressed)
+        if not isinstance(rows, _formats().Int8Rows) or rows.codes.dtype != np.int8 or rows.zero.any():
             raise ValueError(
                 "compressed must be signed, symmetric 8-bit weights, as tk.quantize(w, bits=8) gives; "
                 f"got {compressed!r}"
@@ -133,7 +133,7 @@ class Int8Int8:
             raise ValueError(
                 f"compressed has rows of {n} weights, which can overflow a sum of 32 bits; at most {2**17} fit"
             )
-        self.nbytes = self._rows.nbytes
+        self._rows, self.nbytes = rows, rows.nbytes
 
     def __call__(self, x):
         """W x for a vector of n numbers, float32."""

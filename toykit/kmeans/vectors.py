@@ -140,7 +140,7 @@ def _relocate(points, mass, clusters, rng):
 
 def nearest_vector(centroids, points):
     """The first of the nearest centroids for each point, and its squared distance."""
-    centroids, points = np.float64(centroids), points.astype(np.float64, copy=False)
+    centroids, points = np.asarray(centroids, np.float64), points.astype(np.float64, copy=False)
     if find_spec("numba"):
         return _nearest_by_loop(np.ascontiguousarray(centroids), np.ascontiguousarray(points))
     labels = np.empty(len(points), np.int64)

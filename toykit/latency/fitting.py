@@ -181,27 +181,31 @@ def _least_squares(problem, chosen, starts, steps=60):
     def residuals(numbers):
         return np.log(problem.seconds(numbers)[chosen] / problem.published[chosen])
 
-    best, best_cost = None, np.inf
-    for numbers in starts:
-        numbers, damping = np.array(numbers), 1e-2
+    def cost(numbers):
         error = residuals(numbers)
-        for _ in range(steps):
-            slopes = np.stack(
-                [(residuals(numbers + 1e-5 * step) - error) / 1e-5 for step in np.eye(len(numbers))], axis=1
-            )
-            pull = slopes.T @ slopes + damping * np.eye(len(numbers))
-            step = -np.linalg.solve(pull, slopes.T @ error)
-            candidate = numbers + np.clip(step, -1, 1)
-            error_there = residuals(candidate)
-            if error_there @ error_there < error @ error:
-                done = error @ error - error_there @ error_there < 1e-12
-                numbers, error, damping = candidate, error_there, damping / 3
-                if done:
-                    break
-            else:
-                damping *= 4
-                if damping > 1e6:
-                    break
-        if error @ error < best_cost:
-            best, best_cost = numbers, error @ error
-    return best
+        return error @ error
+
+    return min((_descended(residuals, start, steps) for start in starts), key=cost)
+
+
+def _descended(residuals, numbers, steps):
+    """The numbers that a start leads to."""
+    damping, error = 1e-2, residuals(numbers)
+    for _ in range(steps):
+        slopes = np.stack(
+            [(residuals(numbers + 1e-5 * step) - error) / 1e-5 for step in np.eye(len(numbers))], axis=1
+        )
+        pull = slopes.T @ slopes + damping * np.eye(len(numbers))
+        step = -np.linalg.solve(pull, slopes.T @ error)
+        candidate = numbers + np.clip(step, -1, 1)
+        error_there = residuals(candidate)
+        if error_there @ error_there < error @ error:
+            done = error @ error - error_there @ error_there < 1e-12
+            numbers, error, damping = candidate, error_there, damping / 3
+            if done:
+                break
+        else:
+            damping *= 4
+            if damping > 1e6:
+                break
+    return numbers

@@ -95,8 +95,8 @@ def measure(functions, rounds=9, at_least=0.005, threads=1, memory=0, progress=F
         check_type(f"functions[{name!r}]", function, Callable, "a function")
     at_least = check_number("at_least", at_least, 0, 3600)
     memory, progress = check_int("memory", memory, range(2**63)), check_flag("progress", progress)
-    if not enough_memory(memory):
-        why = f"it needs {memory / 1e9:.1f} GB of memory, and {available_memory() / 1e9:.1f} GB are free"
+    if (free := short_of_memory(memory)) is not None:
+        why = f"it needs {memory / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
         return {name: Measurement(name, np.zeros(0), why) for name in functions}
     times = {name: [] for name in functions}
     with thread_limit(threads):
@@ -134,10 +134,8 @@ def bandwidth(nbytes=None, rounds=7, threads=1):
     if nbytes is None:
         nbytes = min(max(2 * machine().last_cache, 2**28), 2**31, (available_memory() or 2**32) // 4)
     nbytes = check_int("nbytes", nbytes, range(1, 2**63))
-    if not enough_memory(nbytes):
-        raise ValueError(
-            f"nbytes must fit into memory, of which {available_memory():,} bytes are free; got {nbytes:,}"
-        )
+    if (free := short_of_memory(nbytes)) is not None:
+        raise ValueError(f"nbytes must fit into memory, of which {free:,} bytes are free; got {nbytes:,}")
     array = np.ones(max(1, nbytes // 4), np.float32)
     # NumPy adds float32 in pairs of partial sums, which uses vectors; a dot product does so as well,
     # and which one keeps up with memory depends on the processor.
@@ -162,10 +160,10 @@ def size_beyond_cache(bytes_a_weight=4, multiple=256):
     return int(np.ceil(side / multiple)) * multiple
 
 
-def enough_memory(nbytes):
-    """Whether so many bytes can be had; True where the system does not tell."""
-    available = available_memory()
-    return available is None or nbytes <= 0.8 * available
+def short_of_memory(nbytes):
+    """Bytes that are free, if these are too many to be had; None if not, or where the system does not tell."""
+    free = available_memory()
+    return free if free is not None and nbytes > 0.8 * free else None
 
 
 @contextlib.contextmanager

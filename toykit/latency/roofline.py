@@ -57,7 +57,7 @@ class Timing:
         return f"Timing(modelled {1e3 * self.total:.3g} ms, {len(self.names)} layers bound: {most})"
 
 
-def timing(layers, chip, format=Format(), when="just_in_time", batch=1):  # noqa: B008
+def timing(layers, chip, format=Format(), when="just_in_time", batch=1):  # noqa: B008 - it is frozen
     """Model how long a network takes.
 
     Parameters
@@ -152,7 +152,8 @@ def intensity(layer, format=Format(), batch=1, activations=True):  # noqa: B008 
     0.999
     """
     batch = check_int("batch", batch, range(1, 2**31))
-    check_type("layer", layer, Layer, "a Layer"), check_type("format", format, Format, "a Format")
+    check_type("layer", layer, Layer, "a Layer")
+    check_type("format", format, Format, "a Format")
     activations = check_flag("activations", activations)
     moved = format.nbytes(layer) + (2 * batch * (layer.inputs + layer.outputs) if activations else 0)
     return 2 * batch * layer.macs / moved

@@ -20,7 +20,7 @@ from .._optional import require
 require("anywidget", "toykit.widgets needs anywidget to show instruments")
 
 import anywidget  # noqa: E402 - after the sentence that says what to install
-import traitlets  # noqa: E402
+import traitlets  # noqa: E402 - it comes with anywidget
 
 _JS = Path(__file__).parent / "js"
 
@@ -141,5 +141,6 @@ class Instrument(anywidget.AnyWidget):
             },
             raw=True,
         )
-        data, metadata = self._repr_mimebundle_()
-        display(data, metadata=metadata, raw=True)
+        if (bundle := self._repr_mimebundle_()) is not None:
+            data, metadata = bundle
+            display(data, metadata=metadata, raw=True)

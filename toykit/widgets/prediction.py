@@ -130,10 +130,8 @@ def predict(
         check_type(name, text, str, "a text")
     wrong = {} if wrong is None else check_type("wrong", wrong, dict, "a dict of texts by options")
     for option, text in wrong.items():
-        (
-            check_type("an option in wrong", option, str, "a text"),
-            check_type(f"wrong[{option!r}]", text, str, "a text"),
-        )
+        check_type("an option in wrong", option, str, "a text")
+        check_type(f"wrong[{option!r}]", text, str, "a text")
     tolerance, log = check_number("tolerance", tolerance, least=0), check_flag("log", log)
     digits = None if digits is None else check_int("digits", digits, range(16))
     if options is not None:

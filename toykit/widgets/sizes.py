@@ -62,14 +62,14 @@ def _offered(ledger):
     A package for an older system cannot hold every form. An option that it refuses is taken away until the
     controls offer nothing that it refuses; a technique without any is left out.
     """
-    offered, first_problem = [], None
+    offered, problems = [], []
     for technique in TECHNIQUES:
         found, refused = [], []
         for setting in technique.settings():
             try:
                 found.append((setting, _after(ledger, technique.name, setting)))
             except ValueError as problem:
-                first_problem = first_problem or problem
+                problems.append(problem)
                 refused.append(setting)
         axes = technique.axes
         while refused and found:
@@ -87,7 +87,7 @@ def _offered(ledger):
         if found:
             offered.append((grid.Technique(technique.name, technique.label, technique.color, axes), found))
     if not offered:
-        raise first_problem
+        raise problems[0]
     return offered
 
 

@@ -9,6 +9,7 @@ broke (see `toykit.coreml.runtime.random_inputs`); how good a model is, only you
 Not here: whether the answers are right (`toykit.coreml.accuracy`).
 """
 
+import contextlib
 import math
 import zipfile
 import zlib
@@ -299,7 +300,9 @@ def _form(feature, what):
 
 
 def _as_data(one):
-    finite = lambda value: value if value is not None and math.isfinite(value) else None  # noqa: E731
+    def finite(value):
+        return value if value is not None and math.isfinite(value) else None
+
     return {
         "name": one.name,
         "function": one.function,
@@ -333,18 +336,17 @@ def _with_random(one, two, samples, seed, progress):
     """Tallies by output, and what was tried, in sentences."""
     drawn = RandomInputs(two, seed)
     counts = drawn.counts(samples)
-    for spread in drawn.spreads:
-        patient, failed = spread == drawn.spreads[-1], None
-        try:
-            tallies, left_out = _attempt(one, two, drawn, counts, spread, progress, patient)
-        except PackageError as error:
-            failed = error
-            continue
-        if not any(tally.unfit for tally in tallies.values()):
-            break
-    if failed is not None:
-        raise PackageError(f"{failed}. That was with random inputs; {_OWN}") from failed
-    return tallies, _notes(drawn, counts, spread, two.package, left_out)
+    *others, last = drawn.spreads
+    for spread in others:
+        with contextlib.suppress(PackageError):
+            tallies, left_out = _attempt(one, two, drawn, counts, spread, progress, patient=False)
+            if not any(tally.unfit for tally in tallies.values()):
+                return tallies, _notes(drawn, counts, spread, two.package, left_out)
+    try:
+        tallies, left_out = _attempt(one, two, drawn, counts, last, progress, patient=True)
+    except PackageError as error:
+        raise PackageError(f"{error}. That was with random inputs; {_OWN}") from error
+    return tallies, _notes(drawn, counts, last, two.package, left_out)
 
 
 def _attempt(one, two, drawn, counts, spread, progress, patient):
@@ -385,8 +387,9 @@ def _answers(model, sequence, watch=None):
     """What a model answers to inputs that follow each other."""
     state, answers = model.make_state() or None, []
     for inputs in sequence:
-        for name, value in inputs.items() if watch is not None else ():
-            watch(None, name, value)
+        if watch is not None:
+            for name, value in inputs.items():
+                watch(None, name, value)
         answers.append(model._answer(inputs, state, watch))
     return answers
 

@@ -75,7 +75,7 @@ def _names(features):
     return ", ".join(map(repr, features)) or "none"
 
 
-def _element_type(feature):
+def _element_type(feature) -> np.dtype:
     return np.dtype(feature.dtype if feature.dtype.startswith("int") else "float32")
 
 

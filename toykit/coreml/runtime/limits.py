@@ -22,7 +22,7 @@ WORK, _FOR_EACH = (
 _SHARE = 8  # one result may take this part of the memory: an operator needs several times as much on its way
 _LARGEST = 2**30  # bytes of a result where nothing runs that could say more
 
-_running = ContextVar("running", default=None)
+_running: ContextVar["Prediction | None"] = ContextVar("running", default=None)
 
 
 class Memory:
@@ -117,7 +117,7 @@ def work_limit(limit, stored, given):
     return WORK + _FOR_EACH * stored * given if limit is None else limit
 
 
-def check_limit(name, value):
+def check_limit(name, value: float | None):
     """A limit that a caller gave, as an int; None stays None.
 
     Raises

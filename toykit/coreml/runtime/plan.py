@@ -58,6 +58,9 @@ class Steps:
                 raise
             except PackageError as error:
                 raise PackageError(f"operation {operation.name!r} ({operation.op}): {error}") from error
+        self.constant_outputs = {
+            name: given for name in block.outputs if (given := self.scope[name]) is not None
+        }
         self.made = set(block.inputs) | {name for step in self.steps for name in step.operation.outputs}
         self._free_early()
 
@@ -90,7 +93,7 @@ class Steps:
     def needs(self):
         """Names of results outside the block that it uses: set of str."""
         used = {name for step in self.steps for name in step.uses}
-        return (used | {name for name in self.block.outputs if self.scope[name] is None}) - self.made
+        return (used | set(self.block.outputs) - self.constant_outputs.keys()) - self.made
 
     def run(self, results, inputs, prediction):
         """Take all steps.
@@ -123,7 +126,7 @@ class Steps:
                 prediction.free(held.pop(name))
         prediction.free(sum(held.values()))
         return [
-            results[name] if name in results else self.scope[name].tensor(False)
+            self.constant_outputs[name].tensor(False) if name in self.constant_outputs else results[name]
             for name in self.block.outputs
         ]
 
@@ -133,12 +136,13 @@ class _Step:
 
     def __init__(self, operation, steps):
         self.operation, self.backend, self.rounded = operation, steps.constants.backend, steps.rounded
-        self.operator = OPERATORS.get(operation.op)
-        if self.operator is None:
+        operator = OPERATORS.get(operation.op)
+        if operator is None:
             raise UnsupportedOperator(
                 f"toykit cannot run operator {operation.op!r}, which makes {operation.name!r}; it can run "
                 + ", ".join(sorted(OPERATORS))
             )
+        self.operator = operator
         shapes = [kind.shape for kind in operation.outputs.values()]
         self.known = [shape for shape in shapes if None not in shape]
         self.open = len(self.known) < len(shapes)  # some sizes are known when the program runs
@@ -169,10 +173,11 @@ class _Step:
         getters = [self._getter(argument, plain, steps) for argument in arguments]
         fixed = all(constant for _, constant in getters) and (plain or steps.constants.keep)
         values = [get for get, _ in getters]
-        if several:
-            get = lambda results: [value(results) for value in values]  # noqa: E731
-        else:
-            get = values[0]
+
+        def together(results):
+            return [value(results) for value in values]
+
+        get = together if several else values[0]
         if fixed:
             self.given[parameter] = get({})
         else:
