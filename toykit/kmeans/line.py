@@ -189,7 +189,7 @@ def nearest(centroids, values):
     return np.searchsorted(middle, values, side="left")
 
 
-def lloyd(values, k, weights=None, start="uniform", steps=300):
+def lloyd(values, k, weights=None, start: str | np.ndarray = "uniform", steps=300):
     """Lloyd's algorithm, every step kept, to be read and watched.
 
     Two half-steps in turn: give each value to its nearest centroid, then move each centroid to the
