@@ -6,11 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jedi
 import pytest
 
 import toykit as tk
-
-jedi = pytest.importorskip("jedi")
 
 ROOT = Path(tk.__file__).parent
 # The rooms with a public face, by what a reader writes.
@@ -44,7 +43,6 @@ def test_public_names_show_their_signature_and_docstring():
 
 
 def test_type_checkers_know_the_public_names(tmp_path):
-    pytest.importorskip("basedpyright")
     lines = [
         "import toykit as tk",
         *(f"{face}.{name}" for face, package in FACES.items() for name in package.__all__),

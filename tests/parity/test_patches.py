@@ -178,8 +178,7 @@ def test_is_still_there(name, path):
 )
 def test_only_versions_that_are_known_to_have_it_are_patched(version, wanted, monkeypatch):
     monkeypatch.setattr(patches, "_version", {"coremltools": version, "numpy": (2, 4)}.get)
-    assert patches.needed("attention") == wanted
-    assert patches.needed("computed shapes") == wanted
+    assert patches.needed("ranges") == patches.needed("computed shapes") == wanted
     assert patches.needed("prediction")  # no version of coremltools runs a program itself
     monkeypatch.setattr(patches, "_version", {"coremltools": version, "numpy": (2, 3)}.get)
     assert not patches.needed("computed shapes")

@@ -29,7 +29,8 @@ class Fault:
     issue : str
         Where it is reported, or its correction proposed; empty if we know of no report.
     newest : tuple of int, optional
-        The newest version of coremltools that is known to have it; None for what no version can do.
+        The newest version of coremltools that is known to have it: we tried 9.0 and 9.1.dev1. None for what no
+        version can do.
     numpy : tuple of int
         The oldest NumPy with which it shows.
     where : str
@@ -38,7 +39,7 @@ class Fault:
 
     what: str
     issue: str = ""
-    newest: tuple | None = (9, 0)
+    newest: tuple | None = (9, 1)
     numpy: tuple = ()
     where: str = ""
 
@@ -48,6 +49,7 @@ FAULTS = {
         "makes an int of an array that has an axis, which NumPy no longer does, where a model computes a shape: "
         "x.view(x.shape[0], -1)",
         f"{_ISSUES}/issues/2633",
+        newest=(9, 0),
         numpy=(2, 4),
     ),
     "attention": Fault(
@@ -58,6 +60,7 @@ FAULTS = {
         "keeps the range of an activation in the last sample: both functions that should widen a range store the "
         "new one first, and compare it with itself",
         f"{_ISSUES}/issues/2704",
+        newest=(9, 0),
     ),
     "states": Fault("looks for activations back from the outputs, and misses what only feeds a state"),
     "float16 scales": Fault("calculates scales and zero points of activations in float16, and does not look"),
