@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line; `python -m toykit.cli` is the same, also where toykit is not installed.
 
 toykit doctor                           look at this machine and say what to do
 toykit size MODEL                       what a package weighs, and would weigh compressed

@@ -1,7 +1,8 @@
 """Look at a reader's machine: what is there, what is missing, and what to do about it.
 
-`toykit doctor` runs on a machine where anything else may be missing, so this module imports nothing
-but the standard library, and asks for the version of a package without importing it.
+`toykit doctor` runs on a machine where anything else may be missing, so this module, and the command line
+up to here, import nothing but the standard library, and ask for the version of a package without importing
+it. Before there is a .venv, `python3 -m toykit.cli doctor` runs in the folder of the book, from Python 3.8 on.
 """
 
 import os
@@ -130,6 +131,15 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def installing(root):
+    """Say how a package comes to be there that is not."""
+    if not (root / ".venv" / ".ready").exists():
+        return "Run: make setup"
+    if Path(sys.prefix).resolve() != (root / ".venv").resolve():
+        return "The book has a Python of its own. Run: .venv/bin/toykit doctor"
+    return "Run: rm .venv/.ready; make setup"  # which finds nothing to do while that file is there
+
+
 def packages(root):
     """Look at each package that the book asks for, against the version that it was made with."""
     if not (root / "constraints.txt").is_file():
@@ -149,7 +159,9 @@ def packages(root):
         except metadata.PackageNotFoundError:
             if name == "coremltools" and system().status == NOTE:
                 continue  # said already
-            findings.append(Finding(name, PROBLEM, "not installed", "Run: make setup"))
+            found = None
+        if found is None:  # also what an installation that was stopped leaves: a folder without metadata
+            findings.append(Finding(name, PROBLEM, "not installed", installing(root)))
             continue
         # A local part, as in 2.13.0+cpu, says how it was built and not what it does.
         if found.partition("+")[0] == version:
