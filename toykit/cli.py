@@ -137,9 +137,6 @@ def _plan(options):
         chosen["quantize"] = {"bits": options.quantize}
         if options.block_size is not None:
             chosen["quantize"] |= {"granularity": "per_block", "block_size": options.block_size}
-        elif options.palettize is not None:
-            # Joined with palettes, quantization is of their tables, which have one scale.
-            chosen["quantize"] |= {"granularity": "per_tensor"}
     if not chosen:
         raise ValueError("say how: --prune, --palettize, --quantize, or several of them")
     return next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)

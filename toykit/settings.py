@@ -186,6 +186,13 @@ def read_setting(setting, model=False):
     return []
 
 
+def is_recipe(setting):
+    """Whether there is a setting for each layer."""
+    return (
+        isinstance(setting, dict) and bool(setting) and all(isinstance(one, dict) for one in setting.values())
+    )
+
+
 def fit(technique, options, shape, output_axis=0, input_axis=1):
     """What a weight makes of complete options: they fit its axes, and mean the same.
 

@@ -2,7 +2,7 @@
 
 import math
 
-from ..settings import read_setting
+from ..settings import is_recipe, read_setting
 from .descriptions import Format
 
 _SCALE_BITS = 16  # a block's scale is a float16 number
@@ -39,7 +39,7 @@ def format_of(setting):
     >>> format_of({"conv1.weight": {"technique": "float16"}})
     {'conv1': Format(bits=16, sparsity=0.0, table=False, group_size=None)}
     """
-    if isinstance(setting, dict) and setting and all(isinstance(one, dict) for one in setting.values()):
+    if is_recipe(setting):
         return {name.removesuffix(".weight"): format_of(one) for name, one in setting.items()}
     steps = dict(read_setting(setting))
     kept = {"sparsity": _sparsity(steps["prune"])} if "prune" in steps else {}

@@ -17,7 +17,7 @@ from ..compressed import FLOAT16_BYTES, as_array, check_choice, check_names, che
 from ..palettization import palettize
 from ..pruning import prune
 from ..quantization import quantize
-from ..settings import THRESHOLD, Declined, read_setting
+from ..settings import THRESHOLD, Declined, is_recipe, read_setting
 
 TECHNIQUES = {"prune": prune, "quantize": quantize, "palettize": palettize}
 
@@ -105,7 +105,7 @@ def apply(weights, setting, only=None):
     weights : dict of str to float array, or torch.nn.Module
         Not modified.
     setting : dict
-        One for all layers, `{"technique": "quantize", "bits": 8}`; for joint compression
+        Options are those of `tk.prune`, `tk.quantize` and `tk.palettize`. One for all layers, `{"technique": "quantize", "bits": 8}`; for joint compression
         `{"technique": "joint", "prune": {"sparsity": 0.7}, "palettize": {"bits": 4}}`; or one for
         each layer, `{"conv1.weight": {"technique": ...}, ...}`, where layers not named stay in
         float16.
@@ -160,13 +160,6 @@ def apply(weights, setting, only=None):
     snr_db = 10 * math.log10(signal / noise) if noise and signal else math.inf
     parameters = sum(array.size for array in weights.values())
     return Applied(running, stored, tuple(dict.fromkeys(declined)), nbytes, parameters, snr_db)
-
-
-def is_recipe(setting):
-    """Whether there is a setting for each layer."""
-    return (
-        isinstance(setting, dict) and bool(setting) and all(isinstance(one, dict) for one in setting.values())
-    )
 
 
 def tensors(weights):

@@ -20,8 +20,8 @@ import numpy as np
 
 from .._rows import Rows
 from ..compressed import check_each, check_flag, check_int, check_names, check_path, check_type
-from ..settings import label, read_setting
-from .cells import apply, is_recipe, layers, tensors
+from ..settings import is_recipe, label, read_setting
+from .cells import apply, layers, tensors
 
 
 def run(weights, settings, metric, *, only=None, cache=None, metric_name=None, workers=1, progress=None):

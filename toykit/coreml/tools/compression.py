@@ -37,7 +37,8 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
     progress : callable (done, total), optional
         Called after each weight; `total` is the number of weights of a pass over the package.
     **options
-        For one technique: those of `tk.prune`, `tk.quantize` or `tk.palettize`, and
+        For one technique: those of `tk.prune`, `tk.quantize` or `tk.palettize` that can hold for all weights
+        (not `lut`, `sensitivities` and `seed`; without `axis` each weight has its own), and
 
         - `weight_threshold`: constants of at most this many elements stay as they are (2048);
         - `minimum_sparsity`, for pruning by `threshold`: so does a constant of which a smaller share
