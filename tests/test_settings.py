@@ -244,7 +244,9 @@ def of_one_array(steps):
     """Whether a whole model cannot be asked for this, though arrays can."""
     palette = steps.get("palettize", {})
     scaled, vectors = palette.get("per_channel_scale", False), palette.get("cluster_dim", 1)
-    return scaled is True or (list(steps) == ["palettize", "quantize"] and (scaled or vectors != 1))
+    return scaled is True or (
+        list(steps) == ["palettize", "quantize"] and (scaled == "across" or vectors != 1)
+    )
 
 
 def of_values(steps):

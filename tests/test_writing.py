@@ -181,3 +181,12 @@ def check_answers(folder, layers, stored, written):
         ours, theirs = tk.coreml.run(written, inputs), tk.coreml.run(plain, inputs)
     for name, answer in theirs.items():
         np.testing.assert_array_equal(ours[name], answer)
+
+
+def test_signed_codes_that_lie_in_the_program(tmp_path):
+    weights = np.linspace(-1, 1, 12, dtype=np.float16).reshape(2, 6)
+    package = tk.coreml.Package(handmade.write(tmp_path / "m.mlpackage", [("linear", weights)]))
+    options = {"bits": 4, "mode": "affine", "granularity": "per_tensor"}
+    small = tk.coreml.compress(package, "quantize", weight_threshold=0, **options)
+    stored = tk.coreml.weights(small)["w0"]
+    np.testing.assert_array_equal(stored.dense(), tk.quantize(weights, **options).dense())

@@ -95,9 +95,9 @@ class Ledger:
         **options
             Those of `tk.prune`, `tk.quantize` or `tk.palettize` that can hold for all weights: not `lut`,
             `sensitivities` and `seed`. Without `axis` each weight has its own, such as 1 in a transposed
-            convolution. `weight_threshold` (2,048) leaves weights of at most so many elements as they are, and
-            `minimum_sparsity` (0.5) those of which `threshold` would zero a smaller share. For "joint", a dictionary of options for each
-            technique, in order: `prune={"sparsity": 0.7}, palettize={"bits": 4}`.
+            convolution. `weight_threshold` (2,048) leaves weights of at most so many elements as they are,
+            `minimum_sparsity` (0.5) those of which `threshold` would zero a smaller share. For "joint", a
+            dictionary of options for each technique, in order: `prune={"sparsity": 0.7}, palettize={"bits": 4}`.
 
         Returns
         -------

@@ -26,7 +26,7 @@ from .parts import Part, Stored
 _RANK = 5  # Core ML's tensors have no more axes
 
 
-def predict(weight, steps, smallest=1, widths=INDEX_BITS):
+def predict(weight, steps, smallest=0, widths=INDEX_BITS):
     """How a weight will be stored.
 
     Parameters
@@ -35,8 +35,8 @@ def predict(weight, steps, smallest=1, widths=INDEX_BITS):
     steps : list of (technique, options)
         From `toykit.settings.steps`.
     smallest : int
-        Elements that an array needs in order to be compressed a second time. Core ML takes 10: smaller
-        ones lie in the program, not in the weight file.
+        In a package, elements that an array needs in order to be compressed a second time: with fewer than 10
+        it lies in the program, not in the weight file. Vectors are there at least as many as entries of a table.
     widths : sequence of int
         Bits that an index may have.
 
@@ -216,7 +216,7 @@ def _palettize(weight, options, stored, smallest, widths):
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     vectors = weight.size // groups // vector
-    if smallest > 1 and vector > 1 and bits is not None and vectors < 1 << bits:
+    if smallest and vector > 1 and bits is not None and vectors < 1 << bits:
         raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
 
     tables, used, sketches = None, weight, dict(stored.sketches)

@@ -105,7 +105,8 @@ def apply(weights, setting, only=None):
     weights : dict of str to float array, or torch.nn.Module
         Not modified.
     setting : dict
-        Options are those of `tk.prune`, `tk.quantize` and `tk.palettize`. One for all layers, `{"technique": "quantize", "bits": 8}`; for joint compression
+        One for all layers, with options of `tk.prune`, `tk.quantize` or `tk.palettize`:
+        `{"technique": "quantize", "bits": 8}`; for joint compression
         `{"technique": "joint", "prune": {"sparsity": 0.7}, "palettize": {"bits": 4}}`; or one for
         each layer, `{"conv1.weight": {"technique": ...}, ...}`, where layers not named stay in
         float16.

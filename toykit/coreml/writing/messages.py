@@ -77,5 +77,5 @@ def _elements(elements, dtype):
     """A "TensorValue" message. What is empty is left out, as protobuf does."""
     if dtype in _FIELDS:
         return {_FIELDS[dtype]: {"values": list(elements)}}
-    packed = packing.pack(elements, BITS[dtype]) if BITS[dtype] < 8 else elements
+    packed = packing.pack(elements, BITS[dtype], dtype.startswith("int")) if BITS[dtype] < 8 else elements
     return {"bytes": {"values": packed.tobytes()} if packed.size else {}}
