@@ -1,3 +1,13 @@
+from toykit._quiet import quiet as quiet
+from toykit.compressed import Compressed as Compressed
+from toykit.compressed import error as error
+from toykit.palettization import Palettized as Palettized
+from toykit.palettization import palettize as palettize
+from toykit.pruning import Sparse as Sparse
+from toykit.pruning import prune as prune
+from toykit.quantization import Quantized as Quantized
+from toykit.quantization import quantize as quantize
+
 from . import bits as bits
 from . import compressed as compressed
 from . import coreml as coreml
@@ -16,14 +26,5 @@ from . import size as size
 from . import sweep as sweep
 from . import training as training
 from . import widgets as widgets
-from ._quiet import quiet as quiet
-from .compressed import Compressed as Compressed
-from .compressed import error as error
-from .palettization import Palettized as Palettized
-from .palettization import palettize as palettize
-from .pruning import Sparse as Sparse
-from .pruning import prune as prune
-from .quantization import Quantized as Quantized
-from .quantization import quantize as quantize
 
 __version__: str

@@ -2,7 +2,8 @@
 
 So `import toykit` needs NumPy alone, and a page that only prunes never waits for torch. A package's
 `__init__.pyi` says where each of its public names comes from. Editors and type checkers read it, and so does
-`attach` when the package is imported: what is offered is what is there.
+`attach` when the package is imported: what is offered is what is there. It imports by full names, because with
+relative ones type checkers take the modules inside the package for public, too.
 """
 
 import ast

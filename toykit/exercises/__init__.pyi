@@ -1,5 +1,5 @@
-from .checks import check as check
-from .framework import Case as Case
-from .framework import Exercise as Exercise
-from .framework import Hint as Hint
-from .framework import Report as Report
+from toykit.exercises.checks import check as check
+from toykit.exercises.framework import Case as Case
+from toykit.exercises.framework import Exercise as Exercise
+from toykit.exercises.framework import Hint as Hint
+from toykit.exercises.framework import Report as Report

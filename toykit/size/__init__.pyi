@@ -1,3 +1,3 @@
-from .ledgers import Ledger as Ledger
-from .ledgers import Row as Row
-from .sources import ledger as ledger
+from toykit.size.ledgers import Ledger as Ledger
+from toykit.size.ledgers import Row as Row
+from toykit.size.sources import ledger as ledger

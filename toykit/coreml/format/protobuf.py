@@ -109,8 +109,7 @@ class _Decoder:
             where = message, name
             if label == "single":
                 # Of fields that exclude each other the last one holds: it is the last key.
-                if name in result:
-                    del result[name]
+                result.pop(name, None)
                 result[name] = self.value(value, wire, kind, where, depth)
             elif label == "map":
                 key, item = self.entry(value, wire, kind, where, depth)
