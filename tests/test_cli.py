@@ -218,6 +218,7 @@ def test_arguments_are_repeated_without_their_escape_sequences(capsys):
         (shutil.Error([("a", "b", "it is odd"), ("c", "d", "it is odd")]), "doctor: it is odd"),
         (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "\x1b[2J"), r"Permission denied: \x1b[2J"),
         (MemoryError(), "not enough memory"),
+        (ModuleNotFoundError("No module named 'numpy'"), "'numpy': toykit doctor says what to do"),
         (ValueError("\x1b[2J\n"), r"doctor: \x1b[2J\n"),
         (KeyboardInterrupt(), "doctor: stopped"),
     ],

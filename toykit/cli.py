@@ -278,6 +278,10 @@ def _sentence(error):
         return "; ".join(dict.fromkeys(str(reason) for *_, reason in error.args[0]))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(
+        error, ModuleNotFoundError
+    ):  # not one that toykit can live without: those say what to install
+        return f"{error}: toykit doctor says what to do"
     if isinstance(error, MemoryError):
         return f"there is not enough memory{': ' * bool(str(error))}{error}"
     return str(error)
