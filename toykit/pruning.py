@@ -14,6 +14,7 @@ the shape of the network instead of its storage.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -137,13 +138,10 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     magnitude = np.abs(weights)
     if n_m is not None:
         kept = _largest_in_groups(magnitude, *n_m, dim)
-    elif threshold is not None:
-        with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
-            kept = _above(magnitude, weights.dtype.type(threshold))
     elif block_size is not None:
         kept = _largest_blocks(magnitude, sparsity, block_size, dim)
     else:
-        kept = _above(magnitude, _percentile(magnitude, sparsity))
+        kept = above(magnitude, cut_off(_magnitudes(magnitude), sparsity, threshold))
     values = weights.ravel().compress(kept.ravel())
     return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
 
@@ -156,36 +154,74 @@ def unpack_mask(mask, shape):
     return bits.view(bool).reshape(shape)
 
 
-def _percentile(magnitude, share):
-    """The size that `share` of the magnitudes do not exceed; 0 for none and infinity for all.
+class Magnitudes:
+    """The magnitudes of weights, of which one asks for those at some ranks, and how many are larger.
+
+    There are only 32,768 of float16: each is counted, once, and every answer is read off the running total.
+
+    Parameters
+    ----------
+    values : callable () -> array
+        The weights; what it returns is not kept.
+    size : int
+    dtype : str or dtype
+    """
+
+    def __init__(self, values, size, dtype):
+        self.values, self.size, self.dtype = values, size, np.dtype(dtype)
+
+    @cached_property
+    def _running(self):
+        patterns, counts = self.values().view(np.uint16).ravel(), np.zeros(2**15, np.int64)
+        for start in range(0, patterns.size, 2**18):  # in parts, for bincount takes 8 bytes a number
+            counts += np.bincount(patterns[start : start + 2**18] & 0x7FFF, minlength=2**15)
+        return np.cumsum(counts)
+
+    def at(self, ranks):
+        """Those that would be at these places if the magnitudes were sorted."""
+        if self.dtype != np.float16:
+            return np.partition(np.abs(self.values()).ravel(), ranks)[ranks]
+        # Where the running total passes the rank, we are.
+        return np.searchsorted(self._running, ranks, side="right").astype(np.uint16).view(np.float16)
+
+    def count_above(self, threshold):
+        """How many are larger."""
+        if self.dtype != np.float16:
+            return int(np.count_nonzero(np.abs(self.values()) > threshold))
+        return int(self.size - self._running[_comparable(threshold)])
+
+
+def _magnitudes(numbers):
+    return Magnitudes(lambda: numbers, numbers.size, numbers.dtype)
+
+
+def cut_off(magnitudes, sparsity=None, threshold=None):
+    """The magnitude at and below which weights go, in their own type: of a share of them or of a threshold."""
+    if threshold is None:
+        return _percentile(magnitudes, sparsity)
+    with np.errstate(over="ignore"):  # beyond the type's range it is infinite and zeroes everything
+        return magnitudes.dtype.type(threshold)
+
+
+def _percentile(magnitudes, share):
+    """The magnitude that `share` of them do not exceed; 0 for none and infinity for all.
 
     Between two neighbours in sorted order it is interpolated in their own type, so it may round
     onto the upper one. That is what coremltools gets from `numpy.percentile`, which is not called
     here because it is several times slower, and rounds differently in older versions of NumPy.
     """
     if share in (0, 1):
-        return magnitude.dtype.type(0 if share == 0 else np.inf)
-    last = magnitude.size - 1
+        return magnitudes.dtype.type(0 if share == 0 else np.inf)
+    last = magnitudes.size - 1
     rank = last * (share * 100 / 100)  # by way of percent, as in coremltools
     below = math.floor(rank)
-    low, high = _in_order(magnitude, [below, min(below + 1, last)])
+    low, high = magnitudes.at([below, min(below + 1, last)])
     part = rank - below
     return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
-def _in_order(magnitude, ranks):
-    """The values that would be at these places if the magnitudes were sorted."""
-    if magnitude.dtype != np.float16:
-        return np.partition(magnitude.ravel(), ranks)[ranks]
-    # There are only 32,768 of them: count each. Where the running total passes the rank, we are.
-    patterns = _comparable(magnitude).ravel()
-    counts = np.zeros(2**15, np.int64)
-    for start in range(0, patterns.size, 2**18):  # in parts, for bincount takes 8 bytes a number
-        counts += np.bincount(patterns[start : start + 2**18], minlength=2**15)
-    return np.searchsorted(np.cumsum(counts), ranks, side="right").astype(np.uint16).view(np.float16)
-
-
-def _above(magnitude, threshold):
+def above(magnitude, threshold):
+    """Where a magnitude is larger."""
     return _comparable(magnitude) > _comparable(threshold)
 
 
@@ -201,13 +237,13 @@ def _largest_blocks(magnitude, share, block_size, dim):
     """Where the block of `block_size` neighbours along `dim` is among the largest."""
     with np.errstate(over="ignore", invalid="ignore"):
         norms = _block_norms(_squares(magnitude), block_size, dim)
-        threshold = _percentile(norms, share)
+        threshold = _percentile(_magnitudes(norms), share)
         # The type of the weights is what coremltools calculates in, and it will do as long as it
         # holds the square of the threshold to 6 bits. Where it does not, norms are 0 or infinite.
         if not 64 * np.finfo(magnitude.dtype).smallest_subnormal <= threshold**2 < np.inf:
             norms = _block_norms(_squares(magnitude.astype(np.float64)), block_size, dim)
-            threshold = _percentile(norms, share)
-    return _above(norms, threshold) & (magnitude != 0)
+            threshold = _percentile(_magnitudes(norms), share)
+    return above(norms, threshold) & (magnitude != 0)
 
 
 def _squares(magnitude):

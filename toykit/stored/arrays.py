@@ -11,12 +11,12 @@ Tables of k-means, and codes of its vectors, have no such order. There weights w
 taken to have other tables, unless they have so few distinct values that the table may hold them all.
 """
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 from ..palettization import palettize
-from ..pruning import prune
+from ..pruning import above, prune
 from ..quantization import quantize
 from ..settings import OPTIONS
 from .parts import digest
@@ -193,6 +193,18 @@ def extremes(numbers, entries, kind=Extremes):
         return extremes_of(found) if np.unique(first).size > entries else None
 
     return kind(look)
+
+
+def first_survivors(weight, cut):
+    """Sketches of what pruning leaves above a magnitude, and of the mask: those of the first weights."""
+
+    @cache
+    def look():
+        first = np.asarray(weight.values()).flat[: 8 * _SAMPLE]
+        kept = above(np.abs(first), cut)
+        return {"values": first[kept].tobytes(), "mask": np.packbits(kept, bitorder="little").tobytes()}
+
+    return {name: Beginning(lambda name=name: look()[name]) for name in ("values", "mask")}
 
 
 def first_scales(weight, options, pruned):

@@ -7,6 +7,11 @@ arrays and modules, and the writer of Core ML packages.
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..pruning import Magnitudes
 
 BITS = {"float16": 16, "float32": 32, "float64": 64} | {
     f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
@@ -86,6 +91,22 @@ class Weight:
     @property
     def size(self):
         return math.prod(self.shape)
+
+    @cached_property
+    def finite(self):
+        """Whether all values are finite."""
+        values = self.values()
+        if values.dtype != np.float16:
+            return bool(np.isfinite(values).all())
+        # The exponents of infinities and NaNs are all ones: whole numbers are quicker to compare.
+        exponents = values.view(np.uint16).ravel()
+        pieces = range(0, exponents.size, 2**20)
+        return all((exponents[start : start + 2**20] & 0x7FFF).max() < 0x7C00 for start in pieces)
+
+    @cached_property
+    def magnitudes(self):
+        """The magnitudes of the values, for pruning."""
+        return Magnitudes(self.values, self.size, self.dtype)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ estimated, as if no two weights were equal.
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from ..kmeans.tables import evenly_spaced
 from ..palettization import as_vectors
-from ..pruning import prune
+from ..pruning import cut_off, prune
 from ..quantization import quantize
 from ..settings import INDEX_BITS, OPTIONS, Declined, fit, scale_shape
 from . import arrays
@@ -61,7 +62,7 @@ def predict(weight, steps, smallest=0, widths=INDEX_BITS):
     stored, original = Stored(), weight
     for technique, options in steps:
         try:
-            _check(weight, options)
+            _check(original, options)
             options = fit(technique, options, weight.shape, weight.output_axis, weight.input_axis)
             if technique == "prune":
                 weight, stored = _prune(weight, options, stored)
@@ -115,36 +116,30 @@ def _check(weight, options):
         raise Declined("a vector is not compressed")
     if len(weight.shape) > _RANK:
         raise Declined(f"{len(weight.shape)} axes are more than Core ML's {_RANK}")
-    if weight.values is not None and not _finite(weight.values()):
+    if weight.values is not None and not weight.finite:
         raise Declined("not all of its values are finite")
     if options.get("dim") is not None and not weight.structured:
         raise Declined("blocks and n:m are for convolutions and linear layers")
 
 
-def _finite(values):
-    if values.dtype != np.float16:
-        return bool(np.isfinite(values).all())
-    # The exponents of infinities and NaNs are all ones: whole numbers are quicker to compare.
-    exponents = values.view(np.uint16).ravel()
-    pieces = range(0, exponents.size, 2**20)
-    return all((exponents[start : start + 2**20] & 0x7FFF).max() < 0x7C00 for start in pieces)
-
-
 def _prune(weight, options, stored):
-    sketches = {}
-    if weight.values is None:
-        kept, exact = _estimated_survivors(weight, options), False
+    sketches, exact = {}, weight.values is not None
+    if not exact:
+        kept = _estimated_survivors(weight, options)
     else:
-        pruned = prune(weight.values(), **{name: options[name] for name in OPTIONS["prune"]})
-        kept, exact = pruned.values.size, True
-        weight = replace(weight, values=pruned.dense)
-        for name, array in pruned.parts.items():
-            beginning = array[:100].tobytes()
-            sketches[name] = arrays.Beginning(lambda beginning=beginning: beginning)
+        pruned = cache(lambda: prune(weight.values(), **{name: options[name] for name in OPTIONS["prune"]}))
+        if options["dim"] is None:  # each weight by itself
+            cut = cut_off(weight.magnitudes, options["sparsity"], options["threshold"])
+            kept, sketches = weight.magnitudes.count_above(cut), arrays.first_survivors(weight, cut)
+        else:
+            kept = pruned().values.size
+            for name, array in pruned().parts.items():
+                sketches[name] = arrays.Beginning(array[:100].tobytes)
     if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
         raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
     parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}
-    return weight, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
+    left = replace(weight, values=lambda: pruned().dense()) if exact else weight
+    return left, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
 
 
 def _estimated_survivors(weight, options):
