@@ -14,7 +14,7 @@ OPEN   ?= 1
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab lint test test-all test-lib test-fuzz test-notebooks site test-site notebooks \
+.PHONY: help setup book serve lab lint format test test-all test-lib test-fuzz test-notebooks site test-site notebooks \
         widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
 
 help: ## List the targets
@@ -36,9 +36,14 @@ serve: setup ## Serve the built book on this computer (PORT=8000)
 lab: setup ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
-lint: setup ## Check the code's form; ruff format and ruff check --fix mend most of it
+lint: setup ## Check the code's form; make format mends most of it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+format: setup ## Bring the code into ruff's form, and the cells of the notebooks
+	$(BIN)/ruff check --fix-only --exit-zero --extend-exclude notebooks .
+	$(BIN)/ruff format --exclude notebooks .
+	$(BIN)/python -m $(TOOLS).format_cells
 
 test: setup lint test-lib test-notebooks site test-site ## Run every test, as CI does
 

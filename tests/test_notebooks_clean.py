@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book._tools import stored_outputs
+from book._tools import format_cells, stored_outputs
 from book._tools.project import chapters
 
 KERNEL = {
@@ -18,6 +18,51 @@ PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_a_chapter_is_complete_and_free_of_chance(path):
     assert stored_outputs.problems_in(path) == []
+
+
+# Ruff holds the lines of code to the width of the page (notebooks/ruff.toml), and this what they print.
+COLUMNS = 76
+WIDER = {
+    "print(pruner.report())": "a table of coremltools, shown as it is",
+    "print(sweep.decide(rows": "says why a setting is refused: a sentence for each limit, in one line",
+}
+
+
+def wide_lines(cell):
+    """The lines under a cell that the page cuts off; what is shown as HTML or as a figure is not text there."""
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        text = output.get("text") or (data["text/plain"] if data.keys() == {"text/plain"} else "")
+        yield from (line for line in "".join(text).splitlines() if len(line) > COLUMNS)
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_what_cells_print_fits_the_column(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if not any(call in "".join(cell["source"]) for call in WIDER):
+            assert list(wide_lines(cell)) == []
+
+
+def test_no_cell_is_excused_without_need():
+    cells = [cell for path in chapters() for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    wide = ["".join(cell["source"]) for cell in cells if list(wide_lines(cell))]
+    assert all(any(call in source for source in wide) for call in WIDER)
+
+
+def test_formatting_changes_code_and_nothing_else():
+    # Ruff alone would write this number as 109.84757995605467, and the other without an exponent.
+    numbers = {"heard": [109.84757995605469, 5e-05]}
+    cell = new_code_cell(
+        "%matplotlib inline\nx=[1,\n  2,];",
+        metadata={"tags": ["measured"]},
+        outputs=[new_output("display_data", data={"application/json": numbers})],
+    )
+    made = new_notebook(cells=[new_markdown_cell("x=1"), cell], metadata={**KERNEL, "widgets": numbers})
+    before = json.loads(json.dumps(made))
+    after = format_cells.formatted(before, "notebooks/any.ipynb")
+    assert after["cells"][1].pop("source") == ["%matplotlib inline\n", "x = [1, 2];"]
+    before["cells"][1].pop("source")
+    assert after == before
 
 
 def notebook(
