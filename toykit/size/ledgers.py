@@ -164,7 +164,11 @@ def _check_limit(limit):
 
 def _sum(name, rows):
     """One row for several."""
-    common = lambda values: values.pop() if len(values := set(values)) == 1 else ""  # noqa: E731
+
+    def common(values):
+        different = set(values)
+        return different.pop() if len(different) == 1 else ""
+
     return Row(
         name,
         common(row.op for row in rows),

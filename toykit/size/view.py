@@ -33,7 +33,7 @@ def html(ledger):
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def bars(ledger, axes=None, limit=20):
+def bars(ledger, axes=None, limit: int | None = 20):
     """Horizontal bars in the order of the model, of the largest `limit` rows and of everything else.
 
     Returns

@@ -244,4 +244,5 @@ def _check(options):
         for choice in choices:
             if len(choice) != 3:
                 raise ValueError(f"{where} must hold (setting, nbytes, damage); got {shown(choice)}")
-            check_number(f"nbytes in {where}", choice[1]), check_number(f"damage in {where}", choice[2])
+            check_number(f"nbytes in {where}", choice[1])
+            check_number(f"damage in {where}", choice[2])

@@ -87,7 +87,7 @@ def decide(rows, at_most=None, at_least=None, prefer="nbytes"):
         verdict = "; ".join(against)
         if number == best:
             verdict = "chosen"
-        elif not against:
+        elif best is not None and not against:
             verdict = (
                 f"within the limits, but {prefer} is {_short(row[prefer])}, not {_short(rows[best][prefer])}"
             )

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def _run(weights, cells, metric, cache, metric_name, workers, progress):
             **numbers,
         }
 
-    rows = [None] * len(cells)
+    rows: list = [None] * len(cells)
     with _bar(len(cells), progress) as step, ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(measure, cell): place for place, cell in enumerate(cells)}
         for job in as_completed(jobs):
@@ -153,7 +154,7 @@ def _remember(cache, metric_name, weights, metric):
     digest = hashlib.sha256(metric_name.encode())
     for name, array in weights.items():
         digest.update(f"{name} {array.shape} {array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     path = Path(cache) / f"{digest.hexdigest()}.json"
     with contextlib.suppress(OSError, ValueError):  # not there, or cut short by a full disk
         return json.loads(path.read_text())
@@ -176,12 +177,10 @@ def _bar(total, progress):
     """A function to call after each cell."""
     if progress is None:
         progress = sys.stderr.isatty()
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        progress = False
-    if not progress:
+    if not progress or find_spec("tqdm") is None:
         yield lambda: None
         return
+    from tqdm import tqdm
+
     with tqdm(total=total, unit="setting") as bar:
         yield bar.update

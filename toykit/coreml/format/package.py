@@ -70,6 +70,8 @@ class Package:
         The program as it is stored.
     weight_files : dict of str to WeightFile
         By the name that the program uses, "@model_path/weights/weight.bin".
+    owner : coremltools.models.MLModel or None
+        What it was opened from, and lives as long as: coremltools deletes the folder with its model.
 
     Raises
     ------
@@ -84,6 +86,8 @@ class Package:
     >>> package = Package("ResNet50.mlpackage")                             # doctest: +SKIP
     >>> package.program.functions["main"].block.operations[-1]              # doctest: +SKIP
     """
+
+    owner: object = None
 
     def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS):
         self.path = Path(path)
@@ -235,7 +239,7 @@ def open_package(package):
     if hasattr(package, "opened_from"):  # its folder holds links, which lead out of it
         return package.opened_from
     opened = Package(package.package_path)
-    opened.owner = package  # coremltools deletes the folder with its model
+    opened.owner = package
     return opened
 
 

@@ -175,13 +175,15 @@ class WeightFile:
         self.nbytes = self.path.stat().st_size
         if self.nbytes < ALIGNMENT:
             raise PackageError(f"{self.path} has {self.nbytes} bytes; its header alone takes {ALIGNMENT}")
-        self._mapped = self.nbytes > _READ_AT_ONCE
-        if self._mapped:
-            self._bytes = np.memmap(self.path, np.uint8, mode="r")
+        self._map = None
+        if self.nbytes > _READ_AT_ONCE:
+            with self.path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._bytes = np.frombuffer(self._map, np.uint8)
         else:
             self._bytes = np.frombuffer(self.path.read_bytes(), np.uint8)
             self.nbytes = self._bytes.size
-        self.count, version = struct.unpack_from("<II", self._bytes)
+        self.count, version = struct.unpack_from("<II", self._bytes.data)
         if version != 2:
             raise PackageError(f"{self.path} claims version {version} of the format; toykit reads version 2")
 
@@ -196,7 +198,7 @@ class WeightFile:
         where = f"{self.path}, record at {offset}"
         if not 0 <= offset <= self.nbytes - ALIGNMENT or offset % ALIGNMENT:
             raise PackageError(f"{where}: not a multiple of {ALIGNMENT} inside a file of {self.nbytes} bytes")
-        sentinel, code, stored, start, unused = struct.unpack_from("<IIQQQ", self._bytes, offset)
+        sentinel, code, stored, start, unused = struct.unpack_from("<IIQQQ", self._bytes.data, offset)
         if sentinel != SENTINEL:
             raise PackageError(f"{where}: starts with {sentinel:#x}, not {SENTINEL:#x}: no array lies here")
         if code not in STORED:
@@ -220,11 +222,11 @@ class WeightFile:
             If the file is shorter than it was.
         """
         self.check()
-        return np.asarray(self._bytes[start : start + nbytes])
+        return self._bytes[start : start + nbytes]
 
     def check(self):
         """Raise a PackageError if the file is shorter than it was: what is mapped of it cannot be read."""
-        now = self._bytes._mmap.size() if self._mapped else self.nbytes
+        now = self.nbytes if self._map is None else self._map.size()
         if now < self.nbytes:
             raise PackageError(
                 f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use"
@@ -232,8 +234,8 @@ class WeightFile:
 
     def let_go(self):
         """Let the pages that were read leave memory. They stay readable: the system fetches them again."""
-        if self._mapped and hasattr(self._bytes._mmap, "madvise"):  # Windows decides by itself
-            self._bytes._mmap.madvise(mmap.MADV_DONTNEED)
+        if self._map is not None and hasattr(self._map, "madvise"):  # Windows decides by itself
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def blobs(self):
         """All arrays, in the order of the file."""

@@ -7,6 +7,7 @@ long they would take there, and Apple's units round in places of their own.
 """
 
 import math
+from typing import overload
 
 import numpy as np
 
@@ -182,6 +183,10 @@ class Model:
             f"precision={self.precision!r}, weights={self.weights!r})"
         )
 
+    @overload
+    def predict(self, inputs: dict, state: dict | None = None) -> dict: ...
+    @overload
+    def predict(self, inputs: list | tuple, state: dict | None = None) -> list: ...
     def predict(self, inputs, state=None):
         """Run the program, as `coremltools.models.MLModel.predict` does on a Mac.
 

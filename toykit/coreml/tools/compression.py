@@ -77,12 +77,17 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
         chosen = steps_of_layers(source, plan)
         for steps in chosen.values():
             forms.check(source, steps)
-        steps_of = lambda name: chosen.get(name, ())  # noqa: E731
+
+        def steps_of(name):
+            return chosen.get(name, ())
     else:
         check_choice("plan", plan, _settings.TECHNIQUES)
         steps = _settings.steps(plan, options)
         forms.check(source, steps)
-        steps_of = lambda _: steps  # noqa: E731
+
+        def steps_of(_):
+            return steps
+
     is_mlmodel = not isinstance(package, str | Path | Package)
     if engine == "coremltools":
         written = compress_with_coremltools(source, steps_of, progress)
@@ -90,7 +95,7 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
         written = write_package(source, steps_of, progress)
     if not is_mlmodel:
         return written
-    return getattr(written, "owner", None) or _mlmodel(written)
+    return written.owner or _mlmodel(written)
 
 
 def compress_layers(package, settings, *, engine="toykit", progress=None):
