@@ -40,9 +40,6 @@ RESULTS = {
     "tk.Sparse",
     "tk.Quantized",
     "tk.Palettized",
-    "tk.joint.SparseQuantized",
-    "tk.joint.SparsePalettized",
-    "tk.joint.QuantizedPalette",
 }
 # Not tried here, nor are the checks themselves (tk.compressed.check_...): test_compressed tries those.
 EXCEPTIONS = {
@@ -298,6 +295,8 @@ GOOD = {
     "tk.plots.matrix.highlight": lambda: np.ones((8, 8), bool),
     "tk.plots.label_line.x": lambda: 1.0,
     "tk.pruning.unpack_mask.shape": lambda: (8, 8),
+    "tk.pruning.spread.values": lambda: np.ones(2),
+    "tk.pruning.spread.kept": lambda: np.array([True, False, True]),
     "tk.prune.dim": lambda: 0,
     "tk.prune.block_size": lambda: None,
     "tk.quantize.block_size": lambda: None,

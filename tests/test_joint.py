@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 import toykit as tk
 from tests.strategies import trained, weights
-from toykit.joint import QuantizedPalette, SparsePalettized, SparseQuantized
 
 W = trained((32, 16, 3, 3))
 PRUNED = tk.prune(W, sparsity=0.7)
@@ -19,7 +18,7 @@ PRUNED = tk.prune(W, sparsity=0.7)
 def test_pruned_and_quantized_by_hand():
     w = np.float32([[0.1, -127, 0, 5.4], [2.0, 0.2, 0.0, -254]])
     c = tk.quantize(tk.prune(w, threshold=1))
-    assert isinstance(c, SparseQuantized)
+    assert isinstance(c, tk.Quantized)
     assert {name: part.tolist() for name, part in c.parts.items()} == {
         "codes": [-127, 5, 1, -127],
         "scale": [[1.0], [2.0]],
@@ -27,7 +26,7 @@ def test_pruned_and_quantized_by_hand():
     }
     assert c.dense().tolist() == [[0, -127, 0, 5], [2, 0, 0, -254]]
     assert c.nbytes == 4 + 8 + 1
-    assert repr(c) == "SparseQuantized(2x4, 50.0 % zero, the rest int8, 13.0 bits a weight)"
+    assert repr(c) == "Quantized(2x4, 50.0 % zero, the rest int8, 13.0 bits a weight)"
 
 
 @given(weights(elements=st.floats(-60, 60, width=16)), st.floats(0, 1), st.data())
@@ -58,11 +57,11 @@ def test_pruned_weights_of_few_values_palettize_without_loss(w, data):
 def test_pruned_and_palettized():
     c = tk.palettize(PRUNED, bits=4)
     whole = tk.palettize(PRUNED.dense(), bits=4)
-    assert isinstance(c, SparsePalettized)
+    assert isinstance(c, tk.Palettized)
     np.testing.assert_array_equal(c.lut, whole.lut)
     np.testing.assert_array_equal(c.dense(), np.where(PRUNED.kept, whole.dense(), 0))
     assert c.nbytes == PRUNED.mask.nbytes + -(PRUNED.values.size // -2) + 32
-    assert repr(c) == "SparsePalettized(32x16x3x3, 70.0 % zero, the rest one of 16 values, 2.3 bits a weight)"
+    assert repr(c) == "Palettized(32x16x3x3, 70.0 % zero, the rest one of 16 values, 2.3 bits a weight)"
 
 
 def test_pruned_and_palettized_in_groups_along_either_axis():
@@ -76,13 +75,13 @@ def test_pruned_and_palettized_in_groups_along_either_axis():
 def test_a_quantized_table():
     palette = tk.palettize(W, bits=6)
     c = tk.quantize(palette)
-    assert isinstance(c, QuantizedPalette)
+    assert isinstance(c, tk.Palettized)
     assert list(c.parts) == ["indices", "lut_codes", "lut_scale"]
     assert c.nbytes == palette.nbytes - 64 * 2 + 64 + 2
     table = tk.quantize(palette.lut.ravel(), granularity="per_tensor").dense()
     np.testing.assert_array_equal(c.dense(), table[palette.codes])
     assert c.lut.shape == palette.lut.shape and c.lut.scale.ndim == palette.lut.ndim
-    assert repr(c).startswith("QuantizedPalette(32x16x3x3, 64 int8 values, 6.1 bits")
+    assert repr(c).startswith("Palettized(32x16x3x3, a table of 64 int8 values, 6.1 bits")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ def test_a_quantized_table_of_vectors_and_of_scaled_channels():
 
 def test_all_three():
     c = tk.quantize(tk.palettize(PRUNED, bits=4), mode="affine")
-    assert isinstance(c, SparsePalettized)
+    assert isinstance(c, tk.Palettized)
     assert list(c.parts) == ["indices", "lut_codes", "lut_scale", "lut_zero_point", "mask"]
     assert not c.dense()[~PRUNED.kept].any()
     assert tk.error(tk.palettize(PRUNED, bits=4).dense(), c).snr_db > 30
@@ -143,8 +142,8 @@ def test_joining_again_changes_nothing(w):
             TypeError,
             r"got Quantized\(32x16x3x3, int8.*Its dense\(\) is an array",
         ),
-        (lambda: tk.quantize(tk.quantize(tk.palettize(W))), TypeError, "got QuantizedPalette"),
-        (lambda: tk.quantize(tk.quantize(PRUNED)), TypeError, "got SparseQuantized"),
+        (lambda: tk.quantize(tk.quantize(tk.palettize(W))), TypeError, "got Palettized"),
+        (lambda: tk.quantize(tk.quantize(PRUNED)), TypeError, "got Quantized"),
         (lambda: tk.palettize(tk.quantize(W)), TypeError, r"got Quantized\(.*Its dense\(\) is an array"),
         (lambda: tk.palettize(tk.palettize(W)), TypeError, "got Palettized"),
         (lambda: tk.prune(PRUNED, sparsity=0.9), TypeError, "weights must be an array; got Sparse"),

@@ -17,7 +17,8 @@ import operator
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,12 +26,12 @@ FLOAT16_BYTES = 2  # what Core ML stores for a weight that is not compressed
 SEEDS = range(2**63)  # of random numbers
 
 
-@dataclass(frozen=True, eq=False)
 class Compressed:
     """Weights in a stored form; each technique has its own kind.
 
     A kind is a frozen dataclass. Its arrays are what is stored, its other fields say how to read
-    them. The arrays are read-only, so that what was weighed stays what is stored.
+    them. The arrays are read-only, so that what was weighed stays what is stored. In place of an
+    array there may be something compressed, such as a quantized table (`toykit.joint`).
 
     Attributes
     ----------
@@ -49,13 +50,18 @@ class Compressed:
         How many times smaller than the same weights in float16.
     """
 
+    shape: tuple[int, ...]
+    if TYPE_CHECKING:  # some kinds have it as a field, others from a part
+
+        @property
+        def dtype(self) -> np.dtype: ...
+
     def __post_init__(self):
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 value = value.view()
                 value.flags.writeable = False
-                object.__setattr__(self, field.name, value)
+                object.__setattr__(self, name, value)
 
     def check(self):
         """Refuse parts that do not fit together, as those of a form made by hand may not.
@@ -72,15 +78,27 @@ class Compressed:
         """The weights that the stored arrays stand for, of shape `shape` and type `dtype`."""
         raise NotImplementedError
 
+    def quantize_further(self, quantize, **options) -> "Compressed":
+        """What `quantize` makes of weights that are compressed already: joint compression."""
+        raise TypeError(
+            f"weights must be an array, or pruned or palettized weights; got {self!r}. Its dense() is an array"
+        )
+
+    def palettize_further(self, palettize, **options) -> "Compressed":
+        """What `palettize` makes of weights that are compressed already: joint compression."""
+        raise TypeError(f"weights must be an array, or pruned weights; got {self!r}. Its dense() is an array")
+
     @property
     def parts(self):
-        stored = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                stored[field.name] = value
-            elif isinstance(value, Compressed):  # a part that is itself compressed
-                stored |= {f"{field.name}_{name}": part for name, part in value.parts.items()}
+        stored, places = {}, set()
+        for name, value in vars(self).items():
+            inside = value.parts if isinstance(value, Compressed) else {"": value}
+            for inner, part in inside.items():
+                if isinstance(part, np.ndarray):
+                    place = part.__array_interface__["data"][0], part.nbytes
+                    if place not in places or not part.nbytes:  # what two parts share is stored once
+                        stored[f"{name}_{inner}" if inner else name] = part
+                    places.add(place)
         return stored
 
     @property
@@ -436,16 +454,22 @@ def check_shape(name, value, least=1, most=5, empty=False):
     )
 
 
+def dense_of(part):
+    """An array as it is, and what is compressed as its `dense()`."""
+    return part.dense() if isinstance(part, Compressed) else part
+
+
 def check_part(name, part, dtype, shape):
-    """An array that is stored: of a NumPy type, and with these lengths of its axes, None being any."""
-    if not isinstance(part, np.ndarray) or not np.issubdtype(part.dtype, dtype) or not part.dtype.isnative:
+    """A part with these lengths of its axes, None being any: an array of a NumPy type, or compressed itself."""
+    if isinstance(part, Compressed):
+        part.check()
+    elif not isinstance(part, np.ndarray) or not np.issubdtype(part.dtype, dtype) or not part.dtype.isnative:
         raise TypeError(f"{name} must be an array of {dtype.__name__}; got {shown(part)}")
-    if part.ndim != len(shape) or any(want not in (None, n) for want, n in zip(shape, part.shape)):
+    if len(part.shape) != len(shape) or any(want not in (None, n) for want, n in zip(shape, part.shape)):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(
             f"{name} must be an array of shape ({wanted}), to fit the other parts; got {part.shape}"
         )
-    return part
 
 
 def check_type(name, value, kind, expected):

@@ -19,14 +19,16 @@ Not here: clustering itself (`toykit.kmeans`), palettes learned while training
 (`toykit.training`), and palettes of pruned or quantized weights (`toykit.joint`).
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from . import bits as bit_packing
 from . import settings
-from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights
+from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights, dense_of
 from .kmeans.tables import chooser
+from .pruning import spread, unpack_mask
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,8 +39,8 @@ class Palettized(Compressed):
     ----------
     indices : uint8 array
         One index of `bits` bits for each weight (for each vector of weights), packed as Core ML
-        packs them. `codes` are the same indices, unpacked and in shape.
-    lut : (1, ..., groups, ..., 1, 2**bits, cluster_dim) float16 or float32 array
+        packs them. Behind a mask: of those that were kept.
+    lut : (1, ..., groups, ..., 1, 2**bits, cluster_dim) float16 or float32 array, or Quantized
         The tables, in the shape of Core ML's iOS 18 operation: as many leading dimensions as the
         weights, of which `axis` counts the groups. Entries that are not needed are zero.
     shape : tuple of int
@@ -48,30 +50,37 @@ class Palettized(Compressed):
     scale : array of float or None
         Multiplies the entries; it broadcasts to the weights' shape. Counted here is what is stored
         for iOS 26: the table once. For iOS 18, coremltools repeats the table for every scale.
+    mask : uint8 array or None
+        Where the weights were pruned before, as in `toykit.Sparse`, with one bit for each index.
+    codes : uint8 array
+        The indices, unpacked: the weights' shape, with `axis` divided by `cluster_dim`; 0 behind
+        the mask.
+    kept : bool array of shape `shape`
+        Which weights the mask keeps; all, where there is none.
     """
 
     indices: np.ndarray
-    lut: np.ndarray
-    shape: tuple
+    lut: np.ndarray | Compressed
+    shape: tuple[int, ...]
     bits: int
     axis: int = 0
     scale: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
     def check(self):
         shape = check_shape("shape", self.shape, most=8)
         check_int("bits", self.bits, range(1, 9))
-        axis = check_int("axis", self.axis, range(-len(shape), len(shape))) % len(shape)
-        tables = [1] * len(shape)
-        tables[axis] = None
-        check_part("lut", self.lut, np.floating, (*tables, 2**self.bits, None))
-        channels, (groups, vector) = shape[axis], (self.lut.shape[axis], self.cluster_dim)
-        if not vector or channels % vector or not groups or (channels // vector) % groups:
+        axis = check_int("axis", self.axis, range(-len(shape), len(shape)))
+        check_part("lut", self.lut, np.floating, (*[None] * len(shape), 2**self.bits, None))
+        vectors, length = self._vectors, self.cluster_dim
+        if shape[axis] != vectors[axis] * length or any(
+            not tables or size % tables for size, tables in zip(vectors, self.lut.shape)
+        ):
             raise ValueError(
-                f"lut must hold tables that divide the {channels} channels of axis {axis}; got {groups} "
-                "tables "
-                f"of entries of {vector}"
+                f"lut must hold tables and vectors that divide the shape {shape}; got an array of {self.lut.shape}"
             )
-        check_part("indices", self.indices, np.uint8, (-(-self.size // vector * self.bits // 8),))
+        count = math.prod(vectors) if self.mask is None else np.count_nonzero(unpack_mask(self.mask, vectors))
+        check_part("indices", self.indices, np.uint8, (-(-count * self.bits // 8),))
         if self.scale is not None:
             check_part("scale", self.scale, np.floating, (None,) * len(shape))
             if any(n not in (1, size) for n, size in zip(self.scale.shape, shape)):
@@ -88,32 +97,66 @@ class Palettized(Compressed):
         return self.lut.shape[-1]
 
     @property
-    def codes(self):
-        """Indices as a uint8 array: the weights' shape, with `axis` divided by `cluster_dim`."""
+    def _vectors(self):
+        """How many vectors there are along each axis."""
         shape = list(self.shape)
-        shape[self.axis] //= self.cluster_dim
-        return bit_packing.unpack(self.indices, self.bits, int(np.prod(shape))).reshape(shape)
+        shape[self.axis] //= max(1, self.cluster_dim)
+        return tuple(shape)
+
+    @property
+    def codes(self):
+        if self.mask is None:
+            return bit_packing.unpack(self.indices, self.bits, math.prod(self._vectors)).reshape(
+                self._vectors
+            )
+        kept = unpack_mask(self.mask, self._vectors)
+        return spread(bit_packing.unpack(self.indices, self.bits, np.count_nonzero(kept)), kept)
+
+    @property
+    def kept(self):
+        if self.mask is None:
+            return np.ones(self.shape, bool)
+        return np.repeat(unpack_mask(self.mask, self._vectors), self.cluster_dim, self.axis)
 
     def dense(self):
         self.check()
-        tables = np.swapaxes(self.lut, 0, self.axis).reshape(-1, 2**self.bits, self.cluster_dim)
-        codes = np.swapaxes(self.codes, 0, self.axis)
-        # Every group looks its codes up in its own table, which gives a vector for each code ...
-        entries = np.stack(
-            [table[group] for table, group in zip(tables, np.split(codes, len(tables)), strict=True)]
-        )
-        entries = entries.reshape(*codes.shape, self.cluster_dim)
-        # ... and the vectors lie along the channel axis.
-        channels = codes.shape[0] * self.cluster_dim
-        weights = np.moveaxis(entries, -1, 1).reshape(channels, *codes.shape[1:])
-        weights = np.ascontiguousarray(np.swapaxes(weights, 0, self.axis))
-        return weights if self.scale is None else weights * self.scale
+        lut, codes = dense_of(self.lut), self.codes
+        # The tables lie one after another; each weight has an entry in the table of its block ...
+        table = np.zeros((1,) * codes.ndim, np.intp)
+        for axis, (size, tables) in enumerate(zip(codes.shape, lut.shape)):
+            its_block = np.arange(size) * tables // size
+            table = table * tables + np.expand_dims(its_block, [i for i in range(codes.ndim) if i != axis])
+        entries = lut.reshape(-1, self.cluster_dim).take(table * 2**self.bits + codes, axis=0)
+        # ... which is a vector that lies along the channel axis.
+        weights = np.moveaxis(entries, -1, self.axis % codes.ndim + 1).reshape(self.shape)
+        if self.scale is not None:
+            weights = weights * self.scale
+        return weights if self.mask is None else np.where(self.kept, weights, self.dtype.type(0))
+
+    def behind(self, mask):
+        """The same indices, but only of the weights that a mask keeps."""
+        codes = self.codes[unpack_mask(mask, self._vectors)]
+        return replace(self, indices=bit_packing.pack(codes, self.bits), mask=mask)
+
+    def quantize_further(self, quantize, **options):
+        """A quantized table: one row of numbers that share a scale."""
+        if isinstance(self.lut, Compressed):
+            return super().quantize_further(quantize)
+        options = settings.complete("quantize", options, before=("palettize",))
+        settings.fit("quantize", options, self.shape)
+        of_numbers = {name: options[name] for name in ("bits", "mode", "granularity", "signed")}
+        return replace(self, lut=quantize(self.lut.ravel(), **of_numbers).in_shape(self.lut.shape))
 
     def _summary(self):
         tables = self.lut.size // (2**self.bits * self.cluster_dim)
         table = "a table" if tables == 1 else f"{tables} tables"
-        vectors = f" vectors of {self.cluster_dim}" if self.cluster_dim > 1 else " values"
-        return f"{table} of {2**self.bits}{vectors}"
+        kind = f" {getattr(self.lut, 'kind', self.lut.dtype)}" if isinstance(self.lut, Compressed) else ""
+        entries = (
+            f"{2**self.bits}{kind} {f'vectors of {self.cluster_dim}' if self.cluster_dim > 1 else 'values'}"
+        )
+        if self.mask is None:
+            return f"{table} of {entries}"
+        return f"{100 * (1 - self.kept.mean()):.1f} % zero, the rest one of {entries}"
 
 
 def palettize(
@@ -189,11 +232,9 @@ def palettize(
     5
     """
     if isinstance(weights, Compressed):
-        from . import joint  # it stands on this module
-
-        options = {"lut": lut, "group_size": group_size, "axis": axis, "cluster_dim": cluster_dim}
-        options |= {"per_channel_scale": per_channel_scale, "sensitivities": sensitivities, "seed": seed}
-        return joint.palettize(weights, bits, mode, **options)
+        options = {"bits": bits, "mode": mode, "lut": lut, "group_size": group_size, "axis": axis}
+        options |= {"cluster_dim": cluster_dim, "per_channel_scale": per_channel_scale}
+        return weights.palettize_further(palettize, **options, sensitivities=sensitivities, seed=seed)
     weights = check_weights(weights)
     options = {"bits": bits, "mode": mode, "group_size": group_size, "axis": axis, "cluster_dim": cluster_dim}
     options |= {

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from . import settings
-from .compressed import Compressed, as_array, check_part, check_shape, check_weights
+from .compressed import Compressed, as_array, check_part, check_shape, check_weights, dense_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +40,7 @@ class Sparse(Compressed):
         The share of the weights that is zero.
     """
 
-    values: np.ndarray
+    values: np.ndarray | Compressed
     mask: np.ndarray
     shape: tuple
 
@@ -63,10 +63,16 @@ class Sparse(Compressed):
 
     def dense(self):
         self.check()
-        weights, kept = np.zeros(self.shape, self.dtype), self.kept
-        check_part("values", self.values, np.floating, (np.count_nonzero(kept),))  # as many as the mask keeps
-        weights[kept] = self.values
-        return weights
+        return spread(dense_of(self.values), self.kept)
+
+    def quantize_further(self, quantize, **options):
+        """Quantized survivors; the zeros take part in the choice of scales, but have no codes."""
+        return quantize(self.dense(), **options).behind(self.mask)
+
+    def palettize_further(self, palettize, **options):
+        """Palettized survivors; the zeros take part in the choice of tables, but have no indices."""
+        settings.complete("palettize", options, before=("prune",))
+        return palettize(self.dense(), **options).behind(self.mask)
 
     def _summary(self):
         return f"{100 * self.sparsity:.1f} % zero"
@@ -137,7 +143,7 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
 
     magnitude = np.abs(weights)
     if n_m is not None:
-        kept = _largest_in_groups(magnitude, *n_m, dim)
+        kept = _largest_in_groups(magnitude, n_m, dim)
     elif block_size is not None:
         kept = _largest_blocks(magnitude, sparsity, block_size, dim)
     else:
@@ -149,9 +155,23 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
 def unpack_mask(mask, shape):
     """The bool array that `Sparse.mask` packs."""
     shape = check_shape("shape", shape, least=0, most=8, empty=True)
-    mask = check_part("mask", as_array("mask", mask), np.uint8, (-(-math.prod(shape) // 8),))
+    mask = as_array("mask", mask)
+    check_part("mask", mask, np.uint8, (-(-math.prod(shape) // 8),))
     bits = np.unpackbits(mask, count=math.prod(shape), bitorder="little")
     return bits.view(bool).reshape(shape)
+
+
+def spread(values, kept):
+    """The values in a row, put where `kept` is True, and 0 elsewhere."""
+    values, kept = as_array("values", values), as_array("kept", kept)
+    if kept.dtype != bool or values.shape != (np.count_nonzero(kept),):
+        raise ValueError(
+            f"values must be a row, one for each weight that the mask keeps; got {values.shape} for a mask of "
+            f"{kept.dtype} that keeps {np.count_nonzero(kept)}"
+        )
+    whole = np.zeros(kept.shape, values.dtype)
+    whole[kept] = values
+    return whole
 
 
 class Magnitudes:
@@ -266,9 +286,9 @@ def _block_norms(squares, block_size, dim):
     return np.ascontiguousarray(np.swapaxes(each, 0, dim))
 
 
-def _largest_in_groups(magnitude, n, m, dim):
+def _largest_in_groups(magnitude, n_m, dim):
     """Where a weight is not one of the n smallest of its group of m neighbours along `dim`."""
-    length = magnitude.shape[dim]
+    (n, m), length = n_m, magnitude.shape[dim]
     rows = np.moveaxis(_comparable(magnitude), dim, -1)
     padded = np.zeros((*rows.shape[:-1], -(length // -m) * m), rows.dtype)
     padded[..., :length] = rows

@@ -25,7 +25,7 @@ Not here: choosing scales with data (`toykit.training.calibration`), or quantizi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,9 @@ from .compressed import (
     check_part,
     check_shape,
     check_weights,
+    dense_of,
 )
+from .pruning import spread, unpack_mask
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +52,7 @@ class Quantized(Compressed):
     ----------
     codes : array
         8 bits: an int8 or uint8 array of shape `shape`. Fewer: packed into a flat uint8 array,
-        see `toykit.bits`.
+        see `toykit.bits`. With a mask: one row, of the weights that it keeps.
     scale : float array, as many dimensions as the weights
         The worth of one step. Its shape divides the weights': (64, 1, 1, 1) for a scale for each
         of 64 output channels.
@@ -61,22 +63,32 @@ class Quantized(Compressed):
     bits : int
     signed : bool
         Whether the codes are signed.
+    mask : uint8 array or None
+        Where the weights were pruned before, as in `toykit.Sparse`.
     integers : int8 or uint8 array of shape `shape`
-        The codes, unpacked.
+        The codes, unpacked; 0 where the mask keeps no weight.
+    zero_points : int8 or uint8 array of the shape of `scale`, or None
+        The zero points, unpacked.
+    kept : bool array of shape `shape`
+        The mask, unpacked; all, where there is none.
+    kind : str
+        The type of the codes in Core ML's words, such as "uint4".
     """
 
-    codes: np.ndarray
-    scale: np.ndarray
-    zero_point: np.ndarray | None
-    shape: tuple
+    codes: np.ndarray | Compressed
+    scale: np.ndarray | Compressed
+    zero_point: np.ndarray | Compressed | None
+    shape: tuple[int, ...]
     bits: int
     signed: bool
+    mask: np.ndarray | None = None
 
     def check(self):
         check_shape("shape", self.shape, least=0, most=8, empty=True)
         check_int("bits", self.bits, range(1, 9))
         check_flag("signed", self.signed)
-        _check_codes("codes", self.codes, self.bits, self.signed, self.shape)
+        codes_shape = self.shape if self.mask is None else (np.count_nonzero(self.kept),)
+        _check_codes("codes", self.codes, self.bits, self.signed, codes_shape)
         check_part("scale", self.scale, np.floating, (None,) * len(self.shape))
         if any(n == 0 or size % n for size, n in zip(self.shape, self.scale.shape)):
             raise ValueError(
@@ -90,24 +102,64 @@ class Quantized(Compressed):
         return self.scale.dtype
 
     @property
+    def kind(self):
+        if isinstance(self.codes, Compressed):
+            return str(self.codes.dtype)
+        return f"{'int' if self.signed else 'uint'}{self.bits}"
+
+    @property
+    def kept(self):
+        return np.ones(self.shape, bool) if self.mask is None else unpack_mask(self.mask, self.shape)
+
+    @property
     def integers(self):
-        return unpack_codes(self.codes, self.bits, self.signed, self.shape)
+        if self.mask is None:
+            return unpack_codes(self.codes, self.bits, self.signed, self.shape)
+        kept = self.kept
+        return spread(unpack_codes(self.codes, self.bits, self.signed, np.count_nonzero(kept)), kept)
+
+    @property
+    def zero_points(self):
+        if self.zero_point is None:
+            return None
+        return unpack_codes(self.zero_point, self.bits, self.signed, self.scale.shape)
 
     def dense(self):
         self.check()
-        one_per_block = [n for scales in self.scale.shape for n in (scales, 1)]
-        steps = _split(self.integers.astype(np.float32), self.scale.shape)
-        if self.zero_point is not None:
-            zero_point = unpack_codes(self.zero_point, self.bits, self.signed, self.scale.shape)
-            steps -= zero_point.reshape(one_per_block)
-        # float32 holds the product of a code and a float16 scale exactly, so it is rounded once.
-        steps *= self.scale.astype(np.float32).reshape(one_per_block)
-        return steps.astype(self.dtype).reshape(self.shape)
+        codes, scale, zero_points = self.integers, dense_of(self.scale), self.zero_points
+        # float32 holds the product of a code and a float16 scale exactly, so it is rounded once. Floats in
+        # the place of codes, which Core ML allows, are rounded after each step, as Core ML does.
+        floats = "f" in (codes.dtype.kind, zero_points is not None and zero_points.dtype.kind)
+        steps = _split(codes.astype(self.dtype if floats else np.float32), scale.shape)
+        one_per_block = [n for scales in scale.shape for n in (scales, 1)]
+        with np.errstate(all="ignore"):  # a file may hold scales that lead to infinity
+            if zero_points is not None:
+                steps = steps - zero_points.astype(np.result_type(steps, zero_points)).reshape(one_per_block)
+            steps = steps * scale.astype(steps.dtype).reshape(one_per_block)
+        weights = steps.astype(self.dtype).reshape(self.shape)
+        return weights if self.mask is None else np.where(self.kept, weights, self.dtype.type(0))
+
+    def behind(self, mask):
+        """The same weights, with a mask and codes only of those that it keeps."""
+        codes = self.integers[unpack_mask(mask, self.shape)]
+        return replace(self, codes=pack_codes(codes, self.bits, self.signed), mask=mask)
+
+    def in_shape(self, shape):
+        """The same weights in another shape, with the one scale that all share."""
+        ones, zeros = (1,) * len(shape), self.zero_points
+        return replace(
+            self,
+            codes=pack_codes(self.integers.reshape(shape), self.bits, self.signed),
+            scale=dense_of(self.scale).reshape(ones),
+            zero_point=None if zeros is None else pack_codes(zeros.reshape(ones), self.bits, self.signed),
+            shape=shape,
+        )
 
     def _summary(self):
-        sign = "int" if self.signed else "uint"
+        if self.mask is not None:
+            return f"{100 * (1 - np.mean(self.kept)):.1f} % zero, the rest {self.kind}"
         offset = "symmetric" if self.zero_point is None else "with zero points"
-        return f"{sign}{self.bits} {offset}, {self.scale.size} scale{'s' * (self.scale.size > 1)}"
+        return f"{self.kind} {offset}, {self.scale.size} scale{'s' * (self.scale.size > 1)}"
 
 
 def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=None, axis=0, signed=True):
@@ -139,8 +191,8 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     Returns
     -------
     Quantized
-        The type of its scales and of `dense()` is that of the weights. Something from
-        `toykit.joint` where the weights were compressed already.
+        The type of its scales and of `dense()` is that of the weights. Of palettized weights, a
+        Palettized whose table is Quantized.
 
     Raises
     ------
@@ -177,10 +229,8 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     Quantized(2x3, int4 with zero points, 1 scale, 8.0 bits a weight)
     """
     if isinstance(weights, Compressed):
-        from . import joint  # it stands on this module
-
-        options = {"block_size": block_size, "axis": axis, "signed": signed}
-        return joint.quantize(weights, bits, mode, granularity, **options)
+        options = {"bits": bits, "mode": mode, "granularity": granularity, "block_size": block_size}
+        return weights.quantize_further(quantize, **options, axis=axis, signed=signed)
     weights = check_weights(weights)
     options = {"bits": bits, "mode": mode, "granularity": granularity, "block_size": block_size}
     options = settings.complete("quantize", options | {"axis": axis, "signed": signed})
@@ -315,6 +365,8 @@ def pack_codes(codes, bits, signed):
 
 def unpack_codes(codes, bits, signed, shape):
     """The codes that `pack_codes` stored; `shape` may be a number for a flat array."""
+    if isinstance(codes, Compressed):
+        return codes.dense()
     shape = shape if isinstance(shape, tuple) else (shape,)
     if check_int("bits", bits, range(1, 9)) == 8:
         return check_array("codes", codes, kinds="iu", shape=shape, empty=True)
@@ -325,7 +377,7 @@ def unpack_codes(codes, bits, signed, shape):
 
 def _check_codes(name, codes, bits, signed, shape):
     """Codes as `pack_codes` stores them for a shape."""
-    if bits == 8:
+    if bits == 8 or isinstance(codes, Compressed):
         check_part(name, codes, np.int8 if signed else np.uint8, shape)
     else:
         check_part(name, codes, np.uint8, (-(-math.prod(shape) * bits // 8),))

@@ -136,7 +136,7 @@ def test_scales_for_channels_of_a_palette(networks):
             assert same(weight.dense(), expected.dense())
             assert weight.parts["indices"].tobytes() == expected.indices.tobytes()
             kinds.add(type(weight).__name__)
-    assert kinds == {"Tables"}
+    assert kinds == {"Palettized"}
 
 
 SYSTEMS = {"iOS16": constexprs.IOS16, "iOS18": constexprs.IOS18}

@@ -9,6 +9,7 @@ only for narrow matrices, where a register holds more than a row.
 import numpy as np
 
 from .. import bits as bit_packing
+from ..joint import is_joint
 from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
@@ -28,6 +29,10 @@ def stored_rows(compressed):
             f"{type(compressed).__name__}. AheadOfTime takes any array or compressed weights."
         )
     compressed.check()
+    if is_joint(compressed):
+        raise ValueError(
+            f"compressed must be the result of one technique; got {compressed!r}. AheadOfTime takes any."
+        )
     if len(compressed.shape) < 2:
         raise ValueError(f"compressed must have at least two dimensions, got shape {compressed.shape}")
     if isinstance(compressed, Sparse):
@@ -168,19 +173,14 @@ def _row_bytes(packed, bits, rows, columns, multiple):
 
 def _row_scales(quantized):
     """Scale and zero point of each row."""
-    rows = quantized.shape[0]
-    if quantized.scale.size not in (1, len(quantized.scale)) or rows % len(quantized.scale):
+    rows, scale, zero = quantized.shape[0], quantized.scale, quantized.zero_points
+    if scale.size not in (1, len(scale)) or rows % len(scale):
         raise ValueError(
-            f"compressed has scales of shape {quantized.scale.shape}; just-in-time products read quantized "
+            f"compressed has scales of shape {scale.shape}; just-in-time products read quantized "
             "weights with a scale a tensor or an output channel. AheadOfTime takes any granularity."
         )
-    scale = quantized.scale.ravel().astype(np.float32)
-    zero = np.zeros(scale.size, np.float32)
-    if quantized.zero_point is not None:
-        zero = quantized.zero_point
-        if quantized.bits < 8:
-            zero = bit_packing.unpack(zero, quantized.bits, scale.size, quantized.signed)
-        zero = zero.ravel().astype(np.float32)
+    scale = scale.ravel().astype(np.float32)
+    zero = np.zeros_like(scale) if zero is None else zero.ravel().astype(np.float32)
     if quantized.bits == 8:
         scale, zero = np.broadcast_to(scale, rows).copy(), np.broadcast_to(zero, rows).copy()
     return scale, zero

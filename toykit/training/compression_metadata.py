@@ -20,8 +20,8 @@ weights in float16, correct and not smaller.
 import numpy as np
 import torch
 
-from .. import bits as packing
-from ..compressed import check_type
+from ..compressed import check_type, dense_of
+from ..joint import is_joint
 from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
@@ -47,7 +47,7 @@ def store(layer, compressed):
     Raises
     ------
     TypeError
-        If it is another kind of compressed weights.
+        If it is another kind of compressed weights, or several techniques are joined in it.
     ValueError
         If the shapes differ, or the layer is compressed already.
 
@@ -62,6 +62,8 @@ def store(layer, compressed):
     check_type("layer", layer, torch.nn.Module, "a torch.nn.Module with a weight")
     check_type("layer.weight", getattr(layer, "weight", None), torch.Tensor, "a tensor")
     check_type("compressed", compressed, (Sparse, Palettized, Quantized), "Sparse, Palettized or Quantized")
+    if is_joint(compressed):
+        raise TypeError(f"compressed must be the result of one technique; got {compressed!r}")
     if layer.weight.is_meta:
         raise ValueError("layer.weight must lie in memory; it is on torch's meta device")
     if tuple(layer.weight.shape) != tuple(compressed.shape):
@@ -79,7 +81,7 @@ def _metadata(compressed):
     if isinstance(compressed, Sparse):
         return {"compression_type": [1]}
     if isinstance(compressed, Palettized):
-        metadata = {"compression_type": [2], "lut": compressed.lut.astype(np.float32)}
+        metadata = {"compression_type": [2], "lut": dense_of(compressed.lut).astype(np.float32)}
         if compressed.cluster_dim > 1:
             metadata["vector_axis"] = compressed.axis
         if compressed.scale is not None:
@@ -93,8 +95,5 @@ def _metadata(compressed):
         "quantization_scale": compressed.scale.astype(np.float32),
     }
     if compressed.zero_point is not None:
-        codes, bits = compressed.zero_point, compressed.bits
-        if bits < 8:
-            codes = packing.unpack(codes, bits, compressed.scale.size, compressed.signed)
-        metadata["zero_point"] = codes.reshape(compressed.scale.shape).astype(np.float32)
+        metadata["zero_point"] = compressed.zero_points.astype(np.float32)
     return metadata

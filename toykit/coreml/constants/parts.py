@@ -6,7 +6,7 @@ as its type and shape say (the reader of packages saw to that), and must fit the
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ...pruning import unpack_mask
 from ..format.program import Value
 from ..format.protobuf import PackageError
 from ..format.weightbin import BITS
+from .general import Elements
 
 FLOATS = ("float16", "float32")
 INTEGERS = tuple(dtype for dtype in BITS if dtype.lstrip("u").startswith("int") and BITS[dtype] <= 8)
@@ -48,14 +49,17 @@ class Parts:
     def error(self, problem):
         return PackageError(f"{self.where}: {problem}")
 
-    def get(self, name, kinds, optional=False):
-        """A part as Stored or Compressed, of one of the element types `kinds`."""
+    def _found(self, name):
         if self.old:
-            found = self.operation.attributes.get(name)
-        else:
-            found = next(iter(self.operation.inputs.get(name, [])), None)
-        if found is None and optional:
-            return None
+            return self.operation.attributes.get(name)
+        return next(iter(self.operation.inputs.get(name, [])), None)
+
+    def __contains__(self, name):
+        return self._found(name) is not None
+
+    def get(self, name, kinds):
+        """A part as Stored or Compressed, of one of the element types `kinds`."""
+        found = self._found(name)
         if found is None:
             raise self.error(f"has no {name}")
         if isinstance(found, str):
@@ -67,26 +71,21 @@ class Parts:
             raise self.error(f"{name} has {len(part.shape)} dimensions; Core ML has 5")
         return part
 
-    def stored(self, name, kinds, optional=False):
+    def stored(self, name, kinds):
         """A part that is not compressed itself."""
-        part = self.get(name, kinds, optional)
+        part = self.get(name, kinds)
         if isinstance(part, Compressed):
             raise self.error(f"{name} is compressed itself, which Core ML does not know")
         return part
 
-    def whole_number(self, name, optional=False):
-        part = self.stored(name, ("int32",), optional)
-        if part is None:
-            return None
+    def axis(self, name, rank):
+        part = self.stored(name, ("int32",))
         if part.count != 1:
             raise self.error(f"{name} must be one number, and has {part.count}")
-        return int(part.array.ravel()[0])
-
-    def axis(self, name, rank, optional=False):
-        axis = self.whole_number(name, optional)
-        if axis is not None and not -rank <= axis < rank:
+        axis = int(part.array.ravel()[0])
+        if not -rank <= axis < rank:
             raise self.error(f"{name} is {axis}, and there are {rank} axes")
-        return None if axis is None else axis % rank
+        return axis % rank
 
     def shape(self):
         """The attribute of iOS 16 that gives the shape of the weights."""
@@ -151,10 +150,17 @@ class Parts:
 
 def _stages(compressed):
     """How many operators decompress one after another."""
-    values = (getattr(compressed, field.name) for field in fields(compressed))
+    if isinstance(compressed, Elements):
+        return 0
+    values = vars(compressed).values()
     return 1 + max((_stages(value) for value in values if isinstance(value, Compressed)), default=0)
 
 
-def array_of(part):
-    """A part as the classes take it: an array as it is stored, or something compressed."""
-    return part.array if isinstance(part, Stored) else part
+def array_of(part, kinds, shape=None):
+    """A part as the classes take it: an array of one of these types and of this shape, or something else."""
+    shape = part.shape if shape is None else shape
+    if isinstance(part, Compressed):
+        return part
+    if part.dtype in kinds and part.shape == shape:
+        return part.array
+    return Elements(part.array, shape, part.dtype)

@@ -6,8 +6,8 @@ where they lie there, and `dense()` is what the operator decompresses to, to the
 keep the parts as attributes, with bits packed into plain bytes; iOS 18 as inputs, which can be results
 of other operators that decompress.
 
-Where toykit makes the same form, the object is of toykit's class (`Sparse`, `Quantized`, `Palettized`,
-`SparseQuantized`, `SparsePalettized`, `QuantizedPalette`); for the rest see `toykit.coreml.constants.general`.
+The objects are of the classes that the techniques make (`Sparse`, `Quantized`, `Palettized`), some with
+parts that toykit's own never have; for what lies between them see `toykit.coreml.constants.general`.
 
 What a file says is checked before memory is asked for: sizes must agree with each other and with what
 is stored, so that a few bytes cannot stand for an absurd number of weights.
@@ -24,12 +24,11 @@ from dataclasses import replace
 import numpy as np
 
 from ...compressed import Compressed
-from ...joint import QuantizedPalette, SparsePalettized, SparseQuantized
 from ...palettization import Palettized
 from ...pruning import Sparse
 from ...quantization import Quantized
 from ..format.weightbin import BITS
-from .general import Cast, Masked, Scaled, Survivors, Tables
+from .general import Cast, Elements, Survivors
 from .parts import FLOATS, INTEGERS, Parts, Stored, array_of
 
 _INDICES = ("uint1", "uint2", "uint3", "uint4", "uint6", "uint8")
@@ -85,9 +84,7 @@ def _sparse_to_dense(parts):
     values = parts.survivors("nonzero_data", (*INTEGERS, *FLOATS), kept)
     if isinstance(values, Survivors) and np.array_equal(values.kept, kept):
         return [values.whole]
-    if isinstance(values, Stored) and values.dtype in FLOATS:
-        return [Sparse(values.array, packed, kept.shape)]
-    return [Masked(array_of(values), packed, kept.shape, str(values.dtype))]
+    return [Sparse(array_of(values, FLOATS), packed, kept.shape)]
 
 
 def _affine_dequantize(parts):
@@ -103,51 +100,44 @@ def _affine_dequantize(parts):
     for name, part in (("scale", scale), ("zero_point", zero_point)):
         if part.shape not in ((), (length,)):
             raise parts.error(f"{name} has shape {part.shape}; axis {axis} has {length}")
-        along.append(tuple(part.count if i == axis else 1 for i in range(rank)))
-    parts_of = (codes.array, scale.array.reshape(along[0]), zero_point.array.reshape(along[1]))
-    if zero_point.dtype == codes.dtype and along[0] == along[1]:
-        return [Quantized(*parts_of, codes.shape, 8, codes.dtype == "int8")]
-    return [Scaled(*parts_of, None, codes.shape, codes.dtype, zero_point.dtype, along[1], widened=True)]
+        shape = tuple(part.count if i == axis else 1 for i in range(rank))
+        along.append(Stored(part.array.reshape(shape), part.dtype, shape))
+    scale, zero_point = along
+    return [_quantized(codes, scale, zero_point, codes.shape)]
 
 
 def _blockwise_shift_scale(parts):
     codes = parts.get("data", (*INTEGERS, *FLOATS))
-    scale, zero_point, plain = _scales(parts, codes.shape, _dtype_of(codes))
-    if zero_point is None and isinstance(codes, Palettized | QuantizedPalette) and codes.scale is None:
+    scale, zero_point = _scales(parts, codes.shape, _dtype_of(codes))
+    if zero_point is None and isinstance(codes, Palettized) and codes.scale is None and codes.mask is None:
         # A palette that is scaled: one number along an axis, or one for each place.
         broadcasts = all(scales in (1, size) for scales, size in zip(scale.shape, codes.shape))
         if isinstance(scale, Stored) and scale.dtype == codes.dtype and broadcasts:
             return [replace(codes, scale=scale.array)]
-    if plain and isinstance(codes, Stored):
-        signed = codes.dtype.startswith("int")
-        zeros = None if zero_point is None else zero_point.array
-        return [Quantized(codes.array, scale.array, zeros, codes.shape, BITS[codes.dtype], signed)]
-    return [_scaled(codes, scale, zero_point, None, codes.shape)]
+    return [_quantized(codes, scale, zero_point, codes.shape)]
 
 
 def _sparse_blockwise_shift_scale(parts):
     packed, kept = parts.mask("data_mask")
     codes = parts.survivors("nonzero_data", (*INTEGERS, *FLOATS), kept)
-    scale, zero_point, plain = _scales(parts, kept.shape, _dtype_of(codes))
-    if plain and isinstance(codes, Stored):
-        signed = codes.dtype.startswith("int")
-        zeros = None if zero_point is None else zero_point.array
-        width = BITS[codes.dtype]
-        whole = SparseQuantized(codes.array, scale.array, zeros, packed, kept.shape, width, signed)
-    else:
-        whole = _scaled(codes, scale, zero_point, packed, kept.shape)
-    return [kept, Survivors(whole, kept)]
+    scale, zero_point = _scales(parts, kept.shape, _dtype_of(codes))
+    return _survivors(_quantized(codes, scale, zero_point, kept.shape, packed), kept)
+
+
+def _survivors(whole, kept):
+    return [kept, Survivors(whole, kept, (int(np.count_nonzero(kept)),))]
 
 
 def _dtype_of(codes):
     """Core ML's type of codes; NumPy holds those of 4 bits in types of 8."""
-    return codes.values_dtype if isinstance(codes, Masked) else str(codes.dtype)
+    values = getattr(codes, "values", None)
+    return values.kind if isinstance(values, Elements) else str(codes.dtype)
 
 
 def _scales(parts, shape, dtype):
-    """Scale and offset for data of this shape and type; and whether `Quantized` can hold them."""
+    """Scale and offset for data of this shape and type."""
     scale = parts.get("scale", FLOATS)
-    offset = parts.stored("offset", (*INTEGERS, *FLOATS), optional=True)
+    offset = parts.stored("offset", (*INTEGERS, *FLOATS)) if "offset" in parts else None
     if not shape or len(scale.shape) != len(shape):
         raise parts.error(f"scale has shape {scale.shape}, and the data {shape}")
     if not all(scales and size % scales == 0 for size, scales in zip(shape, scale.shape)):
@@ -156,14 +146,18 @@ def _scales(parts, shape, dtype):
         raise parts.error(f"offset has shape {offset.shape}, and scale {scale.shape}")
     if offset is not None and offset.dtype not in (*FLOATS, dtype):
         raise parts.error(f"offset is of {offset.dtype}, and the data of {dtype}")
-    plain = dtype in INTEGERS and (offset is None or offset.dtype == dtype)
-    return scale, offset, plain and isinstance(scale, Stored)
+    return scale, offset
 
 
-def _scaled(codes, scale, zero_point, packed, shape):
-    stored = array_of(codes), array_of(scale), None if zero_point is None else zero_point.array
-    types = () if zero_point is None else (zero_point.dtype, zero_point.shape)
-    return Scaled(*stored, packed, shape, str(codes.dtype), *types)
+def _quantized(codes, scale, zero_point, shape, packed=None):
+    """Codes with their scales; one scale or zero point for all is repeated."""
+    dtype = codes.dtype if isinstance(codes, Stored) and codes.dtype in INTEGERS else "int8"
+    blocks = scale.shape
+    if zero_point is not None:
+        blocks = tuple(map(max, blocks, zero_point.shape))
+        zero_point = array_of(zero_point, (dtype,), blocks)
+    codes, scale = array_of(codes, INTEGERS), array_of(scale, FLOATS, blocks)
+    return Quantized(codes, scale, zero_point, shape, BITS[dtype], dtype.startswith("int"), packed)
 
 
 def _lut_to_dense(parts):
@@ -171,7 +165,7 @@ def _lut_to_dense(parts):
         return _lut_to_dense_ios16(parts)
     indices = parts.stored("indices", _INDICES)
     lut, vector_axis = _lut(parts, indices, indices.shape)
-    return [_palette(indices.array, lut, None, indices.shape, BITS[indices.dtype], vector_axis)]
+    return [_palette(indices.array, lut, indices.shape, BITS[indices.dtype], vector_axis)]
 
 
 def _lut_to_dense_ios16(parts):
@@ -181,8 +175,9 @@ def _lut_to_dense_ios16(parts):
         raise parts.error(f"a table has 2, 4, 16, 64 or 256 entries in a row, and this one shape {lut.shape}")
     bits = lut.count.bit_length() - 1
     indices = parts.packed("indices", bits, math.prod(shape))
-    table = lut.array.reshape((1,) * len(shape) + (lut.count, 1))
-    return [_palette(indices, table, None, shape, bits, 0)]
+    tables = (1,) * len(shape) + (lut.count, 1)
+    lut = array_of(Stored(lut.array.reshape(tables), lut.dtype, tables), FLOATS)
+    return [_palette(indices, lut, shape, bits, 0)]
 
 
 def _lut_to_sparse(parts):
@@ -191,10 +186,8 @@ def _lut_to_sparse(parts):
     if isinstance(indices, Compressed):
         raise parts.error("indices_nonzero_data is compressed itself, which Core ML does not know")
     lut, vector_axis = _lut(parts, indices, kept.shape)
-    whole = _palette(indices.array, lut, packed, kept.shape, BITS[indices.dtype], vector_axis)
-    if lut.shape[-1] > 1:
-        kept = np.repeat(kept, lut.shape[-1], vector_axis)
-    return [kept, Survivors(whole, kept)]
+    whole = _palette(indices.array, lut, kept.shape, BITS[indices.dtype], vector_axis, packed)
+    return _survivors(whole, whole.kept)
 
 
 def _lut(parts, indices, shape):
@@ -208,37 +201,30 @@ def _lut(parts, indices, shape):
         raise parts.error(f"tables of shape {lut.shape} are not for {bits}-bit indices: {2**bits} entries")
     if not all(count and size % count == 0 for size, count in zip(shape, blocks)):
         raise parts.error(f"tables of shape {lut.shape} do not divide indices of {shape}")
-    vector_axis = parts.axis("vector_axis", len(shape), optional=True)
-    if vector_axis is None and length > 1:
+    if "vector_axis" not in parts and length > 1:
         raise parts.error(f"tables of vectors of {length} need a vector_axis")
+    vector_axis = parts.axis("vector_axis", len(shape)) if "vector_axis" in parts else 0
     table = lut.array.nbytes if isinstance(lut, Stored) else lut.nbytes
     places = math.prod(shape)  # each has an index, or at least a bit in a mask
     weights = places * length
     if weights > _MOST_WEIGHTS_A_BYTE * (-(-places // 8) + table):
         raise parts.error(f"vectors of {length} would make {weights:,} weights of a few stored bytes")
-    return array_of(lut), vector_axis or 0
+    return array_of(lut, FLOATS), vector_axis
 
 
-def _palette(indices, lut, packed, shape, bits, vector_axis):
-    """Indices with their tables, as toykit's class where it has one."""
+def _palette(indices, lut, shape, bits, vector_axis, packed=None):
+    """Indices of this shape with their tables."""
     indices = indices.reshape(-1)  # those of 8 bits come in the shape of the weight
-    grouped = [axis for axis, count in enumerate(lut.shape[:-2]) if count > 1]
     length = lut.shape[-1]
+    grouped = [axis for axis, count in enumerate(lut.shape[:-2]) if count > 1]
     axis = vector_axis if length > 1 or not grouped else grouped[0]
     whole = tuple(size * length if i == vector_axis else size for i, size in enumerate(shape))
-    floats = isinstance(lut, np.ndarray) and str(lut.dtype) in FLOATS
-    if grouped in ([], [axis]) and (floats or isinstance(lut, Quantized)):
-        if packed is None:
-            kind = Palettized if floats else QuantizedPalette
-            return kind(indices, lut, whole, bits, axis, None)
-        if length == 1:
-            return SparsePalettized(indices, lut, packed, whole, bits, axis)
-    return Tables(indices, lut, packed, whole, bits, vector_axis)
+    return Palettized(indices, lut, whole, bits, axis, mask=packed)
 
 
 def _cast(parts):
     values = parts.get("source_val", ("float16",))
-    return [Cast(array_of(values), values.shape)]
+    return [Cast(array_of(values, FLOATS), values.shape)]
 
 
 _READERS = {
