@@ -80,7 +80,7 @@ def test_of_many_that_take_one_name_exactly_one_gets_it(tmp_path):
         new = package(tmp_path / f"{number}.mlpackage")
         (new / "who").write_text(str(number))
         try:
-            output.take(new, path)
+            output.move_into_place(new, path)
         except ValueError as error:
             assert "has appeared meanwhile" in str(error) and new.is_dir()
             return 0
@@ -98,5 +98,5 @@ def test_what_has_appeared_is_left_as_it_is(tmp_path, make):
     path = tmp_path / "out.mlpackage"
     make(path)
     with pytest.raises(ValueError, match="appeared"):
-        output.take(package(tmp_path / "new.mlpackage"), path)
+        output.move_into_place(package(tmp_path / "new.mlpackage"), path)
     assert path.is_symlink() or path.read_text() == "a file"

@@ -79,7 +79,7 @@ class Int8Rows(_Rows):
         self.arrays = self.codes, self.scale, self.zero
 
     def arrange(self, x):
-        return _filled(x, self.codes.shape[1])
+        return _padded(x, self.codes.shape[1])
 
     def product(self, x, y):
         loops.int8_product[self.signed](self.codes, self.scale, self.zero, x, y)
@@ -111,9 +111,9 @@ class TableRows(_Rows):
     def arrange(self, x):
         """All that meet the lowest code of a byte, then all that meet the next; zeros at the end."""
         per_byte, count = 8 // self.bits, self.codes.shape[1]
-        filled = _filled(x, per_byte * count)
-        by_lane = filled.reshape(count, per_byte, *x.shape[1:]).swapaxes(0, 1)
-        return np.ascontiguousarray(by_lane).reshape(filled.shape)
+        padded = _padded(x, per_byte * count)
+        by_lane = padded.reshape(count, per_byte, *x.shape[1:]).swapaxes(0, 1)
+        return np.ascontiguousarray(by_lane).reshape(padded.shape)
 
     def product(self, x, y):
         loops.table_product[self.bits](self.codes, self.tables, self.rows_a_table, x, y)
@@ -144,7 +144,7 @@ class SparseRows(_Rows):
         self.arrays = self.values, self.mask, self.firsts
 
     def arrange(self, x):
-        return _filled(x, 16 * self.mask.shape[1])
+        return _padded(x, 16 * self.mask.shape[1])
 
     def product(self, x, y):
         loops.sparse_product(self.values, self.firsts, self.mask, x, y)
@@ -153,13 +153,13 @@ class SparseRows(_Rows):
         loops.sparse_rows(self.values, self.firsts, self.mask, start, out)
 
 
-def _filled(x, length):
-    """x with zeros at its end, which meet the codes that rows were filled up with."""
+def _padded(x, length):
+    """x padded with zeros, which meet the codes that rows were padded with."""
     if len(x) == length:
         return x
-    filled = np.zeros((length, *x.shape[1:]), np.float32)
-    filled[: len(x)] = x
-    return filled
+    padded = np.zeros((length, *x.shape[1:]), np.float32)
+    padded[: len(x)] = x
+    return padded
 
 
 def _row_bytes(packed, bits, rows, columns, multiple):

@@ -1,4 +1,4 @@
-"""The loops themselves: a compressed matrix times a vector, and rows of it spelled out.
+"""The loops themselves: a compressed matrix times a vector, and rows of it decompressed.
 
 Each `*_product` computes y = W x with W as it is stored; a weight is decompressed in a register,
 used once and forgotten. Each `*_rows` writes some rows of W out as float32, for the products with

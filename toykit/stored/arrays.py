@@ -95,7 +95,7 @@ class Sketch:
         raise NotImplementedError
 
 
-class Beginning(Sketch):
+class Prefix(Sketch):
     """The first bytes of an array."""
 
     def differs(self, other):
@@ -105,7 +105,7 @@ class Beginning(Sketch):
         return self.seen[:both] != other.seen[:both]
 
 
-class FirstChannels(Beginning):
+class FirstChannels(Prefix):
     """What the first channels of a weight become."""
 
 
@@ -204,7 +204,7 @@ def first_survivors(weight, cut):
         kept = above(np.abs(first), cut)
         return {"values": first[kept].tobytes(), "mask": np.packbits(kept, bitorder="little").tobytes()}
 
-    return {name: Beginning(lambda name=name: look()[name]) for name in ("values", "mask")}
+    return {name: Prefix(lambda name=name: look()[name]) for name in ("values", "mask")}
 
 
 def first_scales(weight, options, pruned):
@@ -243,4 +243,4 @@ def first_largest(weight, axis):
         rows = np.moveaxis(np.asarray(weight.values()), axis, 0)
         return np.abs(rows.reshape(rows.shape[0], -1)[:, :16]).max(axis=0).tobytes()
 
-    return Beginning(look)
+    return Prefix(look)

@@ -134,7 +134,7 @@ def _prune(weight, options, stored):
         else:
             kept = pruned().values.size
             for name, array in pruned().parts.items():
-                sketches[name] = arrays.Beginning(array[:100].tobytes)
+                sketches[name] = arrays.Prefix(array[:100].tobytes)
     if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
         raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
     parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}

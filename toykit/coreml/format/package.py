@@ -92,14 +92,14 @@ class Package:
     def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS):
         self.path = Path(path)
         self.number = None
-        self.field_limit, self._fields = field_limit, protobuf.Fields(field_limit)
+        self.field_limit, self._budget = field_limit, protobuf.FieldBudget(field_limit)
         if not os.path.exists(self.path):
             raise FileNotFoundError(f"there is no package at {printable(self.path)}")
         try:
             # The manifest first: in a folder that is no package there may be a whole disk to list.
             self.model_file = _inside(self.path, _model_path(self.path))
             self.files = _files(self.path)
-            self._read(protobuf.decode(_content(self.model_file), "Model", self._fields))
+            self._read(protobuf.decode(_content(self.model_file), "Model", self._budget))
             if self.kind not in ("mlProgram", *PIPELINES):
                 raise PackageError(
                     f"the model is of type {self.kind}, not an ML program; convert with "
@@ -127,7 +127,7 @@ class Package:
         self.weight_files, self.models, self._program = {}, (), None
         if self.kind in PIPELINES and self.number is None:
             pipeline = protobuf.decode(
-                model[self.kind], f"{self.kind[0].upper()}{self.kind[1:]}", self._fields
+                model[self.kind], f"{self.kind[0].upper()}{self.kind[1:]}", self._budget
             )
             messages = pipeline.get("pipeline", pipeline).get("models", [])
             self.models = tuple(self._model(number, message) for number, message in enumerate(messages))
@@ -138,7 +138,7 @@ class Package:
             if len(self.program_bytes) > _LARGEST_PROGRAM:
                 raise PackageError(f"the program has {len(self.program_bytes):,} bytes, more than any needs")
             most = _MOST_WEIGHTS + _MOST_WEIGHTS_A_BYTE * sum(self.files.values())
-            self._program = read_program(self.program_bytes, self.find_blob, self._fields, most)
+            self._program = read_program(self.program_bytes, self.find_blob, self._budget, most)
 
     def _model(self, number, message):
         """One model of this pipeline, as a package of its own."""
@@ -207,10 +207,10 @@ class Package:
             self.weight_files[name] = WeightFile(_inside(self.path, folder / name.removeprefix(_MODEL_PATH)))
         return self.weight_files[name].blob(offset)
 
-    def let_go(self):
+    def release_pages(self):
         """Tell the system that the pages of the weight files can leave memory; they can be read again."""
         for weights in self.weight_files.values():
-            weights.let_go()
+            weights.release_pages()
 
 
 def open_package(package):

@@ -179,7 +179,7 @@ class Program:
             yield from function.block.walk()
 
 
-def read_program(source, find_blob, fields=None, most_weights=math.inf):
+def read_program(source, find_blob, budget=None, most_weights=math.inf):
     """Read a program: function by function, operation by operation.
 
     Parameters
@@ -188,7 +188,7 @@ def read_program(source, find_blob, fields=None, most_weights=math.inf):
         A "Program" message.
     find_blob : callable (file name, offset) -> Blob
         Looks up constants that lie in a weight file.
-    fields : protobuf.Fields, optional
+    budget : protobuf.FieldBudget, optional
         How many fields there may be.
     most_weights : int, optional
         How many elements the compressed constants may have together: a few arrays that many of them share
@@ -199,7 +199,7 @@ def read_program(source, find_blob, fields=None, most_weights=math.inf):
     PackageError
         If the message describes no program, or a constant does not fit its type.
     """
-    return _Reader(find_blob, fields or protobuf.Fields(), most_weights).program(source)
+    return _Reader(find_blob, budget or protobuf.FieldBudget(), most_weights).program(source)
 
 
 class _Reader:
@@ -209,12 +209,12 @@ class _Reader:
     program are few, and each is read once.
     """
 
-    def __init__(self, find_blob, fields, most_weights):
-        self.find_blob, self.fields, self.most_weights = find_blob, fields, most_weights
+    def __init__(self, find_blob, budget, most_weights):
+        self.find_blob, self.budget, self.most_weights = find_blob, budget, most_weights
         self.weights, self.types = 0, {}
 
     def decode(self, source, kind, depth=0):
-        return protobuf.decode(source, kind, self.fields, _ONE_BY_ONE, depth)
+        return protobuf.decode(source, kind, self.budget, _ONE_BY_ONE, depth)
 
     def program(self, source):
         message = self.decode(source, "Program")
@@ -307,7 +307,7 @@ class _Reader:
     def type(self, source):
         source = bytes(source)
         if source not in self.types:
-            self.types[source] = _type(protobuf.decode(source, "ValueType", self.fields))
+            self.types[source] = _type(protobuf.decode(source, "ValueType", self.budget))
         return self.types[source]
 
     def value(self, message):

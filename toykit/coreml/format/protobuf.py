@@ -38,8 +38,8 @@ class PackageError(ValueError):
         super().__init__(printable(sentence))
 
 
-class Fields:
-    """How many fields may still be decoded: a file of a few megabytes must not fill the memory.
+class FieldBudget:
+    """Counts down the fields that may still be decoded: a file of a few megabytes must not fill the memory.
 
     Raises
     ------
@@ -59,7 +59,7 @@ class Fields:
             )
 
 
-def decode(buffer, message, fields=None, leave=(), depth=0):
+def decode(buffer, message, budget=None, leave=(), depth=0):
     """Read a message.
 
     Parameters
@@ -67,7 +67,7 @@ def decode(buffer, message, fields=None, leave=(), depth=0):
     buffer : bytes-like
     message : str
         Its name in `schema.MESSAGES`.
-    fields : Fields, optional
+    budget : FieldBudget, optional
         How many fields there may be; by default 2**19.
     leave : collection of str
         Messages of these kinds inside of it are left as bytes, for who reads them one by one.
@@ -90,7 +90,7 @@ def decode(buffer, message, fields=None, leave=(), depth=0):
     >>> decode(b"\\x08\\x96\\x01", "SizeRange")
     {'lowerBound': 150}
     """
-    return _Decoder(fields or Fields(), leave).message(memoryview(buffer), message, depth)
+    return _Decoder(budget or FieldBudget(), leave).message(memoryview(buffer), message, depth)
 
 
 class _Decoder:

@@ -232,7 +232,7 @@ class WeightFile:
                 f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use"
             )
 
-    def let_go(self):
+    def release_pages(self):
         """Let the pages that were read leave memory. They stay readable: the system fetches them again."""
         if self._map is not None and hasattr(self._map, "madvise"):  # Windows decides by itself
             self._map.madvise(mmap.MADV_DONTNEED)

@@ -170,12 +170,12 @@ class Model:
                 )
             keep = weights == "ahead"
             memory = Memory(prediction.memory_limit(memory_limit, package.nbytes))
-            self._constants = Constants(self._xp, keep, package.let_go, memory)
+            self._constants = Constants(self._xp, keep, package.release_pages, memory)
             self._steps = Steps(chosen.block, dict.fromkeys(chosen.inputs), self._constants, self._rounded)
         except PackageError as error:
             raise type(error)(f"{package}: {error}") from error
         if keep:
-            package.let_go()
+            package.release_pages()
 
     def __repr__(self):
         return (

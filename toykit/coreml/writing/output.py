@@ -46,7 +46,7 @@ def check_output(path, source=None, *, replace=False):
     return path
 
 
-def take(new, path):
+def move_into_place(new, path):
     """Move the finished package `new` to `path`, unless something has appeared there meanwhile.
 
     Both lie in the same file system. Of several that take one name at a time, exactly one gets it: a

@@ -125,7 +125,7 @@ class Rewriter:
                 self.stored[label] = stored
                 operations = self._write(scope, name, operation.outputs[name], parts)
         if self._store.writes:
-            self._package.let_go()
+            self._package.release_pages()
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._total)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from ..._quiet import working
 from ..format.package import Package
-from .output import check_output, take
+from .output import check_output, move_into_place
 
 # A number of a process says nothing to another computer that writes to the same network drive.
 _PREFIX = f".toykit-save-{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"
@@ -85,7 +85,7 @@ def save(mlmodel, path, *, replace=True):
             if replace and os.path.lexists(path):
                 _change_places(new, path, Path(folder, "old"))
             else:
-                take(new, path)
+                move_into_place(new, path)
     except OSError as error:
         raise OSError(f"{path} was not written: {_reason(error)}. What was there is as it was") from error
     return path

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...stored.arrays import Beginning
+from ...stored.arrays import Prefix
 from ...stored.parts import Part
 from ..format import weightbin
 from ..format.program import Type, Value
@@ -169,7 +169,7 @@ class Store:
 class _Known:
     """What is left of an array that was written: enough to know an equal one."""
 
-    sketch: Beginning
+    sketch: Prefix
     known: bytes
 
     def digest(self):
@@ -180,7 +180,7 @@ def _sketch(part):
     if part.content is None:
         return part.origin.sketch
     beginning = bytes(memoryview(part.content).cast("B")[:64])
-    return Beginning(lambda: beginning)
+    return Prefix(lambda: beginning)
 
 
 def _shared(value):
