@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import toykit as tk
 from tests.strategies import trained, weights
+from toykit.pruning import Magnitudes
 
 SHARES = st.sampled_from((0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)) | st.floats(0, 1)
 
@@ -251,3 +252,12 @@ def test_axes_too_short_are_named(w, options, message):
 def test_bad_weights_are_refused(bad):
     with pytest.raises((TypeError, ValueError), match="weights must"):
         tk.prune(bad, sparsity=0.5)
+
+
+@given(w=weights(), data=st.data())
+def test_magnitudes_are_those_of_the_sorted_weights(w, data):
+    magnitudes, ordered = Magnitudes(lambda: w, w.size, w.dtype), np.sort(np.abs(w).astype(np.float64), None)
+    ranks = data.draw(st.lists(st.integers(0, w.size - 1), min_size=1, max_size=3))
+    assert magnitudes.at(ranks).tolist() == ordered[ranks].tolist()
+    for threshold in (w.dtype.type(0), magnitudes.at(ranks)[0], w.dtype.type(np.inf)):
+        assert magnitudes.count_above(threshold) == np.count_nonzero(ordered > float(threshold))

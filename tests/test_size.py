@@ -305,3 +305,11 @@ def test_every_constant_that_is_handed_to_one_parameter_is_weighed():
     concat = Operation("concat", "c", {"values": [parts[0], "x", *parts[1:]]}, {"c": whole}, {}, [])
     (row,) = rows._Rows(Block({}, ["c"], [concat]), set()).rows()
     assert row.nbytes == 96
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", ">f4"])
+@pytest.mark.parametrize("options", [{"sparsity": 0.3}, {"threshold": 0.5, "minimum_sparsity": 0}])
+def test_pruned_weights_of_either_byte_order_are_counted(dtype, options):
+    weights = np.random.default_rng(0).normal(size=(64, 64)).astype(dtype)
+    pruned = tk.prune(weights, **{name: options[name] for name in options if name != "minimum_sparsity"})
+    assert tk.size.ledger({"w": weights}).after("prune", **options).nbytes == pruned.nbytes

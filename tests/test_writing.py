@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ import toykit as tk
 from tests import handmade
 from tests.nightly import cases
 from toykit.compressed import Compressed
+from toykit.coreml.format import protobuf
+from toykit.coreml.format.schema import MESSAGES
 
 KINDS = ("linear", "matmul", "tied", "gather", "conv", "conv_transpose", "add")
 
@@ -190,3 +193,38 @@ def test_signed_codes_that_lie_in_the_program(tmp_path):
     small = tk.coreml.compress(package, "quantize", weight_threshold=0, **options)
     stored = tk.coreml.weights(small)["w0"]
     np.testing.assert_array_equal(stored.dense(), tk.quantize(weights, **options).dense())
+
+
+NOTE = protobuf.encode({"name": "a field that toykit does not know"}, "NamedValueType").replace(
+    b"\x0a", b"\x7a", 1
+)
+LAYERS = [
+    (kind, np.random.default_rng(0).normal(size=(64, 64)).astype(np.float16)) for kind in ("linear", "tied")
+]
+
+
+@given(kinds=st.sets(st.sampled_from(sorted(MESSAGES))))
+def test_a_message_of_which_nothing_is_changed_stays_as_it_is(kinds):
+    with tempfile.TemporaryDirectory() as folder:
+        program = tk.coreml.Package(handmade.write(Path(folder, "net.mlpackage"), LAYERS)).program_bytes
+        same = dict.fromkeys(kinds, lambda content, key: bytes(content))
+        assert protobuf.rewrite(program, "Program", same) == program
+
+
+@pytest.mark.parametrize("kind", ["Function", "Block", "Operation", "Argument", "Argument.Binding", "Value"])
+def test_fields_that_toykit_does_not_know_stay(kind, tmp_path):
+    def note(content, key):
+        return bytes(content) + NOTE
+
+    plain, noted = (handmade.write(tmp_path / f"{name}.mlpackage", LAYERS) for name in ("plain", "noted"))
+    program = protobuf.rewrite(tk.coreml.Package(plain).program_bytes, "Program", {kind: note})
+    file = noted / handmade.MODEL
+    file.write_bytes(protobuf.replace(file.read_bytes(), {502: program}))
+    plan = {"w0": {"technique": "palettize", "bits": 4}}  # the other weight gets another place
+    written, expected = (tk.coreml.compress(path, plan) for path in (noted, plain))
+    inside = lambda package: protobuf.decode(package.program_bytes, "Program")  # noqa: E731
+    assert inside(written) == inside(expected)
+    gone = program.count(NOTE) - bytes(written.program_bytes).count(NOTE)
+    assert gone == {"Operation": 1, "Value": 2}.get(kind, 0)  # those of the constant that is compressed
+    predicted = tk.size.ledger(noted).after("palettize", bits=4, weight_threshold=20)
+    assert predicted.nbytes == tk.coreml.compress(noted, "palettize", bits=4, weight_threshold=20).nbytes

@@ -9,6 +9,7 @@ pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
 import toykit as tk
+from toykit.coreml.format import weightbin
 
 from . import architectures, sizes
 
@@ -96,7 +97,7 @@ def test_resnet50_as_it_is(converted, tmp_path):
     # Batch norms are folded: 53 biases in place of their weights and biases.
     assert ledger.parameters == 25_557_032 - 2 * 26_560 + 26_560
     assert len(ledger.rows) == 2 * 54
-    assert sizes.weight_bytes(ledger) == tk.coreml.weightbin.size(row.nbytes for row in ledger.rows)
+    assert sizes.weight_bytes(ledger) == weightbin.size(row.nbytes for row in ledger.rows)
     assert round(ledger.mb, 1) == 51.1
     # Half of its weights from shapes alone, without a package: the same to a tenth of a percent.
     shapes = tk.size.ledger(tk.models.resnet50(device="meta"), dtype="float16")

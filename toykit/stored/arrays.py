@@ -200,7 +200,7 @@ def first_survivors(weight, cut):
 
     @cache
     def look():
-        first = np.asarray(weight.values()).flat[: 8 * _SAMPLE]
+        first = np.asarray(weight.values()).flat[: 8 * _SAMPLE].astype(weight.dtype)  # in native byte order
         kept = above(np.abs(first), cut)
         return {"values": first[kept].tobytes(), "mask": np.packbits(kept, bitorder="little").tobytes()}
 

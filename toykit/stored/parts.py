@@ -106,7 +106,7 @@ class Weight:
     @cached_property
     def magnitudes(self):
         """The magnitudes of the values, for pruning."""
-        return Magnitudes(self.values, self.size, self.dtype)
+        return Magnitudes(self.values, self.size, self.values().dtype)  # of either byte order
 
 
 @dataclass(frozen=True)
