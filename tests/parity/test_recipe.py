@@ -95,6 +95,7 @@ def test_only_float16_leaves_the_package_alone(package):
             "pruning and one more",
         ),
         ({"head.weight": {"technique": "palettize", "bits": 5}}, "bits"),
+        ({"head.weight": {"technique": "quantize", "axis": 1}}, "axis cannot be said to coremltools"),
     ],
 )
 def test_recipes_that_make_no_sense(package, settings, message):

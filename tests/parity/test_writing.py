@@ -46,6 +46,24 @@ def agree(path, technique, equal=True, **options):
     return predicted, ours
 
 
+@pytest.mark.parametrize(
+    ("technique", "options"),
+    [
+        ("quantize", {"axis": 1}),
+        ("quantize", {"axis": -2, "granularity": "per_block", "block_size": 16}),
+        ("palettize", {"axis": -2, "group_size": 12, "mode": "uniform"}),
+        ("joint", {"prune": {"sparsity": 0.5}, "quantize": {"axis": 1}}),
+    ],
+)
+def test_an_axis_that_is_asked_for(technique, options, tmp_path):
+    """coremltools has no word for it: it is given the lengths of blocks in its place."""
+    weight = RANDOM.normal(size=(96, 48, 1)).astype(np.float16)
+    _, ours = agree(handmade.write(tmp_path / "net.mlpackage", [("conv", weight)]), technique, **options)
+    if technique != "joint":
+        (stored,) = tk.coreml.weights(ours).values()
+        np.testing.assert_array_equal(stored.dense(), getattr(tk, technique)(weight, **options).dense())
+
+
 class TestSharing:
     def test_equal_arrays_with_a_record_each(self, tmp_path):
         weight = RANDOM.normal(size=(64, 64)).astype(np.float16)
