@@ -24,6 +24,7 @@ import numpy as np
 
 FLOAT16_BYTES = 2  # what Core ML stores for a weight that is not compressed
 SEEDS = range(2**63)  # of random numbers
+ENDLESS = 2**64  # stands for the end of a range that has none
 
 
 class Compressed:
@@ -420,14 +421,9 @@ def check_choice(name, value, allowed):
     return value
 
 
-def at_least(least):
-    """The whole numbers from `least` on, as `check_int` takes them."""
-    return range(least, 2**64)
-
-
 def check_int(name, value, allowed):
     """A whole number in `allowed`, a range or a tuple."""
-    if isinstance(allowed, range) and allowed.stop == 2**64:
+    if isinstance(allowed, range) and allowed.stop == ENDLESS:
         expected = f"a whole number of at least {allowed.start}"
     elif isinstance(allowed, range):
         expected = f"a whole number from {allowed.start} to {allowed.stop - 1}"

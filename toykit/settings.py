@@ -15,8 +15,8 @@ import numbers
 import numpy as np
 
 from .compressed import (
+    ENDLESS,
     SEEDS,
-    at_least,
     check_choice,
     check_flag,
     check_fraction,
@@ -98,7 +98,7 @@ def complete(technique, options, before=(), model=False):
     chosen = defaults | options
     _COMPLETE[technique](chosen, before, model)
     if model:
-        chosen["weight_threshold"] = check_int("weight_threshold", chosen["weight_threshold"], at_least(0))
+        chosen["weight_threshold"] = check_int("weight_threshold", chosen["weight_threshold"], _at_least(0))
     return chosen
 
 
@@ -240,7 +240,7 @@ def _prune(options, before, model):
     if options["block_size"] is not None:
         if given != ["sparsity"]:
             raise ValueError("block_size goes with sparsity, the share of blocks to zero")
-        options["block_size"] = check_int("block_size", options["block_size"], at_least(2))
+        options["block_size"] = check_int("block_size", options["block_size"], _at_least(2))
     if options["dim"] is not None and not structured:
         raise ValueError("dim is the axis of block_size or n_m; give one of them, or leave dim out")
     if structured:
@@ -257,7 +257,7 @@ def _prune(options, before, model):
             raise TypeError(
                 f"n_m must be two whole numbers, zero n of each m; got {shown(options['n_m'])}"
             ) from None
-        m = check_int("m of n_m", m, at_least(1))
+        m = check_int("m of n_m", m, _at_least(1))
         options["n_m"] = check_int("n of n_m", n, range(1, m + 1)), m
     if model:
         options["minimum_sparsity"] = check_fraction("minimum_sparsity", options["minimum_sparsity"])
@@ -277,10 +277,10 @@ def _quantize(options, before, model):
     if "palettize" in before and granularity != "per_tensor":
         raise ValueError(f"granularity must be 'per_tensor' for the table of a palette; got {granularity!r}")
     if granularity == "per_block" and isinstance(block, tuple | list):
-        options["block_size"] = tuple(check_int("a length in block_size", n, at_least(0)) for n in block)
+        options["block_size"] = tuple(check_int("a length in block_size", n, _at_least(0)) for n in block)
     elif granularity == "per_block":
         block = BLOCK_SIZE if block is None else block
-        options["block_size"] = check_int("block_size", block, at_least(1))
+        options["block_size"] = check_int("block_size", block, _at_least(1))
     elif block is not None:
         raise ValueError(f"block_size goes with granularity='per_block'; got {granularity!r}")
 
@@ -296,8 +296,8 @@ def _palettize(options, before, model):
         options["bits"] = 4
     for name, allowed in (
         ("bits", INDEX_BITS),
-        ("group_size", at_least(1)),
-        ("cluster_dim", at_least(1)),
+        ("group_size", _at_least(1)),
+        ("cluster_dim", _at_least(1)),
         ("seed", SEEDS),
     ):
         if options.get(name) is not None or name == "cluster_dim":
@@ -319,6 +319,10 @@ def _palettize(options, before, model):
         )
     if "prune" in before:
         _check_plain(options, "for pruned weights")
+
+
+def _at_least(least):
+    return range(least, ENDLESS)
 
 
 def _check_axis(axis):
