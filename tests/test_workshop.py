@@ -245,7 +245,7 @@ def test_clean_keeps_what_is_the_learners_and_removes_the_rest(tmp_path):
         (build / name).parent.mkdir(parents=True, exist_ok=True)
         (build / name).write_text("1" if "checkpoint" in name else "mine")
     (folder / "two.md").write_text("mine")
-    for name in ("toykit/__pycache__", ".venv/lib/__pycache__", ".hypothesis", "kept"):
+    for name in ("toykit/__pycache__", ".venv/lib/__pycache__", ".hypothesis", ".ruff_cache", "kept"):
         (tmp_path / name).mkdir(parents=True)
     kept = clean.clean(tmp_path, build, folder)
     assert kept == [folder / "mine" / "notes.md", folder / "two.md"]

@@ -6,7 +6,7 @@ import shutil
 from .keeping import remove
 from .project import BUILD, ROOT, WORKSHOP, alone, program, say
 
-BUILT = ("build", "toykit.egg-info", ".pytest_cache", ".hypothesis", ".benchmarks")
+BUILT = ("build", "toykit.egg-info", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks")
 ENVIRONMENTS = {".venv", ".git"}
 
 
