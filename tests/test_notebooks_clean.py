@@ -49,12 +49,22 @@ def test_no_cell_is_excused_without_need():
     assert all(any(call in source for source in wide) for call in WIDER)
 
 
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_answers_and_solutions_are_closed_in_jupyterlab(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert format_cells.folded(notebook) == notebook, "make format closes them"
+    for _, source, tags, _ in stored_outputs.code_cells(notebook):
+        if "solution" in tags or "widgets.predict(" in source:
+            # Of a closed cell JupyterLab shows the first line.
+            assert tags & format_cells.FOLDED and source.startswith(("# A solution", "# A prediction"))
+
+
 def test_formatting_changes_code_and_nothing_else():
     # Ruff alone would write this number as 109.84757995605467, and the other without an exponent.
     numbers = {"heard": [109.84757995605469, 5e-05]}
     cell = new_code_cell(
         "%matplotlib inline\nx=[1,\n  2,];",
-        metadata={"tags": ["measured"]},
+        metadata={"tags": ["measured"], "jupyter": {"source_hidden": True}},
         outputs=[new_output("display_data", data={"application/json": numbers})],
     )
     made = new_notebook(cells=[new_markdown_cell("x=1"), cell], metadata={**KERNEL, "widgets": numbers})
@@ -62,6 +72,7 @@ def test_formatting_changes_code_and_nothing_else():
     after = format_cells.formatted(before, "notebooks/any.ipynb")
     assert after["cells"][1].pop("source") == ["%matplotlib inline\n", "x = [1, 2];"]
     before["cells"][1].pop("source")
+    before["cells"][1]["metadata"].pop("jupyter")  # a cell that the page shows is open
     assert after == before
 
 

@@ -1,7 +1,8 @@
-"""Format the code cells of the notebooks as ruff does: part of `make format`.
+"""Format the code cells of the notebooks as ruff does, and close what the page folds: `make format`.
 
 Ruff itself writes the whole file, and with it every stored number anew, some of them off in the last
-digit. Here it is given the code alone, and nothing else in the notebook changes.
+digit. Here it is given the code alone. The metadata says to JupyterLab what the tags say to the page;
+nothing else in the notebook changes.
 """
 
 import json
@@ -9,6 +10,9 @@ import subprocess
 import sys
 
 from .project import ROOT, chapters, say
+
+# Tags of cells whose code the page folds.
+FOLDED = {"hide-input", "hide-cell", "solution"}
 
 
 def ruff(command, text, name):
@@ -18,7 +22,7 @@ def ruff(command, text, name):
 
 
 def formatted(notebook, name):
-    """Return the notebook with its code formatted; `name` says whose settings hold."""
+    """Return the notebook with its code formatted and folded; `name` says whose settings hold."""
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     bare = [{**cell, "outputs": [], "metadata": {}} for cell in code]
     text = json.dumps({**notebook, "metadata": {}, "cells": bare})
@@ -29,6 +33,17 @@ def formatted(notebook, name):
         {**cell, "source": next(sources)} if cell["cell_type"] == "code" else cell
         for cell in notebook["cells"]
     ]
+    return folded({**notebook, "cells": cells})
+
+
+def folded(notebook):
+    """Return the notebook with the code that the page folds closed in JupyterLab, and no other."""
+    cells = []
+    for cell in notebook["cells"]:
+        metadata = {name: value for name, value in cell["metadata"].items() if name != "jupyter"}
+        if FOLDED & set(metadata.get("tags", ())):
+            metadata["jupyter"] = {"source_hidden": True}
+        cells.append({**cell, "metadata": dict(sorted(metadata.items()))})
     return {**notebook, "cells": cells}
 
 
