@@ -105,11 +105,10 @@ class Palettized(Compressed):
 
     @property
     def codes(self):
+        shape = self._vectors
         if self.mask is None:
-            return bit_packing.unpack(self.indices, self.bits, math.prod(self._vectors)).reshape(
-                self._vectors
-            )
-        kept = unpack_mask(self.mask, self._vectors)
+            return bit_packing.unpack(self.indices, self.bits, math.prod(shape)).reshape(shape)
+        kept = unpack_mask(self.mask, shape)
         return spread(bit_packing.unpack(self.indices, self.bits, np.count_nonzero(kept)), kept)
 
     @property
@@ -120,15 +119,16 @@ class Palettized(Compressed):
 
     def dense(self):
         self.check()
-        lut, codes = dense_of(self.lut), self.codes
-        # The tables lie one after another; each weight has an entry in the table of its block ...
-        table = np.zeros((1,) * codes.ndim, np.intp)
-        for axis, (size, tables) in enumerate(zip(codes.shape, lut.shape)):
-            its_block = np.arange(size) * tables // size
-            table = table * tables + np.expand_dims(its_block, [i for i in range(codes.ndim) if i != axis])
-        entries = lut.reshape(-1, self.cluster_dim).take(table * 2**self.bits + codes, axis=0)
-        # ... which is a vector that lies along the channel axis.
-        weights = np.moveaxis(entries, -1, self.axis % codes.ndim + 1).reshape(self.shape)
+        codes, tables = self.codes, dense_of(self.lut).reshape(-1, 2**self.bits, self.cluster_dim)
+        # Which table: along each axis the blocks that have one are counted, the last axis fastest.
+        table = 0
+        for axis, (size, blocks) in enumerate(zip(codes.shape, self.lut.shape)):
+            if blocks > 1:
+                block = np.arange(size) * blocks // size
+                table = table * blocks + block.reshape([-1 if i == axis else 1 for i in range(codes.ndim)])
+        # What an index says is a vector, which lies along the channel axis.
+        vectors = np.moveaxis(tables[table, codes], -1, self.axis % codes.ndim + 1)
+        weights = vectors.reshape(self.shape)
         if self.scale is not None:
             weights = weights * self.scale
         return weights if self.mask is None else np.where(self.kept, weights, self.dtype.type(0))
