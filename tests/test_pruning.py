@@ -261,3 +261,6 @@ def test_magnitudes_are_those_of_the_sorted_weights(w, data):
     assert magnitudes.at(ranks).tolist() == ordered[ranks].tolist()
     for threshold in (w.dtype.type(0), magnitudes.at(ranks)[0], w.dtype.type(np.inf)):
         assert magnitudes.count_above(threshold) == np.count_nonzero(ordered > float(threshold))
+        left, ends = w[np.abs(w) > threshold], magnitudes.ends_above(threshold)
+        if ends is not None:
+            assert ends == (left.min(), left.max(), np.unique(left.astype(np.float64)).size)

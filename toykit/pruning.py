@@ -191,11 +191,16 @@ class Magnitudes:
         self.values, self.size, self.dtype = values, size, np.dtype(dtype)
 
     @cached_property
-    def _running(self):
-        patterns, counts = self.values().view(np.uint16).ravel(), np.zeros(2**15, np.int64)
+    def _counts(self):
+        """How many weights have each magnitude: a row for the positive ones, and one for the negative."""
+        patterns, counts = self.values().view(np.uint16).ravel(), np.zeros(2**16, np.int64)
         for start in range(0, patterns.size, 2**18):  # in parts, for bincount takes 8 bytes a number
-            counts += np.bincount(patterns[start : start + 2**18] & 0x7FFF, minlength=2**15)
-        return np.cumsum(counts)
+            counts += np.bincount(patterns[start : start + 2**18], minlength=2**16)
+        return counts.reshape(2, 2**15)
+
+    @cached_property
+    def _running(self):
+        return np.cumsum(self._counts.sum(0))
 
     def at(self, ranks):
         """Those that would be at these places if the magnitudes were sorted."""
@@ -209,6 +214,20 @@ class Magnitudes:
         if self.dtype != np.float16:
             return int(np.count_nonzero(np.abs(self.values()) > threshold))
         return int(self.size - self._running[_comparable(threshold)])
+
+    def ends_above(self, threshold):
+        """The smallest and the largest of the weights whose magnitude is larger, and how many values they have.
+
+        None where it is not read off: of other types than float16, or without weights on both sides of zero.
+        """
+        if self.dtype != np.float16:
+            return None
+        first = int(_comparable(threshold)) + 1
+        above, below = (first + np.flatnonzero(counts[first:]) for counts in self._counts)
+        if not (above.size and below.size):
+            return None
+        low, high = np.array([below[-1], above[-1]], np.uint16).view(np.float16)
+        return -low, high, above.size + below.size
 
 
 def _magnitudes(numbers):

@@ -78,6 +78,8 @@ class Weight:
         Of a grouped convolution.
     structured : bool
         Whether blocks and n:m patterns can be pruned: Core ML does so in convolutions and linear layers.
+    ends : callable () -> (smallest, largest, number of distinct values) or None
+        Of what is left of a pruned weight, where that can be told without its values.
     """
 
     shape: tuple
@@ -87,6 +89,7 @@ class Weight:
     input_axis: int | None = 1
     groups: int = 1
     structured: bool = True
+    ends: object = None
 
     @property
     def size(self):

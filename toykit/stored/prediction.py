@@ -12,7 +12,7 @@ estimated, as if no two weights were equal.
 
 import math
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -123,14 +123,15 @@ def _check(weight, options):
 
 
 def _prune(weight, options, stored):
-    sketches, exact = {}, weight.values is not None
+    sketches, exact, ends = {}, weight.values is not None, None
     if not exact:
         kept = _estimated_survivors(weight, options)
     else:
         pruned = cache(lambda: prune(weight.values(), **{name: options[name] for name in OPTIONS["prune"]}))
         if options["dim"] is None:  # each weight by itself
             cut = cut_off(weight.magnitudes, options["sparsity"], options["threshold"])
-            kept, sketches = weight.magnitudes.count_above(cut), arrays.first_survivors(weight, cut)
+            kept, ends = weight.magnitudes.count_above(cut), partial(weight.magnitudes.ends_above, cut)
+            sketches = arrays.first_survivors(weight, cut)
         else:
             kept = pruned().values.size
             for name, array in pruned().parts.items():
@@ -138,7 +139,7 @@ def _prune(weight, options, stored):
     if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
         raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
     parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}
-    left = replace(weight, values=lambda: pruned().dense()) if exact else weight
+    left = replace(weight, values=lambda: pruned().dense(), ends=ends) if exact else weight
     return left, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
 
 
@@ -216,7 +217,7 @@ def _palettize(weight, options, stored, smallest, widths):
 
     tables, used, sketches = None, weight, dict(stored.sketches)
     if options["per_channel_scale"] and weight.values is not None:
-        used = replace(weight, values=_scaled(weight, axis))
+        used = replace(weight, values=_scaled(weight, axis), ends=None)
         sketches["scale"] = arrays.first_largest(weight, axis)
     if options["mode"] == "unique":
         bits, tables = _unique(used, axis, groups, vector)
@@ -254,7 +255,7 @@ def _sketches(weight, axis, groups, bits, vector, pruned):
             values = np.swapaxes(values, 0, axis)[: weight.shape[axis] // groups]
         return values[values != 0] if pruned else values
 
-    ends = arrays.extremes(numbers, 1 << bits)
+    ends = arrays.extremes(numbers, 1 << bits, weight.ends if groups == vector == 1 else None)
     if vector > 1:
         return {"indices": ends, "lut": ends}
     if pruned and groups > 1:  # which survivors are those of the first group?
