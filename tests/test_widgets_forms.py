@@ -68,6 +68,7 @@ def test_configurations_are_those_of_the_wrapper(rows):
         ("palettize", {"bits": 2, "group_size": 4, "axis": 1, "mode": "uniform"}),
         ("palettize", {"mode": "unique"}),
         ("palettize", {"bits": 4, "per_channel_scale": False, "cluster_dim": 2}),
+        ("quantize", {"granularity": "per_block", "block_size": (0, 4), "axis": 1}),
     ],
 )
 def test_other_options_are_translated_too(technique, options):
@@ -76,6 +77,14 @@ def test_other_options_are_translated_too(technique, options):
 
     ((_, complete),) = settings.steps(technique, options)
     assert eval(wording.configuration(technique, options), {"cto": cto}) == one(technique, complete)
+
+
+@pytest.mark.parametrize(
+    "technique, options", [("quantize", {"bits": 3}), ("quantize", {"axis": 1}), ("palettize", {"axis": -1})]
+)
+def test_what_coremltools_has_no_word_for_is_refused(technique, options):
+    with pytest.raises(ValueError, match="bits must be one of 4, 8|for coremltools|to coremltools"):
+        wording.configuration(technique, options)
 
 
 def test_the_code_of_every_form_runs_from_its_system_on_and_not_before(widget, tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """A form of compression in words, and as the Core ML Tools code that makes it."""
 
-from ..coreml.tools.configs import FUNCTIONS, MODES
+from ..coreml.tools.configs import FUNCTIONS, MODES, check
 from ..settings import name_of, steps
 
 __all__ = ["code", "configuration", "name_of"]
@@ -30,7 +30,8 @@ def configuration(technique, options):
     >>> configuration("quantize", {"bits": 4})
     "cto.OpLinearQuantizerConfig(dtype='int4')"
     """
-    steps(technique, options)  # refuses what coremltools would
+    ((_, complete),) = steps(technique, options)
+    check(technique, complete)
     kind = {
         "prune": "OpThresholdPrunerConfig" if "threshold" in options else "OpMagnitudePrunerConfig",
         "quantize": "OpLinearQuantizerConfig",
@@ -43,8 +44,8 @@ def configuration(technique, options):
                 fields["dtype"] = f"{'int' if options.get('signed', True) else 'uint'}{value}"
             case "bits":
                 fields["nbits"] = value
-            case "signed":
-                pass  # said by dtype
+            case "signed" | "axis" if technique == "quantize":
+                pass  # said by dtype; of no effect where `check` lets it through
             case "mode":
                 fields["mode"] = MODES.get(value, value)
             case "group_size":

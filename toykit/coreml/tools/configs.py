@@ -27,7 +27,27 @@ def one(technique, options):
     """
     import coremltools.optimize.coreml as cto
 
+    check(technique, options)
     return _ONE[technique](cto, options)
+
+
+def check(technique, options):
+    """Refuse complete options that coremltools has no word for."""
+    axis = options.get("axis")
+    if technique == "palettize" and axis is not None and axis < 0:
+        raise ValueError(f"axis must be counted from the front for coremltools; got {axis}")
+    if technique != "quantize":
+        return
+    check_int("bits", options["bits"], STORED_CODE_BITS)
+    if (
+        axis is not None
+        and options["granularity"] != "per_tensor"
+        and not isinstance(options["block_size"], tuple)
+    ):
+        raise ValueError(
+            "axis cannot be said to coremltools, which quantizes along the operation's own; give block_size "
+            f"as a tuple, with a length for each axis; got axis={axis}"
+        )
 
 
 def configuration(**configs):
@@ -61,13 +81,6 @@ def _prune(cto, options):
 
 
 def _quantize(cto, options):
-    check_int("bits", options["bits"], STORED_CODE_BITS)
-    one_axis = options["granularity"] != "per_tensor" and not isinstance(options["block_size"], tuple)
-    if one_axis and options["axis"] is not None:
-        raise ValueError(
-            "axis cannot be said to coremltools, which quantizes along the operation's own; give block_size "
-            f"as a tuple, with a length for each axis; got axis={options['axis']}"
-        )
     return cto.OpLinearQuantizerConfig(
         mode=MODES[options["mode"]],
         dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",
