@@ -223,8 +223,9 @@ def test_bad_sources():
 # ---------------------------------------------------------------- fits
 def test_every_row_of_the_table_is_understood():
     rows = latency.read_published(PUBLISHED)
-    assert len(rows) == 35
-    assert all(0 < row.seconds < 2e-3 for row in rows)
+    assert len(rows) == 53
+    assert all(0 < row.seconds < 7e-3 for row in rows)
+    assert {row.system for row in rows} == {"iOS 17", "iOS 18 seed"}
     with pytest.raises(ValueError, match="no known kind"):
         published.read_config("magic")
     with pytest.raises(ValueError, match="no row"):
@@ -242,37 +243,57 @@ def test_fit_and_null_on_resnet50_ios18():
     assert roofline.chip.bandwidth == pytest.approx(50.4e9, rel=0.01)
     assert roofline.chip.table_cost == pytest.approx(76.5e-9, rel=0.02)
     assert np.isnan(roofline.left_out[-1])  # one row alone has 8-bit inputs
+    assert roofline.chip.int8_speed == pytest.approx(1.58, abs=0.01) and roofline.parameters == 6
+
+
+def test_a_rival_explains_the_same_rows_as_well():
+    """Activations in memory and no faster 8-bit products: five numbers, and the row that was left out."""
+    rows = latency.read_published(PUBLISHED, source="opt-resnet")
+    rival = latency.fit(rows, activations_in_memory=True, int8_speed=1)
+    assert rival.parameters == 5 and rival.chip.int8_speed == 1 and rival.chip.activations_in_memory
+    assert rival.error == pytest.approx(0.020, abs=0.001)
+    assert rival.left_out_error == pytest.approx(0.040, abs=0.002)
+    assert rival.left_out[-1] == pytest.approx(rows[-1].seconds, rel=0.01)
+    assert rival.chip.overhead < 0.1e-3
+    with pytest.raises(ValueError, match="5 numbers cannot be fitted to 5 rows; at least 6"):
+        latency.fit(rows[:5], int8_speed=1)
 
 
 @pytest.mark.parametrize("model", ("ResNet50", "MobileNetv2-1.0"))
 def test_the_null_model_wins_on_ios17(model):
-    rows = latency.read_published(PUBLISHED, model=model, device="iPhone 14 Pro (iOS17)")
+    rows = latency.read_published(PUBLISHED, model=model, device="iPhone 14 Pro")
     assert latency.fit_null(rows).left_out_error < latency.fit(rows).left_out_error
 
 
-def test_fit_finds_the_chip_that_made_the_rows():
+@pytest.mark.parametrize("in_memory", (False, True))
+def test_fit_finds_the_chip_that_made_the_rows(in_memory):
     rows = latency.read_published(PUBLISHED, source="opt-resnet")
-    chip = Chip("known", 12e12, 45e9, 1.8, 60e-9, 0.4, 3e-4)
+    chip = Chip("known", 12e12, 45e9, 1.8, 60e-9, 0.4, 3e-4, in_memory)
     layers = latency.resnet50_layers()
     made = [replace(row, seconds=timing(layers, chip, row.format, row.when).total) for row in rows]
-    found = latency.fit(made)
+    found = latency.fit(made, in_memory)
     assert found.error < 1e-6
     for name in ("operations", "bandwidth", "int8_speed", "table_cost", "zero_skipping", "overhead"):
         assert getattr(found.chip, name) == pytest.approx(getattr(chip, name), rel=1e-3)
 
 
-def test_fit_adds_up_as_timing_does():
+@pytest.mark.parametrize("in_memory", (False, True))
+def test_fit_adds_up_as_timing_does(in_memory):
     rows = latency.read_published(PUBLISHED, source="opt-resnet")
-    found = latency.fit(rows)
+    found = latency.fit(rows, in_memory, int8_speed=1.2)
     layers = latency.resnet50_layers()
     again = [timing(layers, found.chip, row.format, row.when).total for row in rows]
     assert again == pytest.approx(found.predicted)
 
 
 def test_fits_refuse_too_few_and_mixed_rows():
-    few = latency.read_published(PUBLISHED, model="ResNet50", device="iPhone 15 Pro (iOS17)")
-    with pytest.raises(ValueError, match="3 rows"):
+    few = latency.read_published(PUBLISHED, model="ResNet50", device="iPhone 15 Pro", system="iOS 17")
+    with pytest.raises(ValueError, match="6 numbers cannot be fitted to 3 rows"):
         latency.fit(few)
+    with pytest.raises(ValueError, match="ResNet50 or MobileNetv2-1.0, whose layers are known"):
+        latency.fit(latency.read_published(PUBLISHED, model="MobileNetv3-small"))
+    with pytest.raises(ValueError, match="with one system"):
+        latency.fit(latency.read_published(PUBLISHED, model="ResNet50", device="iPhone 15 Pro"))
     with pytest.raises(ValueError, match="one model on one device"):
         latency.fit_null(latency.read_published(PUBLISHED))
 

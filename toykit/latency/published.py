@@ -19,6 +19,8 @@ class Published:
     format : Format
     when : {"just_in_time", "int8_int8"}
     seconds : float
+    system : str
+        "iOS 17", or "iOS 18 seed" for a beta. "" if the table does not say.
     """
 
     source: str
@@ -29,17 +31,23 @@ class Published:
     format: Format
     when: str
     seconds: float
+    system: str = ""
+
+    @property
+    def series(self):
+        """Model, device and system: only rows that share all three are alike."""
+        return self.model, self.device, self.system
 
 
-def read_published(path, model=None, device=None, source=None):
+def read_published(path, model=None, device=None, source=None, system=None):
     """Rows of a table of published latencies.
 
     Parameters
     ----------
     path : str or Path
-        A CSV file with the columns source, model, device, config, technique and latency_ms, such as
-        notebooks/data/apple_published.csv.
-    model, device, source : str, optional
+        A CSV file with the columns source, model, device, config, technique and latency_ms, and perhaps
+        system, such as notebooks/data/apple_published.csv.
+    model, device, source, system : str, optional
         Keep only rows with this.
 
     Returns
@@ -47,7 +55,7 @@ def read_published(path, model=None, device=None, source=None):
     tuple of Published
         The rows that state a latency.
     """
-    wanted = {"model": model, "device": device, "source": source}
+    wanted = {"model": model, "device": device, "source": source, "system": system}
     for name, value in wanted.items():
         check_type(name, value, (str, type(None)), "a text or None")
     rows = []
@@ -57,9 +65,10 @@ def read_published(path, model=None, device=None, source=None):
                 raise ValueError(
                     f"path must be of a table of latencies; the one at {path} has the columns {list(row)}"
                 )
+            row.setdefault("system", "")
             if not row["latency_ms"] or any(value not in (None, row[key]) for key, value in wanted.items()):
                 continue
-            kept = {key: row[key] for key in ("source", "model", "device", "config", "technique")}
+            kept = {key: row[key] for key in ("source", "model", "device", "config", "technique", "system")}
             stored, when = read_config(row["config"])
             rows.append(Published(**kept, format=stored, when=when, seconds=float(row["latency_ms"]) / 1e3))
     if not rows:

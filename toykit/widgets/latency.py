@@ -9,6 +9,7 @@ import math
 import traitlets
 
 from ..latency import fit, fit_null, read_published
+from ..latency.fitting import LAYERS
 from .base import Instrument, table
 
 COLORS = {
@@ -103,14 +104,14 @@ def _series(rows):
     """One model on one device: its published points, and what each model says with and without them."""
     null = fit_null(rows)
     fits = {"null": null}
-    if len(rows) > 6:
+    if len(rows) > 6 and rows[0].model in LAYERS:
         fits["roofline"] = fit(rows)
 
     def ms(seconds):
         return None if math.isnan(seconds) else round(1e3 * float(seconds), 4)
 
     return {
-        "name": f"{rows[0].model} on an {rows[0].device}",
+        "name": f"{rows[0].model} on an {rows[0].device}, {rows[0].system}",
         "errors": {
             name: [round(found.error, 4), round(float(found.left_out_error), 4), found.parameters]
             for name, found in fits.items()
@@ -145,9 +146,8 @@ def latency_explorer(path):
     """
     groups = {}
     for row in read_published(path):
-        groups.setdefault((row.model, row.device), []).append(row)
-    order = sorted(groups, key=lambda key: (key[0] != "ResNet50", -len(groups[key]), key[1]))
-    order.sort(key=lambda key: "iOS18" not in key[1])
+        groups.setdefault(row.series, []).append(row)
+    order = sorted(groups, key=lambda key: (key[0] != "ResNet50", -len(groups[key]), key))
     return LatencyExplorer(
         label="Published and modelled latencies", series=[_series(groups[key]) for key in order]
     )
