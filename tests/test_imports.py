@@ -35,6 +35,18 @@ PACKAGES = {
     "toykit.coreml.runtime.backends.with_torch": {"torch"},
     "toykit.latency.module_layers": {"torch"},
 }
+# Modules of toykit that are imported inside functions only, by whom, and the package that is spared until then.
+LATE = {
+    ("toykit.cli", "toykit.size"): "NumPy: `toykit doctor` works where it is missing",
+    ("toykit.cli", "toykit.coreml"): "NumPy",
+    ("toykit.cli", "toykit.coreml.writing.output"): "NumPy",
+    ("toykit.coreml.runtime.backends", "toykit.coreml.runtime.backends.with_torch"): "torch",
+    ("toykit.kernels.products", "toykit.kernels.formats"): "Numba",
+    ("toykit.kmeans.line", "toykit.kmeans.lagrangian"): "Numba, where it is installed",
+    ("toykit.kmeans.tables", "toykit.kmeans.vectors"): "Numba, where it is installed",
+    ("toykit.latency.networks", "toykit.latency.module_layers"): "torch",
+    ("toykit.widgets.accuracy", "toykit.models.fast_pitch"): "torch",
+}
 
 
 def run(code):
@@ -125,6 +137,19 @@ def test_rooms_lean_only_on_those_below_even_inside_functions():
 
 def test_helpers_lean_on_no_room():
     assert not [one for one in source().imports if is_helper(one.module) and room_of(one.imported)]
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert not source().find_circle()
+
+
+def test_modules_are_imported_inside_functions_only_where_that_spares_a_package():
+    late = {
+        (one.module, one.imported)
+        for one in source().imports
+        if one.late and one.imported in source().modules
+    }
+    assert late == LATE.keys()
 
 
 def test_rooms_import_only_the_packages_that_they_may():
