@@ -8,6 +8,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Part:
     dtype: str
     shape: tuple
     content: object = None
-    origin: object = field(default=None, compare=False, repr=False)
+    origin: Any = field(default=None, compare=False, repr=False)
 
     def digest(self):
         """A number for the content: that of equal arrays is equal."""
@@ -84,12 +85,12 @@ class Weight:
 
     shape: tuple
     dtype: str
-    values: object = None
+    values: Any = None
     output_axis: int | None = 0
     input_axis: int | None = 1
     groups: int = 1
     structured: bool = True
-    ends: object = None
+    ends: Any = None
 
     @property
     def size(self):

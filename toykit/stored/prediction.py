@@ -123,8 +123,8 @@ def _check(weight, options):
 
 
 def _prune(weight, options, stored):
-    sketches, exact, ends = {}, weight.values is not None, None
-    if not exact:
+    left, sketches = weight, {}
+    if weight.values is None:
         kept = _estimated_survivors(weight, options)
     else:
         pruned = cache(lambda: prune(weight.values(), **{name: options[name] for name in OPTIONS["prune"]}))
@@ -133,14 +133,14 @@ def _prune(weight, options, stored):
             kept, ends = weight.magnitudes.count_above(cut), partial(weight.magnitudes.ends_above, cut)
             sketches = arrays.first_survivors(weight, cut)
         else:
-            kept = pruned().values.size
+            kept, ends = pruned().values.size, None
             for name, array in pruned().parts.items():
                 sketches[name] = arrays.Prefix(array[:100].tobytes)
+        left = replace(weight, values=lambda: pruned().dense(), ends=ends)
     if options["threshold"] is not None and 1 - kept / weight.size < options["minimum_sparsity"]:
         raise Declined(f"{1 - kept / weight.size:.1%} would be zero, less than minimum_sparsity")
     parts = {"values": Part(weight.dtype, (kept,)), "mask": Part("uint1", weight.shape)}
-    left = replace(weight, values=lambda: pruned().dense(), ends=ends) if exact else weight
-    return left, Stored(parts, exact, stored.declined, (("prune", options),), sketches)
+    return left, Stored(parts, weight.values is not None, stored.declined, (("prune", options),), sketches)
 
 
 def _estimated_survivors(weight, options):

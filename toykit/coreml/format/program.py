@@ -16,6 +16,7 @@ Not here: running a program, and turning compressed constants into weights.
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ class Value:
     """
 
     type: Type
-    immediate: object = None
+    immediate: Any = None
     blob: Blob | None = None
 
     def numpy(self):
@@ -272,7 +273,7 @@ class _Reader:
                 raise PackageError(f"the compressed constants have more than {self.most_weights:,} elements")
         return Operation(
             op=message["type"],
-            name=next(iter(outputs), "") if name is None else name.numpy(),
+            name=next(iter(outputs), "") if name is None else name.immediate[0],
             inputs=inputs,
             outputs=outputs,
             attributes=attributes,

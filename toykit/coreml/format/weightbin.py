@@ -24,6 +24,7 @@ import mmap
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -130,7 +131,7 @@ class Blob:
     count: int
     nbytes: int
     start: int
-    file: "WeightFile" = field(repr=False)
+    file: Any = field(repr=False)  # or what stands for one that is not written yet
 
     @property
     def path(self):

@@ -76,7 +76,8 @@ class Constants:
 
     def _weight(self, name, value):
         shape = value.type.shape
-        return Weight(shape, value.type.dtype, value.numpy, *self._axes(self._uses[name], len(shape)))
+        outputs, inputs, groups, structured = self._axes(self._uses[name], len(shape))
+        return Weight(shape, value.type.dtype, value.numpy, outputs, inputs, groups, structured)
 
     def _axes(self, uses, rank):
         """Output and input axis of a weight, groups, and whether it can be pruned in patterns.
@@ -98,8 +99,8 @@ class Constants:
                 groups = max(groups, int(self._number(operation, "groups", 1)))
             structured &= kind in ("conv", "linear") and parameter == "weight"
         outputs, inputs = map(set, zip(*axes, strict=True))
-        agreed = (axis.pop() if len(axis) == 1 else None for axis in (outputs, inputs))
-        return *agreed, groups, structured
+        output, into = (axis.pop() if len(axis) == 1 else None for axis in (outputs, inputs))
+        return output, into, groups, structured
 
     def _number(self, operation, parameter, default):
         """A number or truth value that an operation is given."""

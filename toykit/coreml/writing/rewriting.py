@@ -10,6 +10,7 @@ Not here: which technique a weight is given (`toykit.coreml.tools.compression`),
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 from ...stored.prediction import fill, predict
@@ -84,8 +85,9 @@ class Rewriter:
             )
         block = self._block(function.block)
         source = self._message(self._label, function.source, "Function", {"Block": lambda *_: block.source})
-        opset = _RAISED.get(function.opset, function.opset)
-        if opset != function.opset:
+        opset = function.opset
+        if opset in _RAISED:
+            opset = _RAISED[opset]
             name = opset.encode()
             source = protobuf.replace(source, {2: name, 3: lambda entry: protobuf.replace(entry, {1: name})})
         return replace(function, opset=opset, block=block, source=source)
@@ -182,7 +184,8 @@ class Rewriter:
         def new_of(given):
             return new.get(given if isinstance(given, str) else id(given), given)
 
-        sources, changes = iter(blocks), {"Block": lambda *_: next(sources).source}
+        sources = iter(blocks)
+        changes: dict[str, Callable] = {"Block": lambda *_: next(sources).source}
         if renamed:
             changes["Argument"] = lambda argument, _: self._renamed_in(scope, argument)
         return replace(

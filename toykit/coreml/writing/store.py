@@ -12,6 +12,7 @@ Not here: which arrays there are (`toykit.coreml.writing.rewriting`), and readin
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,8 @@ class Store:
 
     def __init__(self, name, file=None):
         self.together = False
-        self.name, self.path, self._file = name, Path(name), file
+        self.name, self.path = name, Path(name)
+        self._file: Any = file
         self.end, self.blobs, self.digests = weightbin.ALIGNMENT, {}, {}
         self._arrays, self._operations, self._results, self._moved = {}, {}, {}, {}
 
@@ -88,7 +90,7 @@ class Store:
                     }
                     # Names of results belong to a block, places of arrays to all.
                     return values | {name: value for name, value in given.items() if isinstance(value, str)}
-        values = {name: self._value(scope, value) for name, value in given.items()}
+        values: dict[str, Any] = {name: self._value(scope, value) for name, value in given.items()}
         places = {name: values[name].blob.offset for name in places}
         known = [self._light(part) for part in small], values, [(scope, name) for name in outputs]
         self._operations.setdefault(self._key(scope, op, given, places), []).append(known)
@@ -133,7 +135,7 @@ class Store:
         start, self.end = offset + weightbin.ALIGNMENT, offset + weightbin.ALIGNMENT + part.nbytes
         self.blobs[offset] = Blob(offset, part.dtype, part.count, part.nbytes, start, self)
         if self.writes:
-            content = memoryview(np.ascontiguousarray(part.content)).cast("B")
+            content = np.ascontiguousarray(part.content).data.cast("B")
             unused = 8 * part.nbytes - part.count * weightbin.BITS[part.dtype]
             record = struct.pack("<IIQQQ", weightbin.SENTINEL, _CODES[part.dtype], part.nbytes, start, unused)
             self._file.seek(offset)
