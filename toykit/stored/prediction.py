@@ -52,10 +52,9 @@ def predict(weight, steps, smallest=0, widths=INDEX_BITS):
 
     Examples
     --------
+    >>> from toykit.settings import steps
     >>> from toykit.stored.parts import Weight
-    >>> weight = Weight((64, 32, 3, 3), "float16")
-    >>> stored = predict(weight, [("quantize", dict(bits=8, granularity="per_channel", mode="symmetric",
-    ...                                             signed=True, block_size=None, weight_threshold=0))])
+    >>> stored = predict(Weight((64, 32, 3, 3), "float16"), steps("quantize", {"bits": 8}))
     >>> {name: (part.dtype, part.shape) for name, part in stored.parts.items()}
     {'codes': ('int8', (64, 32, 3, 3)), 'scale': ('float16', (64, 1, 1, 1))}
     """
