@@ -18,12 +18,13 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 FLOAT16_BYTES = 2  # what Core ML stores for a weight that is not compressed
 SEEDS = range(2**63)  # of random numbers
+Part = np.ndarray | Any  # a part is an array, or itself compressed
 ENDLESS = 2**64  # stands for the end of a range that has none
 
 
@@ -79,13 +80,13 @@ class Compressed:
         """The weights that the stored arrays stand for, of shape `shape` and type `dtype`."""
         raise NotImplementedError
 
-    def quantize_further(self, quantize, **options) -> "Compressed":
+    def quantize_further(self, quantize, **options) -> Any:
         """What `quantize` makes of weights that are compressed already: joint compression."""
         raise TypeError(
             f"weights must be an array, or pruned or palettized weights; got {self!r}. Its dense() is an array"
         )
 
-    def palettize_further(self, palettize, **options) -> "Compressed":
+    def palettize_further(self, palettize, **options) -> Any:
         """What `palettize` makes of weights that are compressed already: joint compression."""
         raise TypeError(f"weights must be an array, or pruned weights; got {self!r}. Its dense() is an array")
 

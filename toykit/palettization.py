@@ -26,7 +26,16 @@ import numpy as np
 
 from . import bits as bit_packing
 from . import settings
-from .compressed import Compressed, as_array, check_int, check_part, check_shape, check_weights, dense_of
+from .compressed import (
+    Compressed,
+    Part,
+    as_array,
+    check_int,
+    check_part,
+    check_shape,
+    check_weights,
+    dense_of,
+)
 from .kmeans.tables import chooser
 from .pruning import spread, unpack_mask
 
@@ -60,7 +69,7 @@ class Palettized(Compressed):
     """
 
     indices: np.ndarray
-    lut: np.ndarray | Compressed
+    lut: Part
     shape: tuple[int, ...]
     bits: int
     axis: int = 0

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from . import settings
-from .compressed import Compressed, as_array, check_part, check_shape, check_weights, dense_of
+from .compressed import Compressed, Part, as_array, check_part, check_shape, check_weights, dense_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +40,7 @@ class Sparse(Compressed):
         The share of the weights that is zero.
     """
 
-    values: np.ndarray | Compressed
+    values: Part
     mask: np.ndarray
     shape: tuple
 

@@ -33,6 +33,7 @@ from . import bits as packing
 from . import settings
 from .compressed import (
     Compressed,
+    Part,
     check_array,
     check_flag,
     check_int,
@@ -75,9 +76,9 @@ class Quantized(Compressed):
         The type of the codes in Core ML's words, such as "uint4".
     """
 
-    codes: np.ndarray | Compressed
-    scale: np.ndarray | Compressed
-    zero_point: np.ndarray | Compressed | None
+    codes: Part
+    scale: Part
+    zero_point: Part | None
     shape: tuple[int, ...]
     bits: int
     signed: bool
@@ -150,7 +151,7 @@ class Quantized(Compressed):
         return replace(
             self,
             codes=pack_codes(self.integers.reshape(shape), self.bits, self.signed),
-            scale=dense_of(self.scale).reshape(ones),
+            scale=self.scale.reshape(ones),
             zero_point=None if zeros is None else pack_codes(zeros.reshape(ones), self.bits, self.signed),
             shape=shape,
         )

@@ -20,7 +20,7 @@ weights in float16, correct and not smaller.
 import numpy as np
 import torch
 
-from ..compressed import check_type, dense_of
+from ..compressed import check_type
 from ..joint import is_joint
 from ..palettization import Palettized
 from ..pruning import Sparse
@@ -81,7 +81,7 @@ def _metadata(compressed):
     if isinstance(compressed, Sparse):
         return {"compression_type": [1]}
     if isinstance(compressed, Palettized):
-        metadata = {"compression_type": [2], "lut": dense_of(compressed.lut).astype(np.float32)}
+        metadata = {"compression_type": [2], "lut": compressed.lut.astype(np.float32)}
         if compressed.cluster_dim > 1:
             metadata["vector_axis"] = compressed.axis
         if compressed.scale is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import bits as packing
-from ...compressed import Compressed, dense_of
+from ...compressed import Compressed, Part, dense_of
 from ..format.weightbin import BITS
 
 
@@ -18,7 +18,7 @@ from ..format.weightbin import BITS
 class Cast(Compressed):
     """float16 elements that run as float32: `constexpr_cast`."""
 
-    values: np.ndarray | Compressed
+    values: Part
     shape: tuple[int, ...]
 
     @property
