@@ -1,5 +1,6 @@
 """What the pages for contributors name is there, and what the papers of the project say is so."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -40,3 +41,12 @@ def test_citation_and_changelog_know_the_version_and_the_licences():
     ]
     book = re.search(r"^title: (.+)$", (ROOT / "_config.yml").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert f'title: "{book}: ' in CITATION
+
+
+def test_every_member_that_the_reference_lists_is_in_its_module():
+    for page in (ROOT / "book").glob("api_*.md"):
+        for module, members in re.findall(
+            r"automodule:: (\S+)\n +:members: (.+)", page.read_text(encoding="utf-8")
+        ):
+            missing = {*members.split(", ")} - vars(importlib.import_module(module)).keys()
+            assert not missing, f"{page.name} lists {missing}, which {module} does not have"
