@@ -74,19 +74,15 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
     if isinstance(plan, dict):
         if options:
             raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
-        chosen = steps_of_layers(source, plan)
-        for steps in chosen.values():
-            forms.check(source, steps)
-
-        def steps_of(name):
-            return chosen.get(name, ())
+        chosen, others = steps_of_layers(source, plan), ()
     else:
         check_choice("plan", plan, _settings.TECHNIQUES)
-        steps = _settings.steps(plan, options)
+        chosen, others = {}, _settings.steps(plan, options)
+    for steps in (*chosen.values(), others):
         forms.check(source, steps)
 
-        def steps_of(_):
-            return steps
+    def steps_of(name):
+        return chosen.get(name, others)
 
     is_mlmodel = not isinstance(package, str | Path | Package)
     if engine == "coremltools":

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ...stored.prediction import fill, predict
 from ..format import protobuf
-from ..format.program import Operation, Program
+from ..format.program import Function, Operation, Program
 from . import forms, messages
 from .candidates import constants_in
 
@@ -77,7 +77,7 @@ class Rewriter:
         changes = {"Function": lambda _, label: functions[label].source}
         self.content = self._message("", package.program_bytes, "Program", changes)
 
-    def _function(self, function):
+    def _function(self, function: Function):
         opsets = protobuf.decode(function.source, "Function", leave=("Block",))["block_specializations"]
         if len(opsets) > 1:
             raise ValueError(
