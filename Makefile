@@ -36,9 +36,10 @@ serve: setup ## Serve the built book on this computer (PORT=8000)
 lab: setup ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
-lint: setup ## Check the code's form; make format mends most of it
+lint: setup ## Check the code's form and the types of the library; make format mends most of the form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
 format: setup ## Bring the code into ruff's form, and the cells of the notebooks
 	$(BIN)/ruff check --fix-only --exit-zero --extend-exclude notebooks .
