@@ -211,7 +211,7 @@ def _palettize(weight, options, stored, smallest, widths):
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     vectors = weight.size // groups // vector
-    if smallest and vector > 1 and bits is not None and vectors < 1 << bits:
+    if smallest and vector > 1 and options["mode"] != "unique" and vectors < 1 << bits:
         raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
 
     tables, used, sketches = None, weight, dict(stored.sketches)

@@ -30,7 +30,7 @@ import torch
 from torch import nn
 
 from .. import palettization
-from ..compressed import check_int, check_number, dense_of
+from ..compressed import check_int, check_number
 from ..settings import INDEX_BITS
 from .common import NEVER, Method, check_scope, check_tensor, parametrization_of, trained_weight
 
@@ -256,7 +256,7 @@ class Palettizer(Method[PalettizationConfig]):
     def parametrization(self, name, weight):
         config = self.config
         after = palettization.palettize(weight.numpy(), config.bits, cluster_dim=config.cluster_dim)
-        lut = torch.tensor(dense_of(after.lut).reshape(-1, config.cluster_dim))
+        lut = torch.tensor(after.lut.reshape(-1, config.cluster_dim))
         lost = (weight - torch.from_numpy(after.dense())).square().sum().item()
         # The unit of temperature, a squared distance between vectors; any will do where nothing is lost.
         self.unit[name] = lost * config.cluster_dim / weight.numel() or 1e-12
