@@ -261,7 +261,10 @@ class TestSizeExplorer:
     def test_layers_that_stay_are_named_with_the_reason(self, small_ledger):
         widget = tk.widgets.size_explorer(small_ledger)
         notes = [note for note in widget.notes if note]
-        assert any("fc stays as before: groups of 16 do not divide 1000 channels" in note for note in notes)
+        assert any(
+            "fc stays as before: group_size must divide the 1000 channels of axis 0; got 16" in note
+            for note in notes
+        )
 
     def test_state_is_small_and_the_fallback_lists_every_setting(self, small_ledger):
         widget = tk.widgets.size_explorer(small_ledger, technique="palettize")
