@@ -11,6 +11,8 @@ from pathlib import Path
 from docutils import nodes
 
 from . import architecture
+from .execute import WIDGET_VIEW
+from .stored_widgets import WIDGET_STATE
 from .vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
@@ -40,6 +42,7 @@ UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "loca
 
 # Tag of a cell: (tag that folds it, text while folded, text while open)
 FOLDED = {
+    "prediction": ("hide-input", "Show the code, which holds the answer", "Hide the code"),
     "solution": ("hide-cell", "Show a solution", "Hide the solution"),
     "hide-input": ("hide-input", "Show the code", "Hide the code"),
     "hide-cell": ("hide-cell", "Show the code and its output", "Hide the code and its output"),
@@ -50,8 +53,8 @@ FOLDED = {
 def add_files(app, config):
     """Put the book's own files, and those that come out of npm, under `_static/`; draw the architecture."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
-    config.html_css_files = [*config.html_css_files, "book.css"]
-    config.html_js_files = [*config.html_js_files, "book.js"]
+    config.html_css_files = [*config.html_css_files, "book.css", "folds.css"]
+    config.html_js_files = [*config.html_js_files, "book.js", "folds.js"]
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
@@ -62,6 +65,7 @@ def prepare_notebook(app, document, source):
     if not app.env.doc2path(document).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
+    mark_predictions(notebook)
     fold_cells(notebook)
     source[0] = json.dumps(notebook)
 
@@ -76,6 +80,20 @@ def fold_cells(notebook):
                 cell["metadata"]["mystnb"] = {**prompts, **cell["metadata"].get("mystnb", {})}
                 cell["metadata"]["tags"] = sorted({*tags, fold})
                 break
+
+
+def mark_predictions(notebook):
+    """Tag the cells that ask for a prediction: the page folds what stands below them (folds.js)."""
+    models = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    questions = {
+        name
+        for name, model in models.items()
+        if model["state"].get("_anywidget_id") == "toykit.widgets.prediction.Prediction"
+    }
+    for cell in notebook["cells"]:
+        views = (output.get("data", {}).get(WIDGET_VIEW, {}) for output in cell.get("outputs", ()))
+        if any(view.get("model_id") in questions for view in views):
+            cell["metadata"]["tags"] = sorted({*cell["metadata"].get("tags", ()), "prediction"})
 
 
 def finish_site(app, error):

@@ -44,6 +44,7 @@ def main():
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 for name in names:
                     page.goto((HTML / name).as_uri(), wait_until="load")
+                    page.evaluate("document.querySelector('.book-folds input')?.click()")  # show everything
                     page.wait_for_timeout(600)
                     # A whole page only fits into one picture if nothing on it scrolls by itself.
                     height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)

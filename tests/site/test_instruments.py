@@ -12,15 +12,16 @@ from .visit import Visit
 STATES = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
 
 
-def predictions(name):
-    """The label and the sealed reveal of every prediction on a page."""
+def predictions(name, scale=False):
+    """The label and the sealed reveal of every prediction on a page, and its scale if asked for."""
     found = []
     for text in STATES.findall((SITE / name).read_text(encoding="utf-8")):
         for model in json.loads(text)["state"].values():
             for buffer in model.get("buffers", ()):
                 if buffer["path"] == ["sealed"]:
                     sealed = json.loads(base64.b64decode(buffer["data"]))
-                    found.append((model["state"]["label"], sealed))
+                    state = model["state"]
+                    found.append((state["label"], sealed, *([state["scale"]] if scale else [])))
     return found
 
 

@@ -16,7 +16,7 @@ HARMLESS = re.compile(r"strict mode: use allowUnionTypes")
 
 
 class Visit:
-    """A page in the browser, with a log of what failed.
+    """A page in the browser, with a log of what failed; what waits for predictions is open unless `folded`.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class Visit:
         Errors of scripts and messages of the console, and requests that failed or left the site.
     """
 
-    def __init__(self, context, root, base, name, scheme="light"):
-        self.name, self.base, self.faults = name, base, []
+    def __init__(self, context, root, base, name, scheme="light", folded=False):
+        self.name, self.base, self.faults, self.folded = name, base, [], folded
         self.source = Path(root, name).read_text(encoding="utf-8")
         self.page = context.new_page()
         self.page.emulate_media(color_scheme=scheme)
@@ -69,6 +69,8 @@ class Visit:
             arg=[self.widgets_expected, self.formulas_expected],
             timeout=PATIENCE,
         )
+        if not self.folded:
+            self.page.evaluate("document.querySelector('.book-folds input')?.click()")
         self.settle()
 
     @property

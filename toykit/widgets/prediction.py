@@ -1,6 +1,9 @@
 """`predict`: a question that the reader answers before the page does.
 
-Only the reveal waits for the reader, never the rest of the page, and an honest "skip" opens it too.
+An honest "skip" opens the reveal too. Both send the event ``tk-opened`` to the page around the
+widget: the book's pages fold what stands below a prediction until then. A distance is told in points
+for percentages, in decibels for decibels, and otherwise as a share of the answer.
+
 The answer is whatever the cell computed, so it cannot go stale; it travels in the widget's binary
 state, where a glance at the page or a search in it does not meet it by accident.
 

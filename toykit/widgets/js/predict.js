@@ -97,10 +97,16 @@ export default tk.instrument("predict", (view) => {
 
   function distance(guess, answer) {
     if (guess === answer) return "exactly right";
-    if (answer === 0) return `${words(Math.abs(guess))} off`;
-    const side = guess < answer ? "low" : "high", ratio = guess / answer;
+    const off = Math.abs(guess - answer), unit = scale.unit.trim(), side = guess < answer ? "low" : "high", ratio = guess / answer;
+    // A share of a share, or of a logarithm, is a number that nobody can use.
+    if (unit === "%" || unit === "dB") {
+      const apart = number(off, scale.digits);
+      if (Number(apart) === 0) return "right to the figures shown";
+      return `${apart} ${unit === "dB" ? unit : apart === "1" ? "point" : "points"} too ${side}`;
+    }
+    if (answer === 0) return `${words(off)} off`;
     if (ratio >= 2 || (ratio > 0 && ratio <= 0.5)) return `${number(Math.max(ratio, 1 / ratio), 1)} times too ${side}`;
-    const percent = 100 * Math.abs(ratio - 1);
+    const percent = 100 * off / Math.abs(answer);
     return percent < 0.5 ? "right to the figures shown" : `${number(percent)} % too ${side}`;
   }
 
@@ -108,6 +114,7 @@ export default tk.instrument("predict", (view) => {
     view.model.set("guess", guess);
     view.set("opened", true);
     reveal(guess, true);
+    view.root.dispatchEvent(new CustomEvent("tk-opened", { bubbles: true })); // the page unfolds what waits for it
   }
 
   function reveal(guess, move) {
