@@ -1,4 +1,4 @@
-"""`latency_explorer`: what Apple measured, what a roofline makes of it, and what a null model does.
+"""`latency_explorer`: what Apple measured, what two rival rooflines make of it, and what a null model does.
 
 Published points come from a table, the models from `toykit.latency.fitting`. Nothing else is shown,
 so nothing can be read off that neither was published nor is called modelled.
@@ -17,6 +17,13 @@ COLORS = {
     "palettization": "palettization",
     "pruning": "pruning",
     "quantization": "quantization",
+}
+# Two kinds of chip that explain the same rows; and what knows nothing of chips.
+ROOFLINES = {"roofline": {}, "rival": {"activations_in_memory": True, "int8_speed": 1}}
+HEADINGS = {
+    "roofline": "Chip A, left out, ms",
+    "rival": "Chip B, left out, ms",
+    "null": "Null model, left out, ms",
 }
 WORDS = {
     "none": "float16",
@@ -45,7 +52,7 @@ class LatencyExplorer(Instrument, js="latency"):
     @traitlets.validate("technique", "model")
     def _check_word(self, proposal):
         name = proposal["trait"].name
-        allowed = ("all", *WORDS) if name == "technique" else ("roofline", "null", "none")
+        allowed = ("all", *WORDS) if name == "technique" else (*HEADINGS, "none")
         if proposal["value"] not in allowed:
             raise traitlets.TraitError(
                 f"{name} must be one of {', '.join(allowed)}; got {proposal['value']!r}"
@@ -73,25 +80,14 @@ class LatencyExplorer(Instrument, js="latency"):
                 one["name"],
                 row["config"],
                 f"{row['ms']:.2f}",
-                *(
-                    f"{row['models'][name][1]:.2f}"
-                    if name in row["models"] and row["models"][name][1]
-                    else "-"
-                    for name in ("roofline", "null")
-                ),
+                *(_shown(row["models"].get(name, (None, None))[1]) or "-" for name in HEADINGS),
             )
             for one in self.series
             for row in one["rows"]
         ]
         return table(
             self.label,
-            (
-                "Model and device",
-                "Weights",
-                "Published, ms",
-                "Roofline, left out, ms",
-                "Null model, left out, ms",
-            ),
+            ("Model and device", "Weights", "Published, ms", *HEADINGS.values()),
             rows,
         )
 
@@ -105,7 +101,7 @@ def _series(rows):
     null = fit_null(rows)
     fits = {"null": null}
     if len(rows) > 6 and rows[0].model in LAYERS:
-        fits["roofline"] = fit(rows)
+        fits |= {name: fit(rows, **kind) for name, kind in ROOFLINES.items()}
 
     def ms(seconds):
         return None if math.isnan(seconds) else round(1e3 * float(seconds), 4)
@@ -132,7 +128,10 @@ def _series(rows):
 
 
 def latency_explorer(path):
-    """Choose a model and a device, and see its published latencies beside two models of them.
+    """Choose a model and a device, and see its published latencies beside models of them.
+
+    Chip A multiplies 8-bit numbers faster, and what layers pass on does not go through memory; with
+    chip B it does, and its 8-bit products are no faster.
 
     Parameters
     ----------

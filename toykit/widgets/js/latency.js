@@ -2,11 +2,11 @@
 export default tk.instrument("latency", (view) => {
   const { svg, html, number } = tk;
   const series = view.get("series");
-  const models = { roofline: "roofline", null: "null model" };
+  const models = { roofline: "roofline of chip A", rival: "roofline of chip B", null: "null model" };
   view.controls.append(
     view.choice({ label: "Model and device", trait: "chosen", many: true, options: series.map((one, i) => [i, one.name]) }).node,
     view.choice({ label: "Technique", trait: "technique", options: [["all", "all"], ["palettization", "palettization"], ["pruning", "pruning"], ["quantization", "quantization"]] }).node,
-    view.choice({ label: "Compare with", trait: "model", options: [["roofline", "roofline (modelled)"], ["null", "null model"], ["none", "nothing"]] }).node);
+    view.choice({ label: "Compare with", trait: "model", options: [["roofline", "chip A (modelled)"], ["rival", "chip B (modelled)"], ["null", "null model"], ["none", "nothing"]] }).node);
   const body = svg("g", {}), picture = svg("svg", { role: "img" }, body);
   view.stage.append(picture);
   const big = html("p", { class: "tk-headline" }), small = html("p", { class: "tk-soft" });
@@ -42,11 +42,11 @@ export default tk.instrument("latency", (view) => {
     const fastest = rows.reduce((best, row) => (row.ms < best.ms ? row : best));
     big.replaceChildren("Published: ", html("strong", {}, `${before.config} ${ms(before.ms)}`), ", fastest shown ",
       html("strong", {}, `${fastest.config} ${ms(fastest.ms)}`), ".");
-    const other = Object.keys(one.errors).filter((name) => name !== model).map((name) => `${models[name]}: ${percent(one.errors[name][1])}`).join("");
+    const other = Object.keys(one.errors).filter((name) => name !== model).map((name) => `${models[name]}: ${percent(one.errors[name][1])}`).join(", ");
     if (model === "none") small.textContent = "Bars: published latencies, in milliseconds.";
-    else if (!error) small.textContent = `Six numbers of a roofline cannot be fitted to ${one.rows.length} rows: nothing is modelled here.`;
+    else if (!error) small.textContent = "Too few rows for a chip's numbers, or a network whose layers are not counted here: nothing is modelled.";
     else small.textContent = `Strokes: what the ${models[model]} says about a row that it was not fitted to, ${percent(error[1])} off in the median ` +
-      `(${percent(error[0])} on rows it has seen; ${error[2]} fitted numbers${other ? `; the ${other} on unseen rows` : ""}).`;
+      `(${percent(error[0])} on rows it has seen; ${error[2]} fitted numbers${other ? `; on unseen rows the others, ${other}` : ""}).`;
     picture.setAttribute("aria-label", `Bars of published latencies of ${one.name}: ${rows.map((row) => `${row.config} ${ms(row.ms)}`).join(", ")}` +
       (error ? `. Strokes mark what the ${models[model]} says.` : ""));
   }
