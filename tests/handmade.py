@@ -56,7 +56,7 @@ def layer(number, kind, weight):
     """What a layer of a kind makes of a weight: (operations, its input's shape and type, its outputs)."""
     dtype, name, x = weight.dtype.name, f"w{number}", f"x{number}"
     outputs, inputs = weight.shape[0], weight.shape[1] if weight.ndim > 1 else 1
-    typed = lambda *shape: Type("tensor", dtype, shape)  # noqa: E731
+    typed = lambda *shape: Type("tensor", dtype, shape)
     if kind == "linear":
         return (
             [operation("linear", f"y{number}", {"x": x, "weight": name}, typed(ROWS, outputs))],

@@ -286,7 +286,7 @@ def test_compress_writes_a_smaller_package_and_compare_reads_it(package, tmp_pat
     assert cli.main(["compress", str(package), str(out), *how]) == 0
     said = capsys.readouterr()
     assert "weights" in said.err and "times smaller" in said.out
-    weigh = lambda path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())  # noqa: E731
+    weigh = lambda path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     assert weigh(package) > smaller * weigh(out) - 5000
     assert before == sorted((file, file.read_bytes()) for file in package.rglob("*") if file.is_file())
     assert cli.main(["compare", str(out), str(package)]) == 0

@@ -136,7 +136,7 @@ def command_lines(draw):
     command = draw(
         st.sampled_from(["size", "compress", "compress", "compress", "compare", "compare", "compare"])
     )
-    path = lambda name: name.map("/{}".format)  # noqa: E731
+    path = lambda name: name.map("/{}".format)
     places = {
         "size": [path(names)],
         "compress": [path(names), path(outputs)],

@@ -59,8 +59,8 @@ def test_runs_and_repeats():
 
 
 def test_modules_and_functions_do_not_hide_each_other():
-    import toykit.models.resnet  # noqa: F401
+    import toykit.models.resnet  # noqa: F401 - importing it is the test
 
     assert callable(tk.models.resnet50)
     with pytest.raises(AttributeError, match="no attribute 'resnet51'"):
-        tk.models.resnet51  # noqa: B018
+        tk.models.resnet51  # noqa: B018 - asking for the name is the test

@@ -183,7 +183,7 @@ def test_sparsity_0_stores_no_zeros_and_1_stores_nothing_else():
 @pytest.mark.parametrize("share", [5e-324, 1e-9, 0.3, 1 - 1e-9, np.nextafter(1, 0)])
 def test_one_weight_and_shares_next_to_the_ends(share):
     assert tk.prune([0.5], sparsity=share).sparsity == 1  # it ties with its own percentile
-    assert tk.prune([0.5, 1.0, 2.0], sparsity=share).kept[0] == False  # noqa: E712
+    assert tk.prune([0.5, 1.0, 2.0], sparsity=share).kept[0] == False  # noqa: E712 - a bool of NumPy is not False itself
 
 
 W = np.ones((8, 8), np.float32)

@@ -222,7 +222,7 @@ def test_fields_that_toykit_does_not_know_stay(kind, tmp_path):
     file.write_bytes(protobuf.replace(file.read_bytes(), {502: program}))
     plan = {"w0": {"technique": "palettize", "bits": 4}}  # the other weight gets another place
     written, expected = (tk.coreml.compress(path, plan) for path in (noted, plain))
-    inside = lambda package: protobuf.decode(package.program_bytes, "Program")  # noqa: E731
+    inside = lambda package: protobuf.decode(package.program_bytes, "Program")
     assert inside(written) == inside(expected)
     gone = program.count(NOTE) - bytes(written.program_bytes).count(NOTE)
     assert gone == {"Operation": 1, "Value": 2}.get(kind, 0)  # those of the constant that is compressed

@@ -47,7 +47,7 @@ def attach(package):
         namespace[name] = getattr(import_module(home[name], package), name)
         return namespace[name]
 
-    def __dir__():  # noqa: N807
+    def __dir__():  # noqa: N807 - as above
         return sorted({*home, *(name for name in namespace if name.startswith("__"))})
 
     return sorted(home), __getattr__, __dir__

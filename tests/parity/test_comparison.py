@@ -80,7 +80,7 @@ def test_decibels_are_those_of_the_arithmetic(make, error):
     x = np.random.default_rng(3).normal(size=(5, 1, 16)).astype(np.float32)
     found = comparison.compare(make(linear(off), (1, 16)), make(linear(NUMBERS), (1, 16)), {"x": x})
     right, wrong = (x.astype(np.float64) @ w.astype(np.float64).T for w in (NUMBERS, off))
-    size = lambda values, axis: np.sqrt(np.sum(values**2, axis))  # noqa: E731
+    size = lambda values, axis: np.sqrt(np.sum(values**2, axis))
     expected = 20 * np.log10(size(right, (1, 2)) / size(right - wrong, (1, 2)))
     assert found["y"].decibels == pytest.approx(expected, abs=0.01)
     assert found["y"].median == pytest.approx(np.median(expected), abs=0.01)

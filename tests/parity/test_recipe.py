@@ -133,7 +133,7 @@ def test_compress_takes_a_plan_for_each_layer_and_reports_progress(package):
     assert seen == [(done, len(seen)) for done in range(1, len(seen) + 1)]
     # Each of coremltools' passes counts its own weights: three techniques, and one over what was pruned.
     seen.clear()
-    report = lambda done, total: seen.append((done, total))  # noqa: E731
+    report = lambda done, total: seen.append((done, total))
     theirs = tk.coreml.weights(tk.coreml.compress(package, RECIPE, engine="coremltools", progress=report))
     assert sum(done == total for done, total in seen) == 4
     assert list(theirs) == list(one) and all(

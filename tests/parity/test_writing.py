@@ -328,7 +328,7 @@ class TestResults:
         with quiet():
             mlmodel = ct.models.MLModel(str(path), skip_model_load=True)
         for engine in ENGINES:
-            compress = lambda given: tk.coreml.compress(given, "quantize", engine=engine)  # noqa: E731
+            compress = lambda given: tk.coreml.compress(given, "quantize", engine=engine)
             assert isinstance(compress(mlmodel), ct.models.MLModel)
             assert all(isinstance(compress(given), Package) for given in (path, str(path), Package(path)))
             sizes_of = {

@@ -101,7 +101,7 @@ def convert(program, target, precision="FLOAT16"):
 
 def forms_of_version_6():
     def of(function, **options):
-        chosen = lambda const: const.val.val.size > nets.THRESHOLD  # noqa: E731
+        chosen = lambda const: const.val.val.size > nets.THRESHOLD
         return lambda model: getattr(compression_utils, function)(model, op_selector=chosen, **options)
 
     yield "int8 symmetric", of("affine_quantize_weights", mode="linear_symmetric", dtype=np.int8)
