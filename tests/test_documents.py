@@ -1,6 +1,7 @@
 """What the pages for contributors name is there, and what the papers of the project say is so."""
 
 import importlib
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import toykit
+from book._tools.project import chapters
 
 ROOT = Path(__file__).parents[1]
 CITATION = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
@@ -50,3 +52,16 @@ def test_every_member_that_the_reference_lists_is_in_its_module():
         ):
             missing = {*members.split(", ")} - vars(importlib.import_module(module)).keys()
             assert not missing, f"{page.name} lists {missing}, which {module} does not have"
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_chapter_says_how_long_it_takes_to_read_and_with_the_exercises(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    exercises = any("exercise" in cell["metadata"].get("tags", ()) for cell in cells)
+    opening = " ".join("".join(cells[0]["source"]).split())
+    assert ("to read; there are no exercises." in opening) == (not exercises)
+    if exercises:
+        to_read, in_all = map(
+            int, re.search(r"About (\d+) minutes to read, (\d+) with the exercises", opening).groups()
+        )
+        assert to_read < in_all
