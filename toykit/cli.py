@@ -87,10 +87,17 @@ def add_compress(commands):
         "--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5"
     )
     parser.add_argument(
-        "--palettize", type=int, metavar="BITS", help="look-up tables of 1, 2, 3, 4, 6 or 8 bits"
+        "--palettize",
+        type=int,
+        metavar="BITS",
+        help="1, 2, 3, 4, 6 or 8 bits, with a single look-up table for each weight; without data, take a "
+        "--group-size from 4 bits down",
     )
     parser.add_argument(
-        "--group-size", type=int, metavar="N", help="with --palettize: a table for each N channels"
+        "--group-size",
+        type=int,
+        metavar="N",
+        help="with --palettize: a table for each N channels, such as 8 or 16 (for iOS 18 and later)",
     )
     parser.add_argument("--quantize", type=int, metavar="BITS", help="linear, 8 or 4 bits, a scale a channel")
     parser.add_argument(
