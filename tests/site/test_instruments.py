@@ -117,3 +117,24 @@ def test_without_javascript_the_question_is_there_and_the_answer_is_folded(brows
         answer = page.locator(".tk-fallback details", has_text=sealed["text"]).first
         assert answer.count() and not answer.locator("p").first.is_visible()
     context.close()
+
+
+@pytest.mark.parametrize("instrument", ["lloyd", "hardening"])
+def test_while_it_plays_the_sentence_follows_and_is_not_read_out_at_each_step(context, address, instrument):
+    marker = f'tk.instrument(\\"{instrument}\\"'
+    names = [name for name in pages() if marker in (SITE / name).read_text(encoding="utf-8")]
+    if not names:
+        pytest.skip("No page of the built book plays anything.")
+    visit = Visit(context, SITE, address, names[0])
+    element = visit.page.locator(f"[data-instrument={instrument}]").first
+    readout = element.locator(".tk-readout")
+    before = readout.inner_text()
+    element.get_by_role("button", name="Play").press("Enter")
+    assert readout.get_attribute("aria-live") == "off"
+    visit.page.wait_for_function(
+        "([node, before]) => node.innerText !== before", arg=[readout.element_handle(), before]
+    )
+    assert before.startswith("Step 0") and not readout.inner_text().startswith("Step 0:")
+    element.get_by_role("button", name="Pause").press("Enter")
+    assert readout.get_attribute("aria-live") == "polite"
+    visit.page.close()

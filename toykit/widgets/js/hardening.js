@@ -113,11 +113,13 @@ export default tk.instrument("hardening", (view) => {
     clearInterval(timer);
     timer = null;
     play.textContent = "Play";
+    view.readout.setAttribute("aria-live", "polite");
     say();
   };
   const start = () => {
     if (at() === last()) view.set("step", 0);
     play.textContent = "Pause";
+    view.readout.setAttribute("aria-live", "off"); // while it plays, a screen reader is not told every step
     timer = setInterval(() => (at() < last() ? view.set("step", at() + 1) : pause()), 160);
   };
   view.undo.push(() => clearInterval(timer));
@@ -136,7 +138,7 @@ export default tk.instrument("hardening", (view) => {
   }
   function update() {
     pictures.forEach(({ paint }) => paint());
-    if (!timer) say(); // while it plays, a screen reader is not told every step
+    say();
   }
   view.on("step", update);
   view.on("factor", update);

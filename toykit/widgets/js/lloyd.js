@@ -104,11 +104,13 @@ export default tk.instrument("lloyd", (view) => {
     clearInterval(timer);
     timer = null;
     play.textContent = "Play";
+    view.readout.setAttribute("aria-live", "polite");
     say();
   };
   const run = () => {
     if (step() === last()) view.set("step", 0);
     play.textContent = "Pause";
+    view.readout.setAttribute("aria-live", "off"); // while it plays, a screen reader is not told every step
     timer = setInterval(() => (step() < last() ? view.set("step", step() + 1) : pause()), 90);
     if (step() < last()) view.set("step", step() + 1);
   };
@@ -129,7 +131,7 @@ export default tk.instrument("lloyd", (view) => {
   }
   function update() {
     pictures.forEach(({ paint }) => paint());
-    if (!timer) say(); // while it plays, a screen reader is not told every step
+    say();
   }
   view.on("step", update);
   view.on("start", () => {
