@@ -31,6 +31,8 @@ FORMATS = {
     "70 % sparse": lambda w: tk.prune(w, sparsity=0.7),
     "dense mask": lambda w: tk.prune(w, sparsity=0),
     "nothing left": lambda w: tk.prune(w, sparsity=1),
+    "float16": lambda w: w,
+    "float32": lambda w: w.astype(np.float32),
 }
 
 
@@ -38,9 +40,14 @@ def sample(shape, seed=0, dtype=np.float16):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
+def as_matrix(compressed):
+    dense = compressed if isinstance(compressed, np.ndarray) else compressed.dense()
+    return dense.reshape(len(dense), -1).astype(np.float64)
+
+
 def assert_product(compressed, x, result):
     """Equal to the float64 product within the rounding of n float32 additions."""
-    dense = compressed.dense().reshape(compressed.shape[0], -1).astype(np.float64)
+    dense = as_matrix(compressed)
     if isinstance(compressed, tk.Quantized) and compressed.bits == 8:  # without the rounding to float16
         wide = {"scale": compressed.scale.astype(np.float32)}
         dense = tk.Quantized(**(vars(compressed) | wide)).dense().reshape(dense.shape).astype(np.float64)
@@ -59,7 +66,7 @@ def test_products_equal_the_dense_product(name, shape):
         assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
         # The dense weights of a float16 original are float16: compared with themselves.
         ahead = tk.kernels.AheadOfTime(compressed)(x)
-        dense = compressed.dense().reshape(shape).astype(np.float64)
+        dense = as_matrix(compressed)
         assert np.allclose(ahead, dense @ x, rtol=0, atol=1e-5 * max(1, np.abs(dense).sum(1).max()))
 
 
@@ -73,7 +80,21 @@ def test_any_shape_and_batch(m, n, batch, name, seed):
     assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
 
 
+def test_a_vector_gets_the_same_product_alone_and_among_others():
+    """Few vectors are multiplied a few at a time, many from a tile: as columns they do not meet."""
+    few = instructions.VECTORS
+    for compress in FORMATS.values():
+        just_in_time = tk.kernels.JustInTime(compress(sample((11, 50))))
+        x = sample((50, tk.kernels.products.FEW + 1), 3, np.float32)
+        alone = np.stack([just_in_time(column) for column in x.T], axis=1)
+        for batch in (1, 2, few, few + 1, x.shape[1] - 1, x.shape[1]):
+            together = just_in_time(x[:, :batch])
+            assert together.flags.c_contiguous
+            assert np.allclose(together, alone[:, :batch], rtol=1e-5, atol=1e-4)
+
+
 def test_batch_in_several_tiles(monkeypatch):
+    monkeypatch.setattr(tk.kernels.products, "FEW", 1)
     monkeypatch.setattr(
         tk.kernels.products, "TILE_BYTES", (4 * 70 * 3, 4 * 70 * 3)
     )  # three rows at a time, then the rest
@@ -138,7 +159,7 @@ def test_processors_with_shorter_registers():
     script = (
         "from tests import test_kernels as t; from toykit.kernels import instructions as i\n"
         "assert (i.LANES, i.HAS_EXPAND) == (8, False)\n"
-        "for name in ('int8', 'int4', 'table 2', 'table 1', '70 % sparse'):\n"
+        "for name in ('int8', 'int4', 'table 2', 'table 1', '70 % sparse', 'float16'):\n"
         "    for shape in ((1, 1), (9, 33), (6, 1000)):\n"
         "        t.test_products_equal_the_dense_product(name, shape)\n"
     )
@@ -184,6 +205,8 @@ def test_arrays_and_joint_weights_ahead_of_time():
         (lambda w: tk.palettize(w, bits=2, group_size=8, axis=1), "group of output channels"),
         (lambda w: tk.prune(w.astype(np.float32), sparsity=0.5), "float16"),
         (lambda w: tk.quantize(w[0], bits=8), "at least two dimensions"),
+        (lambda w: w[0], "at least two dimensions"),
+        (lambda w: w[:0], "none of length 0"),
     ),
 )
 def test_what_has_no_loop_is_refused(compress, message):
@@ -196,7 +219,7 @@ def test_bad_input():
     for x in (np.ones(5), np.ones((6, 0)), np.ones((6, 2, 2)), 3.0):
         with pytest.raises(ValueError, match="a vector of 6 numbers"):
             just_in_time(x)
-    with pytest.raises(TypeError, match="got ndarray"):
+    with pytest.raises(TypeError, match="or an array of float16 or float32; got"):
         tk.kernels.JustInTime(np.ones((2, 2)))
     w = sample((4, 6))
     for compressed in (tk.palettize(w, bits=2), tk.quantize(w, bits=8, mode="affine")):
@@ -209,13 +232,16 @@ def test_bad_input():
 
 
 @pytest.mark.parametrize(
-    "kind", ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
+    "kind",
+    ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse", "float16", "float32"),
 )
 def test_random_weights_are_what_they_say(kind):
     compressed = tk.kernels.random_weights(kind, (40, 64), seed=3)
     x = sample(64, 1, np.float32)
     assert_product(compressed, x, tk.kernels.JustInTime(compressed)(x))
-    if "sparse" in kind:
+    if "float" in kind:
+        assert compressed.dtype == kind
+    elif "sparse" in kind:
         assert compressed.sparsity == pytest.approx(int(kind[:2]) / 100, abs=0.03)
     else:
         assert compressed.bits == int(kind[-1])

@@ -9,24 +9,28 @@ only for narrow matrices, where a register holds more than a row.
 import numpy as np
 
 from .. import bits as bit_packing
+from ..compressed import shown
 from ..joint import is_joint
 from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
 from . import loops
-from .instructions import LANES
+from .instructions import LANES, VECTORS
 
 
 def stored_rows(compressed):
     """The layout for a compressed matrix: something with `nbytes`, `arrange`, `product` and `rows`.
 
-    `arrange(x)` reorders an input once; `product(x, y)` writes W x for such an input; and
+    `arrange(x)` reorders an input once; `product(x, y)` writes W x for such inputs, of shape
+    (vectors, n), to y of shape (m, vectors), where `vectors` is one of the layout's; and
     `rows(start, out)` writes rows of W as float32, in that same order.
     """
+    if isinstance(compressed, np.ndarray) and compressed.dtype in (np.float16, np.float32):
+        return FloatRows(compressed)
     if not isinstance(compressed, (Sparse, Quantized, Palettized)):
         raise TypeError(
-            "compressed must be the result of tk.prune, tk.quantize or tk.palettize, got "
-            f"{type(compressed).__name__}. AheadOfTime takes any array or compressed weights."
+            "compressed must be the result of tk.prune, tk.quantize or tk.palettize, or an array of float16 or "
+            f"float32; got {shown(compressed)}. AheadOfTime takes any array or compressed weights."
         )
     compressed.check()
     if is_joint(compressed):
@@ -54,9 +58,12 @@ class _Rows:
     ----------
     arrays : tuple of array
         Everything that is kept in memory.
+    vectors : int
+        How many vectors a product can take at once, besides one.
     """
 
     arrays = ()
+    vectors = VECTORS
 
     @property
     def nbytes(self):
@@ -64,6 +71,34 @@ class _Rows:
 
     def arrange(self, x):
         return x
+
+
+class FloatRows(_Rows):
+    """Weights as they are, float16 or float32: what the others are compared with."""
+
+    def __init__(self, weights):
+        if weights.ndim < 2 or not weights.size:
+            raise ValueError(
+                f"compressed must have at least two dimensions, and none of length 0; got {weights.shape}"
+            )
+        self.bits = 8 * weights.itemsize
+        weights = np.ascontiguousarray(weights).reshape(len(weights), -1)
+        weights = weights.view(np.uint16) if self.bits == 16 else weights
+        short = -weights.shape[1] % LANES
+        self.weights = np.pad(weights, ((0, 0), (0, short))) if short else weights
+        self.arrays = (self.weights,)
+
+    def arrange(self, x):
+        return _padded(x, self.weights.shape[1])
+
+    def product(self, x, y):
+        loops.float_product[self.bits, len(x)](self.weights, x, y)
+
+    def rows(self, start, out):
+        if self.bits == 16:
+            loops.half_rows(self.weights, start, out)
+        else:
+            out[:] = self.weights[start : start + len(out)]
 
 
 class Int8Rows(_Rows):
@@ -82,7 +117,7 @@ class Int8Rows(_Rows):
         return _padded(x, self.codes.shape[1])
 
     def product(self, x, y):
-        loops.int8_product[self.signed](self.codes, self.scale, self.zero, x, y)
+        loops.int8_product[self.signed, len(x)](self.codes, self.scale, self.zero, x, y)
 
     def rows(self, start, out):
         loops.int8_rows(self.codes, self.scale, self.zero, start, out)
@@ -116,7 +151,7 @@ class TableRows(_Rows):
         return np.ascontiguousarray(by_lane).reshape(padded.shape)
 
     def product(self, x, y):
-        loops.table_product[self.bits](self.codes, self.tables, self.rows_a_table, x, y)
+        loops.table_product[self.bits, len(x)](self.codes, self.tables, self.rows_a_table, x, y)
 
     def rows(self, start, out):
         loops.table_rows(self.codes, self.bits, self.tables, self.rows_a_table, start, out)
@@ -124,6 +159,8 @@ class TableRows(_Rows):
 
 class SparseRows(_Rows):
     """float16 weights behind a bitmask."""
+
+    vectors = 1
 
     def __init__(self, sparse):
         if sparse.dtype != np.float16:

@@ -1,4 +1,4 @@
-"""Rows of compressed weights times a vector, in vector instructions that Numba has no name for.
+"""Rows of compressed weights times one vector or a few, in vector instructions that Numba has no name for.
 
 A table of 16 numbers fits into one vector register, and a processor can shuffle one register by
 another: sixteen weights are looked up in one instruction, without a visit to memory. Expanding does
@@ -33,6 +33,8 @@ def _has(feature):
 # Sixteen floats are one register with AVX-512. Elsewhere the pieces are of eight, and a table of
 # sixteen is looked up in two halves.
 LANES = 16 if _has("avx512f") else 8
+# Vectors that share each decompressed weight: as many as there are registers for their sums, of four rows.
+VECTORS = 4 if LANES == 16 else 2
 HAS_EXPAND = _has("avx512vbmi2")
 
 
@@ -123,19 +125,23 @@ class _Code:
         return results
 
 
-def rows_product(bits, signed=False):
-    """An instruction that multiplies some rows of packed codes of this width by a vector.
+def rows_product(bits, signed=False, vectors=1):
+    """An instruction that multiplies some rows of packed codes of this width by some vectors.
 
-    Returns `product(codes, tables, x, sums, count)`. `codes` is a tuple of uint8 or int8 arrays (the
-    rows), `tables` a tuple of as many float32 arrays of 16 entries, and `x` a float32 array of
-    `8 // bits` times `count` numbers: first those that meet the lowest code of each byte, then
-    those that meet the next. `count`, the bytes of a row, is a multiple of `LANES`. Several rows at
-    once read x once for all, and no addition waits for the one before.
+    Returns `product(codes, tables, x, sums, count)`. `codes` is a tuple of arrays (the rows): uint8 or
+    int8, or numbers as they are, float32 or the bits of float16 in uint16. `tables` is a tuple of as many
+    float32 arrays of 16 entries. `x` is a float32 array of `vectors` rows of `8 // bits` times `count`
+    numbers: first those that meet the lowest code of each byte, then those that meet the next. `sums` is
+    a float32 array of (rows, vectors). `count`, the elements of a row of codes, is a multiple of `LANES`.
+    Several rows at once read x once for all, several vectors share each decompressed weight, and no
+    addition waits for the one before.
 
     Codes of 8 bits, of which only these may be `signed`, are numbers themselves. Their `tables` have
-    one entry each, which is subtracted: the zero point.
+    one entry each, which is subtracted: the zero point. For 16 and 32 bits `tables` is empty.
     """
-    per_byte = 8 // bits
+    per_element = max(1, 8 // bits)
+    # Two running totals a row where there is one vector: an addition takes longer than a look-up.
+    chains = 2 if vectors == 1 else 1
 
     @intrinsic
     def product(_typing, codes, tables, x, sums, count):
@@ -150,7 +156,9 @@ def rows_product(bits, signed=False):
 
             rows, tables = unpack(0), unpack(1)
             x, sums = code.data(sig.args[2], args[2]), code.data(sig.args[3], args[3])
-            if bits == 8:
+            if bits > 8:
+                tables = [None] * len(rows)
+            elif bits == 8:
                 tables = [code.repeat(builder.load(zero)) for zero in tables]
             else:
                 tables = [
@@ -158,30 +166,45 @@ def rows_product(bits, signed=False):
                     for table in tables
                 ]
 
-            def decompress(byte, lane, table):
+            def fetch(row, i):
+                if bits == 32:
+                    return code.load(row, i, _FLOAT, 4)
+                if bits == 16:
+                    halves = builder.bitcast(code.load(row, i, _SHORT, 2), ir.VectorType(_HALF, LANES))
+                    return builder.fpext(halves, ir.VectorType(_FLOAT, LANES))
+                return code.widen(code.load(row, i, _BYTE, 1), signed)
+
+            def decompress(element, lane, table):
+                if bits > 8:
+                    return element
                 if bits == 8:
-                    return builder.fsub(code.to_float(byte, signed), table, flags=("fast",))
-                return code.look_up(table, builder.lshr(byte, code.all(_INT, lane * bits)))
+                    return builder.fsub(code.to_float(element, signed), table, flags=("fast",))
+                return code.look_up(table, builder.lshr(element, code.all(_INT, lane * bits)))
 
             def body(i, totals):
+                # Piece p * vectors + v of x: vector v, where it meets the p-th codes of the bytes.
                 pieces = [
-                    code.load(x, builder.add(builder.mul(args[4], ir.Constant(_LONG, lane)), i), _FLOAT, 4)
-                    for lane in range(per_byte)
+                    code.load(x, builder.add(builder.mul(args[4], ir.Constant(_LONG, place)), i), _FLOAT, 4)
+                    for lane in range(per_element)
+                    for place in (v * per_element + lane for v in range(vectors))
                 ]
                 totals = list(totals)
                 for r, row in enumerate(rows):
-                    byte = code.widen(code.load(row, i, _BYTE, 1), signed)
-                    for lane, piece in enumerate(pieces):
-                        # Two running totals a row: an addition takes longer than a look-up.
-                        t = 2 * r + lane % 2
-                        weights = decompress(byte, lane, tables[r])
-                        totals[t] = code.add_product(totals[t], weights, piece)
+                    element = fetch(row, i)
+                    for lane in range(per_element):
+                        weights = decompress(element, lane, tables[r])
+                        for v in range(vectors):
+                            t = (r * vectors + v) * chains + lane % chains
+                            totals[t] = code.add_product(totals[t], weights, pieces[lane * vectors + v])
                 return totals
 
-            totals = code.loop(args[4], LANES, [code.all(_FLOAT, 0.0)] * (2 * len(rows)), body)
-            for r in range(len(rows)):
-                total = builder.fadd(totals[2 * r], totals[2 * r + 1], flags=("fast",))
-                builder.store(code.sum(total), builder.gep(sums, [ir.Constant(_LONG, r)]))
+            starts = [code.all(_FLOAT, 0.0)] * (len(rows) * vectors * chains)
+            totals = code.loop(args[4], LANES, starts, body)
+            for place in range(len(rows) * vectors):
+                total, *others = totals[place * chains : (place + 1) * chains]
+                for other in others:
+                    total = builder.fadd(total, other, flags=("fast",))
+                builder.store(code.sum(total), builder.gep(sums, [ir.Constant(_LONG, place)]))
             return context.get_dummy_value()
 
         return signature, generate

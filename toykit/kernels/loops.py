@@ -35,9 +35,17 @@ def dense_product(weights, x, y):
         y[i], y[i1], y[i2], y[i3] = a, b, c, d
 
 
+@njit
+def half_rows(weights, start, out):
+    """Rows start, start + 1, ... of float16 weights, seen as uint16, as many as `out` has."""
+    for r in range(len(out)):
+        for k in range(weights.shape[1]):
+            out[r, k] = instructions.half_to_float(weights[start + r, k])
+
+
 @njit(fastmath=True)
 def int8_rows(codes, scale, zero, start, out):
-    """Rows start, start + 1, ... of the same weights, as many as `out` has."""
+    """Rows of 8-bit weights."""
     for r in range(len(out)):
         i = start + r
         for k in range(codes.shape[1]):
@@ -54,13 +62,29 @@ def int8_int8_product(codes, scale, x, x_scale, y):
         y[i] = np.float32(total) * (scale[i] * x_scale)
 
 
-def _int8_product(signed):
-    four_rows = instructions.rows_product(8, signed)
+def _float_product(bits, vectors):
+    four_rows = instructions.rows_product(bits, vectors=vectors)
+
+    @njit
+    def product(weights, x, y):
+        m, count = weights.shape
+        sums = np.empty((4, vectors), np.float32)
+        for i in range(0, m, 4):
+            i1, i2, i3 = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
+            four_rows((weights[i], weights[i1], weights[i2], weights[i3]), (), x, sums, count)
+            for v in range(vectors):
+                y[i, v], y[i1, v], y[i2, v], y[i3, v] = sums[0, v], sums[1, v], sums[2, v], sums[3, v]
+
+    return product
+
+
+def _int8_product(signed, vectors):
+    four_rows = instructions.rows_product(8, signed, vectors)
 
     @njit
     def product(codes, scale, zero, x, y):
         m, count = codes.shape
-        sums = np.empty(4, np.float32)
+        sums = np.empty((4, vectors), np.float32)
         for i in range(0, m, 4):
             i1, i2, i3 = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
             # The zero point is taken off each code, which is exact; off the sum it would cancel digits.
@@ -71,35 +95,39 @@ def _int8_product(signed):
                 sums,
                 count,
             )
-            y[i], y[i1] = sums[0] * scale[i], sums[1] * scale[i1]
-            y[i2], y[i3] = sums[2] * scale[i2], sums[3] * scale[i3]
+            for v in range(vectors):
+                y[i, v], y[i1, v] = sums[0, v] * scale[i], sums[1, v] * scale[i1]
+                y[i2, v], y[i3, v] = sums[2, v] * scale[i2], sums[3, v] * scale[i3]
 
     return product
 
 
-# w = scale (code - zero), by whether codes are signed.
-int8_product = {signed: _int8_product(signed) for signed in (False, True)}
-
-
-def _table_product(bits):
-    four_rows = instructions.rows_product(bits)
+def _table_product(bits, vectors):
+    four_rows = instructions.rows_product(bits, vectors=vectors)
 
     @njit
     def product(codes, tables, rows_a_table, x, y):
         m, count = codes.shape
-        sums = np.empty(4, np.float32)
+        sums = np.empty((4, vectors), np.float32)
         for i in range(0, m, 4):
             i1, i2, i3 = min(i + 1, m - 1), min(i + 2, m - 1), min(i + 3, m - 1)
             t, t1, t2, t3 = i // rows_a_table, i1 // rows_a_table, i2 // rows_a_table, i3 // rows_a_table
             rows = (codes[i], codes[i1], codes[i2], codes[i3])
             four_rows(rows, (tables[t], tables[t1], tables[t2], tables[t3]), x, sums, count)
-            y[i], y[i1], y[i2], y[i3] = sums[0], sums[1], sums[2], sums[3]
+            for v in range(vectors):
+                y[i, v], y[i1, v], y[i2, v], y[i3, v] = sums[0, v], sums[1, v], sums[2, v], sums[3, v]
 
     return product
 
 
-# Codes of 1, 2 or 4 bits and tables of 16 float32 (shorter ones are repeated).
-table_product = {bits: _table_product(bits) for bits in (1, 2, 4)}
+_VECTORS = (1, instructions.VECTORS)
+
+# Weights as they are, float16 (seen as uint16) or float32, by their bits and by vectors.
+float_product = {(bits, v): _float_product(bits, v) for bits in (16, 32) for v in _VECTORS}
+# w = scale (code - zero), by whether codes are signed and by vectors.
+int8_product = {(signed, v): _int8_product(signed, v) for signed in (False, True) for v in _VECTORS}
+# Codes of 1, 2 or 4 bits and tables of 16 float32 (shorter ones are repeated), by bits and by vectors.
+table_product = {(bits, v): _table_product(bits, v) for bits in (1, 2, 4) for v in _VECTORS}
 
 
 @njit
@@ -137,7 +165,7 @@ def _sparse_product(row):
     @njit
     def product(values, firsts, mask, x, y):
         for i in range(len(mask)):
-            y[i] = row(values, firsts[i], mask[i], x)
+            y[i, 0] = row(values, firsts[i], mask[i], x[0])
 
     return product
 

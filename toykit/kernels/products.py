@@ -13,7 +13,11 @@ from ..quantization import Quantized
 # Bytes of the weights that are decompressed at once in a product with many vectors: at least, at most.
 # Few enough to stay in the cache; but each tile's dense product reads all of x, so not far fewer than x.
 TILE_BYTES = 2**19, 2**22
-_KIND = re.compile(r"int(?P<codes>[1248])|table (?P<table>[124])|(?P<zero>100|\d{1,2}(\.\d*)?) % sparse")
+# Up to so many vectors it is quicker to decompress again for every few of them than to write a tile.
+FEW = 16
+_KIND = re.compile(
+    r"float(?P<float>16|32)|int(?P<codes>[1248])|table (?P<table>[124])|(?P<zero>100|\d{1,2}(\.\d*)?) % sparse"
+)
 
 
 class AheadOfTime:
@@ -49,9 +53,10 @@ class JustInTime:
 
     Parameters
     ----------
-    compressed : Quantized, Palettized or Sparse, of weights of shape (m, ...)
+    compressed : Quantized, Palettized or Sparse, or array of float16 or float32, of weights of shape (m, ...)
         8-bit codes, or codes of 4, 2 or 1 bits, with a scale a tensor or an output channel; 4-, 2-
-        and 1-bit tables, also for groups of output channels; float16 weights behind a bitmask.
+        and 1-bit tables, also for groups of output channels; float16 weights behind a bitmask. An array
+        of floats stays as it is: what the others are compared with, in the same loops.
 
     Attributes
     ----------
@@ -73,8 +78,9 @@ class JustInTime:
 
     Notes
     -----
-    A product with one vector decompresses into registers. One with many decompresses a tile of
-    rows that fits into the cache, and hands it to NumPy's dense product.
+    A product with one vector or up to sixteen decompresses into registers, and again for every few
+    vectors. One with more, and with several of a bitmask, decompresses a tile of rows that fits into
+    the cache, and hands it to NumPy's dense product.
 
     The weights multiplied are those of `compressed.dense()`, with one difference: 8-bit codes of
     float16 weights meet their scale in float32, and are not rounded to float16 in between.
@@ -97,8 +103,26 @@ class JustInTime:
         x = self._format.arrange(_check_input(x, self.shape[1]))
         y = np.empty((self.shape[0], *x.shape[1:]), np.float32)
         if x.ndim == 1:
-            self._format.product(x, y)
-            return y
+            self._format.product(x[None], y[:, None])
+        elif self._format.vectors > 1 and x.shape[1] <= FEW:
+            self._few(x, y)
+        else:
+            self._many(x, y)
+        return y
+
+    def _few(self, x, y):
+        """Each weight is decompressed once for every few vectors; the last few are filled up with zeros."""
+        together = self._format.vectors
+        part = np.empty((len(y), together), np.float32)
+        for first in range(0, x.shape[1], together):
+            some = x[:, first : first + together]
+            vectors = np.zeros((together, len(x)), np.float32)
+            vectors[: some.shape[1]] = some.T
+            self._format.product(vectors, part)
+            y[:, first : first + together] = part[:, : some.shape[1]]
+
+    def _many(self, x, y):
+        """Each weight is decompressed once for all vectors, into a tile that stays in the cache."""
         least, most = TILE_BYTES
         rows = max(1, min(max(4 * x.nbytes, least), most) // (4 * len(x)))
         tile = np.empty((min(rows, len(y)), len(x)), np.float32)
@@ -106,7 +130,6 @@ class JustInTime:
             out = tile[: len(y) - start]
             self._format.rows(start, out)
             np.matmul(out, x, out=y[start : start + rows])
-        return y
 
 
 class Int8Int8:
@@ -204,14 +227,14 @@ def random_weights(kind, shape, seed=0):
     Parameters
     ----------
     kind : str
-        "int8", "int4", "table 4" (or 2, 1: bits), "90 % sparse" (or any other share).
+        "int8", "int4", "table 4" (or 2, 1: bits), "90 % sparse" (or any other share), "float16" or "float32".
     shape : (m, n)
         Rows of a whole number of bytes.
     seed : int
 
     Returns
     -------
-    Quantized, Palettized or Sparse
+    Quantized, Palettized or Sparse, or array
 
     Raises
     ------
@@ -225,14 +248,18 @@ def random_weights(kind, shape, seed=0):
     """
     found = _KIND.fullmatch(check_type("kind", kind, str, "a text"))
     if found is None:
-        raise ValueError(f"kind must be like 'int8', 'table 4' or '90 % sparse'; got {shown(kind)}")
+        raise ValueError(
+            f"kind must be like 'int8', 'table 4', '90 % sparse' or 'float16'; got {shown(kind)}"
+        )
     shape = check_shape("shape", shape, least=2, most=2)
+    rng = np.random.default_rng(check_int("seed", seed, SEEDS))
+    if found["float"]:
+        return rng.standard_normal(shape, np.float32).astype(f"float{found['float']}", copy=False)
     bits = int(found["codes"] or found["table"] or 8)
     if shape[1] * bits % 8:
         raise ValueError(
             f"shape must have rows of a whole number of bytes; {shape[1]} x {bits} bits are none"
         )
-    rng = np.random.default_rng(check_int("seed", seed, SEEDS))
     size = shape[0] * shape[1]
     if found["zero"]:
         kept = rng.random(size, np.float32) >= float(found["zero"]) / 100
