@@ -55,6 +55,7 @@ EXCEPTIONS = {
     "tk.latency.fit": "takes ten seconds; fit_null reads the same rows",
     "tk.training.StraightThrough": "torch's protocol: apply() takes any function",
     "tk.widgets.accuracy_explorer": "its data is a file of the book, from explorer_data",
+    "tk.pruning.Magnitudes": "prune's own way for float16, which gives it magnitudes, checked",
     "tk.pruning.above": "a step of prune, which Magnitudes takes too: magnitudes, checked",
     "tk.pruning.cut_off": "a step of prune, too",
     "tk.models.crepe": "without arguments",
