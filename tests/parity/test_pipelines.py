@@ -1,5 +1,7 @@
 """Packages of several models that run one after the other, against coremltools and torch."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -280,6 +282,14 @@ class TestCompressing:
         assert predicted.rows == found.rows
         assert all(predicted.rest[file] == found.rest[file] for file in found.rest)
         assert [one.kind for one in small.models] == [one.kind for one in tk.coreml.Package(source).models]
+
+    def test_its_folder_stays_while_a_model_of_it_is_held(self, path):
+        model = tk.coreml.compress(path, "quantize").models[0]
+        assert model.model_file.exists() and tk.coreml.load(model)
+        folder = model.path.parent
+        del model
+        gc.collect()
+        assert not folder.exists()
 
     def test_coremltools_opens_it(self, path):
         small = tk.coreml.compress(path, "palettize", bits=4)

@@ -44,6 +44,9 @@ class Package:
     field_limit : int, optional
         How many fields of the model file are decoded, at some 500 bytes of memory each; by default 2**19,
         which is 25 times what ResNet-50 has. Raise it for a larger program that you trust.
+    owner : object, optional
+        What the folder goes with, such as the coremltools model that it belongs to: held as long as the package,
+        and as each of its `models`.
 
     Attributes
     ----------
@@ -70,8 +73,6 @@ class Package:
         The program as it is stored.
     weight_files : dict of str to WeightFile
         By the name that the program uses, "@model_path/weights/weight.bin".
-    owner : coremltools.models.MLModel or None
-        What it was opened from, and lives as long as: coremltools deletes the folder with its model.
 
     Raises
     ------
@@ -87,10 +88,8 @@ class Package:
     >>> package.program.functions["main"].block.operations[-1]              # doctest: +SKIP
     """
 
-    owner: object = None
-
-    def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS):
-        self.path = Path(path)
+    def __init__(self, path, *, field_limit=protobuf.MOST_FIELDS, owner=None):
+        self.path, self.owner = Path(path), owner
         self.number = None
         self.field_limit, self._budget = field_limit, protobuf.FieldBudget(field_limit)
         if not os.path.exists(self.path):
@@ -238,9 +237,7 @@ def open_package(package):
         raise ValueError("the MLModel is not a package: it is an older .mlmodel file without an ML program")
     if hasattr(package, "opened_from"):  # its folder holds links, which lead out of it
         return package.opened_from
-    opened = Package(package.package_path)
-    opened.owner = package
-    return opened
+    return Package(package.package_path, owner=package)
 
 
 def _files(path):

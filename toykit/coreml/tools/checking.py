@@ -41,7 +41,7 @@ def compress_with_coremltools(source, steps_of, progress=None):
     Returns
     -------
     Package
-        Its `owner` is coremltools' MLModel. Where there is nothing to compress, a copy without one.
+        Its `owner` is coremltools' MLModel; where there is nothing to compress, a copy, and toykit's folder.
 
     Raises
     ------

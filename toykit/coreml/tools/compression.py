@@ -91,7 +91,7 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
         written = write_package(source, steps_of, progress)
     if not is_mlmodel:
         return written
-    return written.owner or _mlmodel(written)
+    return written.owner if hasattr(written.owner, "package_path") else _mlmodel(written)
 
 
 def compress_layers(package, settings, *, engine="toykit", progress=None):

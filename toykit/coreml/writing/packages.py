@@ -65,17 +65,22 @@ def write_package(package, steps_of, progress=None):
     Returns
     -------
     Package
-        In a folder of its own, which goes when the object goes.
+        In a folder of its own, which goes when the object and the models in it are gone.
     """
-    folder = Path(tempfile.mkdtemp(prefix="toykit-"))
+    folder = _Folder()
     try:
-        path = _write(package, steps_of, folder / package.path.name, progress)
-        written = Package(path)
+        return Package(_write(package, steps_of, folder.path / package.path.name, progress), owner=folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder.path, ignore_errors=True)
         raise
-    weakref.finalize(written, shutil.rmtree, folder, ignore_errors=True)
-    return written
+
+
+class _Folder:
+    """A new folder that lasts as long as the object."""
+
+    def __init__(self):
+        self.path = Path(tempfile.mkdtemp(prefix="toykit-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
 def _write(package, steps_of, path, progress):
