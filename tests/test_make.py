@@ -12,6 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 
 from book._tools import (
     book_site,
@@ -139,6 +140,23 @@ def test_solutions_are_folded_and_other_cells_are_not():
     assert solution["mystnb"]["code_prompt_show"] == "Show a solution"
     assert plotting["mystnb"]["code_prompt_show"] == "Show the code"
     assert exercise == {"tags": ["exercise"]} and plain == {"tags": []}
+
+
+def test_a_section_for_the_curious_is_folded_below_its_first_paragraph():
+    cell = {
+        "cell_type": "markdown",
+        "metadata": {"tags": ["curious"]},
+        "source": ["## Prices\n", "\n", "One."],
+    }
+    notebook = {"cells": [cell, {"cell_type": "markdown", "metadata": {}, "source": ["Two."]}]}
+    book_site.mark_asides(notebook)
+    assert [c["source"][:10] for c in notebook["cells"]] == ["{.curious}", ["Two."]]
+    document, section = nodes.document(None, None), nodes.section(classes=["curious"])
+    document += section
+    section += [nodes.title("", "Prices"), nodes.paragraph("", "One."), nodes.section()]
+    book_site.fold_asides(None, document, "page")
+    assert [type(node).__name__ for node in section] == ["title", "paragraph", "raw", "section", "raw"]
+    assert "<details" in section[2].astext() and section[4].astext() == "</details>"
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,25 @@ def prepare_notebook(app, document, source):
         return
     notebook = json.loads(source[0])
     mark_predictions(notebook)
+    mark_asides(notebook)
     fold_cells(notebook)
     source[0] = json.dumps(notebook)
+
+
+def mark_asides(notebook):
+    """Give a section whose heading is in a cell tagged `curious` that word for a class."""
+    for cell in notebook["cells"]:
+        if "curious" in cell["metadata"].get("tags", []):
+            cell["source"] = "{.curious}\n" + "".join(cell["source"])
+
+
+def fold_asides(app, document, page):
+    """Fold sections for the curious; their first paragraph, which says what is in there, stays in sight."""
+    for section in document.findall(nodes.section):
+        if "curious" in section["classes"]:
+            start = '<details class="book-curious"><summary>For the curious</summary>'
+            section.insert(2, nodes.raw("", start, format="html"))
+            section.append(nodes.raw("", "</details>", format="html"))
 
 
 def fold_cells(notebook):
@@ -170,6 +187,7 @@ def setup(app):
     app.connect("config-inited", add_files)
     app.connect("source-read", prepare_notebook)
     app.connect("missing-reference", keep_type_in_words)
+    app.connect("doctree-resolved", fold_asides)
     app.connect("autodoc-process-docstring", keep_plain_text)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("build-finished", finish_site)
