@@ -1,5 +1,6 @@
 """The learner's copies: runnable, with every stub, and without a trace of a solution."""
 
+import ast
 import contextlib
 import os
 import shutil
@@ -13,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book._tools import clean, keeping, workshop
-from book._tools.project import chapters
-from tests.nightly import cases
+from book._tools import clean, execute, keeping, stored_outputs, workshop
+from book._tools.project import DATA, chapters
+from book._tools.stored_outputs import syntax_tree
+from tests.nightly import cases, nightly
 
 ROOT = Path(__file__).parents[1]
 
@@ -97,7 +99,8 @@ def test_make_writes_valid_notebooks_and_a_readme(chapter, tmp_path):
     source, out = tmp_path / "01_doubling.ipynb", tmp_path / "out"
     nbformat.write(chapter, source)
     assert workshop.make([source], out) == []
-    assert sorted(p.name for p in out.iterdir()) == [keeping.RECORD, "01_doubling.ipynb", "README.md"]
+    assert sorted(p.name for p in out.iterdir()) == [keeping.RECORD, "01_doubling.ipynb", "README.md", "data"]
+    assert all((out / "data" / path.name).read_bytes() == path.read_bytes() for path in DATA.iterdir())
     nbformat.validate(nbformat.read(out / "01_doubling.ipynb", as_version=4))
     assert "- [Doubling](01_doubling.ipynb)" in (out / "README.md").read_text()
 
@@ -111,6 +114,59 @@ def test_no_chapter_leaks_a_solution(path):
     assert workshop.missing_stubs(notebook) == []
     kept = [c.source for c in copy.cells if "exercise" in workshop.tags(c)]
     assert kept == [c.source for c in notebook.cells if "exercise" in workshop.tags(c)]
+
+
+def program(cells):
+    """What the cells run, without comments and form."""
+    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return ast.dump(syntax_tree(source))
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_with_the_answers_a_copy_is_the_program_that_the_book_runs(path):
+    # So `make test-notebooks`, which runs the book's notebook and compares what it prints, runs the copy too.
+    # The book runs the untouched stub and its check besides; what the stub binds, the solution binds anew.
+    notebook = nbformat.read(path, as_version=4)
+    found = list(workshop.exercises(notebook))
+    untouched = [cell for stub, check, _ in found for cell in (stub, check)]
+    run = [cell for cell in notebook.cells if not any(cell is other for other in untouched)]
+    assert program(workshop.answered(notebook).cells) == program(run)
+    for stub, check, solution in found:
+        assert workshop.defined(syntax_tree(stub.source)) <= workshop.defined(syntax_tree(solution.source))
+        assert check.source.startswith("check.") and says_passed(solution)
+
+
+def says_passed(cell):
+    return any(": passed, " in text for output in cell.outputs for text in stored_outputs.texts(output))
+
+
+def answer_and_run(name, folder):
+    """Make the folder, write the reference answers into one notebook and run it, as a learner would."""
+    workshop.make(chapters(), folder)
+    notebook = nbformat.read(DATA.parent / name, as_version=4)
+    nbformat.write(workshop.answered(notebook), folder / name)
+    execute.execute(folder / name)
+    done = nbformat.read(folder / name, as_version=4)
+    for cell in done.cells:
+        if cell.source.startswith("check."):
+            assert says_passed(cell), cell.source
+
+
+def test_a_chapter_that_reads_data_runs_in_the_folder_and_is_kept(tmp_path):
+    answer_and_run("14_neural_engine.ipynb", tmp_path / "w")
+    (tmp_path / "w" / "data" / "apple_published.csv").write_text("mine")
+    assert workshop.make(chapters(), tmp_path / "w") == [
+        "14_neural_engine.ipynb is kept, with your changes",
+        "data/apple_published.csv is kept, with your changes",
+    ]
+    kept = [tmp_path / "w" / name for name in ("14_neural_engine.ipynb", "data/apple_published.csv")]
+    assert sorted(keeping.remove(tmp_path / "w")) == kept
+
+
+@nightly
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_nightly_every_chapter_of_the_folder_runs_with_the_answers(tmp_path, path):
+    answer_and_run(path.name, tmp_path / "w")
 
 
 def texts(folder):

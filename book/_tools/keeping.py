@@ -21,7 +21,7 @@ def put(folder, files):
     folder : Path
         Made if it is missing.
     files : dict of str to bytes
-        By name.
+        By name, with the folders inside `folder` that lead to it: "data/rows.csv".
 
     Returns
     -------
@@ -36,7 +36,7 @@ def put(folder, files):
             there = _digest_of(folder / place)
             if there in (None, digest, made.get(place)):
                 if there != digest:
-                    _write(folder / place, content)
+                    _write(folder, place, content)
                 placed[place] = digest
                 if changed:
                     said.append(f"{_words(changed)} kept, with your changes; the new version is {place}")
@@ -52,7 +52,7 @@ def put(folder, files):
     ):  # of a chapter that is gone, or a newer version without an older one
         if _digest_of(folder / name) == made[name]:
             (folder / name).unlink()
-    _write(folder / RECORD, json.dumps(placed, indent=1, sort_keys=True).encode())
+    _write(folder, RECORD, json.dumps(placed, indent=1, sort_keys=True).encode())
     return said
 
 
@@ -75,7 +75,9 @@ def remove(folder):
             if not any(path.iterdir()):
                 path.rmdir()
         # A notebook that was only opened leaves a copy of itself in .ipynb_checkpoints.
-        elif _digest_of(path) in ours and (path.name in made or path.parent.name == ".ipynb_checkpoints"):
+        elif _digest_of(path) in ours and (
+            path.relative_to(folder).as_posix() in made or path.parent.name == ".ipynb_checkpoints"
+        ):
             path.unlink()
         else:
             kept.append(path)
@@ -90,7 +92,7 @@ def _places(name):
     yield name
     path, number = Path(name), 1
     while True:
-        yield f"{path.stem}.new{'' if number == 1 else number}{path.suffix}"
+        yield path.with_name(f"{path.stem}.new{'' if number == 1 else number}{path.suffix}").as_posix()
         number += 1
 
 
@@ -118,12 +120,13 @@ def _digest_of(path):
     return _digest(path.read_bytes()) if path.is_file() else ""
 
 
-def _write(path, content):
+def _write(folder, name, content):
     """Write a file in one step: stopped at any moment, it holds the old content or the new."""
-    part = path.parent.with_name(f".{path.parent.name}.part")
+    part = folder.with_name(f".{folder.name}.part")
     try:
         part.write_bytes(content)
-        os.replace(part, path)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(part, folder / name)
     finally:
         if part.exists():
             part.unlink()

@@ -1,4 +1,4 @@
-"""Make the learner's copies of the notebooks: `make workshop` writes `_build/workshop/`.
+"""Make the learner's copies of the notebooks: `make workshop` writes `_build/workshop/`, with the data that they read.
 
 A copy is the chapter without the cells tagged `solution` and without outputs: those of a solution
 would give it away, those of a prediction its answer, and a learner runs the notebook anyway. The
@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 from .keeping import put
-from .project import ROOT, WORKSHOP, alone, chapters, fail, program, say
+from .project import DATA, ROOT, WORKSHOP, alone, chapters, fail, program, say
 from .stored_outputs import syntax_tree
 
 README = """\
@@ -41,6 +41,7 @@ In the folder of the book, which holds the Makefile:
   both cells again.
 - Some cells after an exercise use your function, and fail until it is written. That is meant.
 - Each solution is in the book itself, folded under its exercise.
+- `data` holds the measurements that some chapters read.
 - What you write here stays. When the book changes, `make workshop` puts a newer version beside a file
   that you changed, with `.new` in its name; `make clean` removes only what you did not change.
 
@@ -68,6 +69,35 @@ def learners_copy(notebook):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     copy.metadata = nbformat.from_dict({k: v for k, v in notebook.metadata.items() if k != "widgets"})
+    return copy
+
+
+def exercises(notebook):
+    """Yield the cells of each exercise: the stub, the check below it, and the solution.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or the solution does not end with the very check: it would be another program.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, stub in enumerate(code):
+        if "exercise" not in tags(stub):
+            continue
+        check, solution = [*code[number + 1 : number + 3], None, None][:2]
+        if not solution or "solution" not in tags(solution) or not solution.source.endswith(check.source):
+            raise ValueError(
+                f"After an exercise come its check and a solution that ends with it: {stub.source[:60]!r}"
+            )
+        yield stub, check, solution
+
+
+def answered(notebook):
+    """Return the learner's copy of `notebook` with the reference answers in the place of the stubs."""
+    copy = learners_copy(notebook)
+    stubs = [cell for cell in copy.cells if "exercise" in tags(cell)]
+    for stub, (_, check, solution) in zip(stubs, exercises(notebook), strict=True):
+        stub.source = solution.source.removesuffix(check.source)
     return copy
 
 
@@ -152,7 +182,7 @@ def title(notebook):
 
 
 def make(paths, folder):
-    """Write the learner's copy of each notebook, and a README, to `folder`.
+    """Write the learner's copy of each notebook, the data that they read, and a README, to `folder`.
 
     Returns
     -------
@@ -177,7 +207,8 @@ def make(paths, folder):
     contents = "\n".join(f"- [{title(copy) or Path(name).stem}]({name})" for name, copy in copies)
     files = {name: nbformat.writes(copy) + "\n" for name, copy in copies}
     files["README.md"] = README.format(chapters=contents)
-    return put(folder, {name: text.encode() for name, text in files.items()})
+    data = {f"data/{path.name}": path.read_bytes() for path in sorted(DATA.iterdir())}
+    return put(folder, {**{name: text.encode() for name, text in files.items()}, **data})
 
 
 @program
