@@ -119,6 +119,10 @@ def test_whole_registers_are_used_as_stored():
     assert np.shares_memory(rows.codes, compressed.indices)
     assert tk.kernels.JustInTime(compressed).nbytes == 8 * 128 + 16 * 4
     assert tk.kernels.AheadOfTime(compressed).nbytes == 8 * 256 * 4
+    for dtype in (np.float16, np.float32):
+        weights = sample((8, 256), dtype=dtype)
+        assert np.shares_memory(formats.stored_rows(weights).weights, weights)
+        assert tk.kernels.JustInTime(weights).nbytes == weights.nbytes
 
 
 @pytest.mark.parametrize("sparsity", (0.0, 0.5, 0.95))

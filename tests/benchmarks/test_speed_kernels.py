@@ -16,7 +16,7 @@ from toykit.latency.measuring import short_of_memory
 
 pytest.importorskip("numba")
 
-FORMS = ("int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
+FORMS = ("float16", "int8", "int4", "table 4", "table 2", "table 1", "90 % sparse", "50 % sparse")
 
 
 @pytest.mark.parametrize("side", (1024, 4096, "beyond the cache"))
