@@ -129,6 +129,27 @@ def write(path, layers, version=9):
         operations += found
         inputs.append((f"x{number}", shape, dtype))
         outputs.append(f"y{number}")
+    return save(path, file, operations, inputs, outputs, version)
+
+
+def save(path, file, operations, inputs, outputs, version=9):
+    """Write a package of one function.
+
+    Parameters
+    ----------
+    path : Path
+    file : File
+    operations : list of bytes
+        Messages.
+    inputs : list of (name, shape, dtype)
+    outputs : list of str
+    version : int
+        Of the specification.
+
+    Returns
+    -------
+    Path
+    """
     opset = f"CoreML{version - 1}"
     block = {"outputs": outputs, "operations": operations}
     kinds = {name: messages.encode_type(Type("tensor", dtype, shape)) for name, shape, dtype in inputs}

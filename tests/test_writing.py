@@ -14,7 +14,9 @@ from tests import handmade
 from tests.nightly import cases
 from toykit.compressed import Compressed
 from toykit.coreml.format import protobuf
+from toykit.coreml.format.program import Operation, Type
 from toykit.coreml.format.schema import MESSAGES
+from toykit.coreml.writing import messages
 
 KINDS = ("linear", "matmul", "tied", "gather", "conv", "conv_transpose", "add")
 
@@ -228,3 +230,60 @@ def test_fields_that_toykit_does_not_know_stay(kind, tmp_path):
     assert gone == {"Operation": 1, "Value": 2}.get(kind, 0)  # those of the constant that is compressed
     predicted = tk.size.ledger(noted).after("palettize", bits=4, weight_threshold=20)
     assert predicted.nbytes == tk.coreml.compress(noted, "palettize", bits=4, weight_threshold=20).nbytes
+
+
+def with_branches(path, weights):
+    """A package that multiplies by one of two weights, each a constant of its branch, and both of one name."""
+    file, blocks = handmade.File(), []
+    kinds = {"x": Type("tensor", "float16", (1, 64)), "which": Type("tensor", "int32", (1,))}
+    y = Type("tensor", "float16", (1, 64))
+    for number, weight in enumerate(weights):
+        value = file.add(weight)
+        made = Operation("const", "w", {}, {"w": value.type}, {"val": value}, [])
+        layer = handmade.operation("linear", f"y{number}", {"x": "x", "weight": "w"}, y)
+        operations = [messages.encode_operation(made, handmade.FILE), layer]
+        blocks.append(protobuf.encode({"outputs": [f"y{number}"], "operations": operations}, "Block"))
+    flag = Type("tensor", "bool", (1,))
+    truth = handmade.operation("cast", "true", {"x": "which", "dtype": messages.text("bool")}, flag)
+    chosen = handmade.operation("cond", "y", {"pred": "true"}, y)
+    chosen += protobuf.encode({"blocks": blocks}, "Operation")
+    inputs = [(name, kind.shape, kind.dtype) for name, kind in kinds.items()]
+    return handmade.save(path, file, [truth, chosen], inputs, ["y"])
+
+
+@pytest.mark.parametrize(("technique", "options"), [("palettize", {"bits": 2}), ("quantize", {"bits": 8})])
+@pytest.mark.parametrize("compressed", [(True, True), (True, False), (False, True)])
+def test_constants_of_two_branches_may_have_one_name(technique, options, compressed, tmp_path):
+    """Each is compressed from its own values; one that declines keeps its name, whatever the other does."""
+    random = np.random.default_rng(0)
+    weights = [random.normal(size=(64, 64)).astype(np.float16) for _ in compressed]
+    for weight, taken in zip(weights, compressed, strict=True):
+        if not taken:
+            weight[0, 0] = np.inf
+    path = with_branches(tmp_path / "m.mlpackage", weights)
+    predicted = tk.size.ledger(path).after(technique, **options)
+    written = tk.coreml.compress(path, technique, **options)
+    assert predicted.nbytes == written.nbytes
+    call = {"palettize": tk.palettize, "quantize": tk.quantize}[technique]
+    x = random.normal(size=(1, 64)).astype(np.float16)
+    x[0, 0] = 0.5
+    dense = [call(w, **options).dense() if taken else w for w, taken in zip(weights, compressed, strict=True)]
+    plain = with_branches(tmp_path / "plain.mlpackage", dense)
+    for which in (0, 1):
+        given = {"x": x, "which": np.int32([which])}
+        with np.errstate(all="ignore"):
+            ours, theirs = tk.coreml.run(written, given), tk.coreml.run(plain, given)
+        np.testing.assert_array_equal(ours["y"], theirs["y"])
+
+
+def test_a_compressed_constant_does_not_take_the_name_of_an_input(tmp_path):
+    file, weight = handmade.File(), np.linspace(-1, 1, 4096, dtype=np.float16).reshape(64, 64)
+    value, taken = file.add(weight), "w_quantized"
+    made = Operation("const", "w", {}, {"w": value.type}, {"val": value}, [])
+    y = Type("tensor", "float16", (1, 64))
+    layer = handmade.operation("linear", "y", {"x": taken, "weight": "w"}, y)
+    operations = [messages.encode_operation(made, handmade.FILE), layer]
+    path = handmade.save(tmp_path / "m.mlpackage", file, operations, [(taken, (1, 64), "float16")], ["y"])
+    x = np.ones((1, 64), np.float16)
+    (answer,) = tk.coreml.run(tk.coreml.compress(path, "quantize"), {taken: x}).values()
+    assert tk.error(tk.coreml.run(path, {taken: x})["y"], answer).snr_db > 30

@@ -94,8 +94,10 @@ class Rewriter:
 
     def _block(self, block):
         scope, groups = id(block), []
+        self._forget(block.inputs)
         for operation in block.operations:
             blocks = [self._block(inner) for inner in operation.blocks]
+            self._forget(operation.outputs)
             new = self._compress(scope, operation)
             groups.append([self._moved(scope, operation, blocks)] if new is None else new)
         sources = iter([operation.source for operation in group] for group in groups)
@@ -104,20 +106,25 @@ class Rewriter:
             block, operations=[operation for group in groups for operation in group], source=source
         )
 
+    def _forget(self, made):
+        """Names that are made anew: what had them before belonged to another block."""
+        for name in made:
+            self._renamed.pop(name, None)
+
     def _compress(self, scope, operation):
         """The operations that stand for a constant, or None if it stays as it is."""
-        name = next(iter(operation.outputs), None)
-        weight = self._constants.floats.get(name)
+        weight = self._constants.floats.get(operation)
         if weight is None:
             return None
+        (name,) = operation.outputs
         label = self._package.full_name(self._label, name)
         steps = self._steps_of(label)
         operations = None
         if steps:
             self.sources[label] = weight
             self.operations[label] = operation.name
-            scope, stored, parts = self._stored(scope, name, weight, steps)
-            if name in self._constants.results:
+            scope, stored, parts = self._stored(scope, operation, weight, steps)
+            if operation in self._constants.results:
                 reasons = tuple(f"{technique}: it is a result of the network" for technique, _ in steps)
                 stored = type(stored)(declined=reasons)
             self.exact &= stored.exact
@@ -133,18 +140,19 @@ class Rewriter:
             self._progress(self._done, self._total)
         return operations
 
-    def _stored(self, scope, name, weight, steps):
+    def _stored(self, scope, operation, weight, steps):
         """What becomes of a weight, with its arrays if they are written, and the block that has them.
 
         Constants that share an array in the source, such as those of two functions, share what becomes of
         it: it is made once.
         """
-        key = self._constants.places[name], weight.shape, weight.output_axis, weight.input_axis, repr(steps)
+        place = self._constants.places[operation]
+        key = place, weight.shape, weight.output_axis, weight.input_axis, repr(steps)
         if key in self._made:
             return self._made[key]
         stored = predict(weight, steps, forms.IN_PROGRAM, forms.widths(self.spec_version))
         parts = fill(weight, stored).parts if stored.parts and self._store.writes else stored.parts
-        if self._uses[key[0]] > 1:
+        if self._uses[place] > 1:
             self._made[key] = scope, stored, self._store.known(parts)
         return scope, stored, parts
 
