@@ -95,6 +95,7 @@ def fit(rows, activations_in_memory=False, int8_speed=None):
 
     Examples
     --------
+    >>> from toykit.latency import read_published
     >>> rows = read_published("notebooks/data/apple_published.csv", source="opt-resnet")
     >>> fit(rows, activations_in_memory=True, int8_speed=1)
     Fit(roofline, 5 parameters, 11 rows, median error 2.0 %, left out 4.0 %)
