@@ -138,3 +138,27 @@ def test_while_it_plays_the_sentence_follows_and_is_not_read_out_at_each_step(co
     element.get_by_role("button", name="Pause").press("Enter")
     assert readout.get_attribute("aria-live") == "polite"
     visit.page.close()
+
+
+def test_the_weights_of_the_valley_can_be_dragged(context, address):
+    marker = 'tk.instrument(\\"valley\\"'
+    names = [name for name in pages() if marker in (SITE / name).read_text(encoding="utf-8")]
+    if not names:
+        pytest.skip("No page of the built book has a valley.")
+    visit = Visit(context, SITE, address, names[0])
+    element = visit.page.locator("[data-instrument=valley]").first
+    weights = [element.get_by_role("slider", name=name) for name in ("First weight", "Second weight")]
+    before, said = [w.input_value() for w in weights], element.locator(".tk-readout").inner_text()
+    cross = element.locator("svg g[style*=grab] circle")
+    cross.scroll_into_view_if_needed()
+    box = cross.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    visit.page.mouse.move(x, y)
+    visit.page.mouse.down()
+    visit.page.mouse.move(x + 25, y - 25, steps=3)
+    visit.page.mouse.up()
+    visit.page.mouse.move(x, y)  # the button is up: nothing moves any more
+    after = [w.input_value() for w in weights]
+    assert all(float(b) < float(a) for b, a in zip(before, after, strict=True))
+    assert element.locator(".tk-readout").inner_text() != said
+    visit.page.close()
