@@ -65,3 +65,14 @@ def test_every_chapter_says_how_long_it_takes_to_read_and_with_the_exercises(pat
             int, re.search(r"About (\d+) minutes to read, (\d+) with the exercises", opening).groups()
         )
         assert to_read < in_all
+
+
+TAUGHT = [path for path in chapters() if path.stem[:2] in ("01", "02", "03", "04", "05", "07", "08")]
+
+
+@pytest.mark.parametrize("path", TAUGHT, ids=lambda path: path.stem)
+def test_a_chapter_leads_to_the_glossary_once_for_each_term(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    linked = [term.lower() for term in re.findall(r"\{term\}`(?:[^<`]*<)?([^>`]+)>?`", prose)]
+    assert linked and len(linked) == len(set(linked))
