@@ -8,13 +8,15 @@ READY  := $(VENV)/.ready
 TOOLS  := book._tools
 NB     ?=
 PORT   ?= 8000
+# What test-next runs: NEXT=tests/parity/test_weights.py for a part.
+NEXT   ?= tests/parity
 # OPEN=0 builds the book without showing it. CI never opens anything.
 OPEN   ?= 1
 # The day is the seed of the long fuzz tests; SEED=... repeats another day's.
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab lint format test test-all test-lib test-fuzz test-notebooks site test-site notebooks \
+.PHONY: help setup book serve lab lint format test test-all test-lib test-fuzz test-next test-notebooks site test-site notebooks \
         widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
 
 help: ## List the targets
@@ -54,6 +56,11 @@ test-fuzz: setup ## Run the fuzz tests at full length, and the tests marked as l
 	@echo "seed $(SEED): repeat it with make test-fuzz SEED=$(SEED)"
 	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -n 2 --dist load --hypothesis-seed=$(SEED) -rs \
 	  -k "fuzz or nightly" tests --ignore=tests/site --ignore=tests/benchmarks
+
+# Half an hour of one core. It is no part of `make test`: a version that is not out yet may change any day.
+test-next: setup ## Test against the next version of Core ML Tools, in an environment of its own (NEXT=... for a part)
+	$(BIN)/python -m $(TOOLS).next_version
+	_build/next/bin/python -m pytest -q -n 2 --dist loadfile $(NEXT)
 
 test-lib: setup ## Test the library and the tools
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --doctest-modules toykit tests \

@@ -20,6 +20,7 @@ from book._tools import (
     check_python,
     execute,
     install,
+    next_version,
     pin_versions,
     project,
     vendor,
@@ -88,6 +89,24 @@ def test_a_python_that_does_not_fit_is_refused_with_a_sentence(version, fits):
     said = check_python.complaint(version, "/usr/bin/python3")
     assert (said is None) == fits
     assert fits or "Python 3.11, 3.12 or 3.13 is needed, and /usr/bin/python3 is 3." in said
+
+
+def test_the_environment_of_the_next_version_finds_all_other_packages(tmp_path):
+    packages = Path(pytest.__file__).parents[1]
+    make, _, find = next_version.steps(str(packages), tmp_path / "next")
+    for command in (make, find):
+        subprocess.run(command, check=True)
+    found = subprocess.run(
+        [
+            tmp_path / "next" / "bin" / "python",
+            "-c",
+            "import pytest, sys; print(pytest.__file__, sys.prefix)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert found == [pytest.__file__, str(tmp_path / "next")]
 
 
 def test_an_archive_with_another_digest_is_refused(tmp_path, monkeypatch, capsys):

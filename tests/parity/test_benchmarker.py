@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("coremltools")
 
 with quiet():
-    import coremltools as ct
     from coremltools.models import compute_plan
     from coremltools.models.ml_program.experimental import perf_utils
 
@@ -98,11 +97,3 @@ def test_times_of_operations_are_shares_of_the_whole(benchmarker):
     assert times["conv"] == [1.5, 3.0, 2.25] and times["relu"] == [0.5, 1.0, 0.75]
     # The guide's example asks for `.statistics` of an operation, which has none.
     assert found[0].spec.type == "conv" and not hasattr(found[0], "statistics")
-
-
-def test_random_inputs_fail_for_images():
-    with quiet():
-        image = ct.ImageType(name="image", shape=(1, 3, 8, 8))
-        model = coreml.convert(torch.nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8), inputs=[image], check=False)
-    with pytest.raises(ValueError, match="Unsupported feature type: imageType"):
-        perf_utils._gen_random_inputs(model.get_spec().description)

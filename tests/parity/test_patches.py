@@ -1,7 +1,8 @@
-"""Each fault of coremltools that toykit mends or works around: is it still there, without the patch?
+"""Each fault of coremltools that we know: is it there, without a patch, in the versions that are said to have it?
 
-When one of these fails, coremltools has been put right, and what toykit does about it can go; or a new version
-has the fault too, and `FAULTS` has to say so.
+When one of these fails, a new version has been put right, or has the fault too, and `FAULTS` or faults.py has to
+say so. What toykit does about a fault can go when no version that it works with has it. `make test-next` asks the
+next version.
 """
 
 import inspect
@@ -15,6 +16,8 @@ torch = pytest.importorskip("torch", reason="the packages are converted from tor
 
 import toykit as tk
 from tests import handmade
+from tests.parity import faults
+from tests.parity.faults import convert
 from toykit._quiet import coremltools, quiet
 from toykit.coreml.tools import activations, patches
 from toykit.coreml.tools.opening import open_mlmodel
@@ -27,13 +30,6 @@ with quiet():
 
 nn = torch.nn
 RANDOM = np.random.default_rng(0)
-
-
-def convert(model, *example, **options):
-    """What coremltools alone makes of a torch module."""
-    with quiet(), torch.no_grad():
-        inputs = [ct.TensorType(shape=tensor.shape) for tensor in example]
-        return ct.convert(torch.jit.trace(model.eval(), example), inputs=inputs, **options)
 
 
 class Flat(nn.Module):
@@ -168,9 +164,24 @@ def path(tmp_path):
 def test_is_still_there(name, path):
     if name == "prediction" and ct.models.MLModel(str(path)).__proxy__ is not None:
         pytest.skip("this is a Mac")
-    there = globals()[name.replace(" ", "_")](path)
-    assert there, f"coremltools {ct.__version__} has been put right: what toykit does about {name!r} can go"
-    assert patches.needed(name), f"coremltools {ct.__version__} has it too: say so in FAULTS[{name!r}].newest"
+    assert_known(name, globals()[name.replace(" ", "_")](path), patches.FAULTS[name])
+
+
+@pytest.mark.parametrize("name", faults.KNOWN)
+def test_without_a_patch(name):
+    assert_known(name, faults.TRIALS[name](), faults.KNOWN[name])
+
+
+def assert_known(name, there, fault):
+    if patches.has(fault):
+        assert there, f"coremltools {ct.__version__} has been put right: say so in `newest` of {name!r}"
+    else:
+        assert not there, f"coremltools {ct.__version__} has {name!r} too: say so in its `newest`"
+
+
+def test_the_page_of_known_failures_has_them_all():
+    table = "\n".join(faults.rows())
+    assert table in faults.PAGE.read_text(encoding="utf-8"), "python -m tests.parity.faults prints the table"
 
 
 @pytest.mark.parametrize(

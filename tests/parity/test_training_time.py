@@ -93,13 +93,13 @@ def test_codes_are_read_with_another_scale_behind_the_methods_that_reshape(flatt
     assert np.abs(answers(mended, inputs) - expected).max() < 3 * step
 
 
-@pytest.mark.parametrize("activations", ["quint8", "float32"])
 @pytest.mark.parametrize(
     ("layer", "shape"), [(nn.Conv1d, (4, 4, 9)), (nn.Conv2d, (4, 4, 9, 9)), (nn.Conv3d, (4, 4, 9, 9, 9))]
 )
-def test_only_the_two_dimensional_convolution_converts_quantized(layer, shape, activations):
+def test_only_the_two_dimensional_convolution_converts_quantized(layer, shape):
+    """Its weights alone; faults.py tries activations along with them."""
     inputs = batch(1, *shape)
-    model = quantized(nn.Sequential(layer(4, 8, 3)), inputs, activation_dtype=activations)
+    model = quantized(nn.Sequential(layer(4, 8, 3)), inputs, activation_dtype="float32")
     if layer is nn.Conv2d:
         convert(model, inputs, target="iOS17")
     else:

@@ -2,7 +2,8 @@
 
 `FAULTS` lists them, and what toykit works around elsewhere without changing coremltools. A patch is applied to
 versions that are known to need it (`needed`), and lasts as long as the block that asks for it: nothing stays
-changed. tests/parity/test_patches.py asks coremltools without the patch, and fails when a fault is gone.
+changed. tests/parity/test_patches.py asks coremltools without the patch, and fails when a version has no fault that
+it is said to have, or the other way round; the page of known failures has a table of them.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ class Fault:
 FAULTS = {
     "computed shapes": Fault(
         "makes an int of an array that has an axis, which NumPy no longer does, where a model computes a shape: "
-        "x.view(x.shape[0], -1)",
+        "`x.view(x.shape[0], -1)`",
         f"{_ISSUES}/issues/2633",
         newest=(9, 0),
         numpy=(2, 4),
@@ -83,7 +84,11 @@ FAULTS = {
 
 def needed(name):
     """Whether the installed coremltools and NumPy are known to have a fault of `FAULTS`."""
-    fault = FAULTS[name]
+    return has(FAULTS[name])
+
+
+def has(fault):
+    """Whether the installed coremltools and NumPy are known to have a fault."""
     known = fault.newest is None or _version("coremltools") <= fault.newest
     return known and _version("numpy") >= fault.numpy
 
