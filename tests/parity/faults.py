@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 import toykit as tk
-from toykit._quiet import coremltools, quiet
+from tests.parity.running import ct
+from toykit._quiet import quiet
 from toykit.coreml.tools.patches import FAULTS, Fault
 
 _ISSUES = "https://github.com/apple/coremltools"
 PAGE = Path(__file__).parents[2] / "book" / "known_failures.md"
-IOS17 = {"minimum_deployment_target": coremltools().target.iOS17}
+IOS17 = {"minimum_deployment_target": ct.target.iOS17}
 KNOWN, INSTEAD, TRIALS = {}, {}, {}
 
 
@@ -35,7 +36,6 @@ def known(what, instead, issue="", newest=(9, 1)):
 
 def convert(model, *example, **options):
     """What coremltools alone makes of a torch module, or of an exported program."""
-    ct = coremltools()
     with quiet(), torch.no_grad():
         if example:
             model = torch.jit.trace(model.eval(), example)
@@ -139,7 +139,7 @@ def table_in_8_bits():
     import coremltools.optimize.coreml as cto
 
     layer = nn.Conv2d(32, 32, 3).eval()
-    mlmodel = convert(layer, noise(1, 32, 4, 4), minimum_deployment_target=coremltools().target.iOS26)
+    mlmodel = convert(layer, noise(1, 32, 4, 4), minimum_deployment_target=ct.target.iOS26)
     palette = cto.OpPalettizerConfig(nbits=4, mode="uniform")
     codes = cto.OpLinearQuantizerConfig(granularity="per_tensor")
     with quiet():
@@ -154,10 +154,10 @@ def table_in_8_bits():
 def random_images():
     from coremltools.models.ml_program.experimental import perf_utils
 
-    image = coremltools().ImageType(shape=(1, 3, 8, 8))
+    image = ct.ImageType(shape=(1, 3, 8, 8))
     with quiet():
         traced = torch.jit.trace(nn.Conv2d(3, 4, 3).eval(), torch.zeros(1, 3, 8, 8))
-        description = coremltools().convert(traced, inputs=[image]).get_spec().description
+        description = ct.convert(traced, inputs=[image]).get_spec().description
     try:
         perf_utils._gen_random_inputs(description)
     except ValueError as error:
@@ -230,7 +230,6 @@ def sparse_gpt():
     "the new names",
 )
 def old_names():
-    ct = coremltools()
     import coremltools.optimize.coreml as cto
 
     mlmodel = convert(nn.Linear(2, 2), torch.zeros(1, 2))
