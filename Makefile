@@ -16,8 +16,8 @@ OPEN   ?= 1
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab lint format test test-all test-lib test-fuzz test-next test-notebooks site test-site notebooks \
-        widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
+.PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
+        notebooks widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,13 @@ format: setup ## Bring the code into ruff's form, and the cells of the notebooks
 	$(BIN)/ruff check --fix-only --exit-zero --extend-exclude notebooks .
 	$(BIN)/ruff format --exclude notebooks .
 	$(BIN)/python -m $(TOOLS).format_cells
+
+coverage: setup ## Measure how much of toykit the tests run, by folder; the small library must reach 95 %
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --doctest-modules toykit tests \
+	  --ignore=tests/site --ignore=tests/benchmarks
+	$(BIN)/coverage combine --quiet
+	$(BIN)/python -m $(TOOLS).coverage_by_folder
 
 test: setup lint test-lib test-notebooks site test-site ## Run every test, as CI does
 

@@ -18,6 +18,7 @@ from book._tools import (
     book_site,
     build_book,
     check_python,
+    coverage_by_folder,
     execute,
     install,
     next_version,
@@ -41,6 +42,7 @@ def test_help_lists_every_target_that_a_reader_calls():
         "book",
         "serve",
         "lab",
+        "coverage",
         "test",
         "notebooks",
         "workshop",
@@ -75,6 +77,42 @@ def test_no_tool_has_the_name_of_another_module():
     toykit |= {path.name for path in (ROOT / "toykit").rglob("*") if path.is_dir()}
     taken = toykit | sys.stdlib_module_names | packages_distributions().keys() | {"build"}
     assert not {path.stem for path in TOOLS.glob("[a-z]*.py")} & taken
+
+
+def measure(lines, branches):
+    """What coverage says of a file: what was taken and what there is, of its lines and of its branches."""
+    names = ("covered_lines", "num_statements", "covered_branches", "num_branches")
+    summary = dict(zip(names, (*lines, *branches))) | {"percent_covered_display": "?"}
+    return {
+        "summary": summary,
+        "missing_lines": [7],
+        "missing_branches": [[8, -1]],
+    }
+
+
+@pytest.mark.parametrize("covered, ends_with", [(9, None), (8, 1)])
+def test_the_small_library_has_to_be_covered_and_the_rest_is_shown(monkeypatch, capsys, covered, ends_with):
+    """Of lines and branches together, by folder: 19 of 20 is 95 %."""
+    measured = {
+        Path("toykit/bits.py"): measure((covered, 10), (6, 6)),
+        Path("toykit/joint.py"): measure((0, 0), (4, 4)),
+        Path("toykit/kmeans/line.py"): measure((5, 5), (1, 1)),
+        Path("toykit/widgets/js.py"): measure((0, 4), (0, 0)),
+    }
+    monkeypatch.setattr(coverage_by_folder, "measured", lambda data: measured)
+    try:
+        coverage_by_folder.main()
+        ended = None
+    except SystemExit as end:
+        ended = end.code
+    said = capsys.readouterr()
+    rows = {words[3]: words[:3] for words in map(str.split, said.out.splitlines()) if len(words) > 3}
+    assert rows["toykit/widgets"] == ["0.0%", "100.0%", "0.0%"]
+    assert rows["toykit"] == [f"{10 * covered:.1f}%", "100.0%", f"{5 * (10 + covered):.1f}%"]
+    assert "toykit/bits.py: 7, 8 to the end" in said.out and "widgets/js.py" not in said.out
+    assert ended == ends_with and said.err == (
+        "" if ended is None else "Less than 95 % of toykit is tested.\n"
+    )
 
 
 @pytest.mark.parametrize("tool", ["check_python", "install", "clean"])
