@@ -1,5 +1,6 @@
 """k-means against the plain O(k m**2) programme in fractions, against scikit-learn, and its promises."""
 
+import json
 import subprocess
 import sys
 from fractions import Fraction
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toykit import kmeans
-from toykit.kmeans import lagrangian
+from toykit.kmeans import lagrangian, vectors
 from toykit.kmeans.dynamic_programming import RunCosts, running_sum
 from toykit.kmeans.vectors import cluster_vectors, nearest_vector, plus_plus
 
@@ -96,11 +97,12 @@ def test_exact_beside_a_weight_that_outweighs_everything():
         np.r_[np.linspace(0, 1e-3, 9), 5e4],  # an outlier that all but hides the rest
         1000 + np.arange(12) / 64,  # a small spread far from zero
         np.float64([1e-200, 2e-200, 7e-200, 9e-200]),
+        np.float64([0, 1e-160, 2e-160, 1]),  # no price, however low, sets the first three apart
         np.float32([1, 1 + 2**-23, 1 + 2**-22, 2]),
         np.float64([5.0]),
         np.float64([-0.0, 0.0, -0.0]),
     ],
-    ids=["spaced", "triples", "powers", "outlier", "far", "tiny", "neighbours", "one", "zeros"],
+    ids=["spaced", "triples", "powers", "outlier", "far", "tiny", "vanishing", "neighbours", "one", "zeros"],
 )
 def test_exact_is_optimal_where_searches_go_wrong(values):
     assert_optimal(values)
@@ -123,20 +125,30 @@ def test_the_two_methods_find_the_same_cost(name, bits):
     assert np.sum((values - fast.centroids[fast.labels]) ** 2) == pytest.approx(fast.cost, rel=1e-9)
 
 
-def test_without_numba_the_optimum_is_the_same():
+def test_without_numba_the_answers_are_the_same():
     program = """
-import sys
+import json, sys
 sys.modules["numba"] = None
 import numpy as np
 from toykit import kmeans
-values = np.random.default_rng(0).normal(size=400).astype(np.float16)
-costs = {kmeans.exact(values, 16, method=method).cost for method in ("multiplier", "layers")}
-print(max(costs) - min(costs) < 1e-12 * max(costs), *costs)
+from toykit.kmeans import vectors
+random = np.random.default_rng(0)
+values, points = random.normal(size=400).astype(np.float16), random.normal(size=(60, 4))
+costs = [[kmeans.exact(values, k, method=method).cost for method in ("multiplier", "layers")] for k in (16, 300)]
+vectors.CHUNK = 64  # points are taken in parts
+found = [function(points[:20], points) for function in (vectors.nearest_vector, vectors._nearest_by_loop)]
+print(json.dumps([costs, [[labels.tolist(), distances.tolist()] for labels, distances in found]]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("True")
-    values = np.random.default_rng(0).normal(size=400).astype(np.float16)
-    assert float(done.stdout.split()[1]) == pytest.approx(kmeans.exact(values, 16).cost, rel=1e-12)
+    costs, found = json.loads(done.stdout)
+    random = np.random.default_rng(0)
+    values, points = random.normal(size=400).astype(np.float16), random.normal(size=(60, 4))
+    for k, both in zip((16, 300), costs):
+        assert both == pytest.approx([kmeans.exact(values, k).cost] * 2, rel=1e-12)
+    square = np.sum((points[:, None] - points[:20]) ** 2, axis=2)
+    for labels, distances in [*found, nearest_vector(points[:20], points)]:
+        assert np.array_equal(labels, square.argmin(axis=1))
+        assert distances == pytest.approx(square.min(axis=1), rel=1e-12)
 
 
 def test_compiled_without_a_place_for_the_cache(monkeypatch):
@@ -220,6 +232,13 @@ def test_lloyd_never_climbs_and_never_beats_the_optimum():
     assert settled[-1].cost == pytest.approx(best, rel=1e-12)
 
 
+def test_lloyd_ends_with_its_steps():
+    values = np.random.default_rng(2).standard_t(3, 3000).astype(np.float16)
+    whole = kmeans.lloyd(values, 16)
+    assert len(whole) > 5
+    assert [step.cost for step in kmeans.lloyd(values, 16, steps=5)] == [step.cost for step in whole[:5]]
+
+
 def test_lloyd_gives_an_empty_centroid_the_costliest_value():
     history = kmeans.lloyd(np.float16([0, 0, 1, 9]), 3, start=[0, 100, 200])
     assert history[-1].cost == 0
@@ -268,6 +287,22 @@ def test_vectors_with_fewer_distinct_than_clusters():
     assert zero_weight.centroids.tolist() == [[1, 2]] and zero_weight.cost == 0
 
 
+def test_vectors_of_which_only_the_first_are_few():
+    points = np.float32([[0, 0]] * 40 + [[1, 0], [9, 0]])
+    clusters = cluster_vectors(points, 2)
+    assert clusters.centroids[:, 0] == pytest.approx([1 / 41, 9]) and clusters.cost == pytest.approx(40 / 41)
+
+
+def test_many_vectors_start_from_a_sample_and_end_with_all(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(4000, 2))
+    whole = cluster_vectors(points, 8, starts=3)
+    monkeypatch.setattr(vectors, "SAMPLE", 1000)
+    found = cluster_vectors(points, 8, starts=3)
+    labels, distance = nearest_vector(found.centroids, points)
+    assert np.array_equal(found.labels, labels) and found.cost == pytest.approx(distance.sum())
+    assert found.cost < 1.02 * whole.cost
+
+
 def test_vectors_an_empty_cluster_restarts_where_it_costs_most():
     from toykit.kmeans.vectors import _means
 
@@ -296,6 +331,11 @@ def test_plus_plus_draws_points_that_are_not_there_yet():
         (lambda v: kmeans.exact(v, 2, weights=[1, -1, 1]), "not be negative"),
         (lambda v: kmeans.exact(v, 2, weights=[0, 0, 0]), "not all zero"),
         (lambda v: kmeans.exact(v, 2, weights=[1, np.inf, 0]), "finite"),
+        (lambda v: kmeans.exact(np.float16(1), 2), "got a single number"),
+        (lambda v: kmeans.distinct([[1.0, 2.0]]), r"values must be an array of numbers of shape \(n,\)"),
+        (lambda v: kmeans.distinct(["a"]), "values must be an array of numbers"),
+        (lambda v: kmeans.distinct([1.0, np.inf]), "values must be finite; these are from 1.0 to inf"),
+        (lambda v: kmeans.distinct(np.float16([1, np.nan])), "values must be finite; one is NaN"),
         (lambda v: kmeans.lloyd(v, 4), "k must be a whole number from 1 to 3; got 4"),
         (lambda v: kmeans.lloyd(v, 2, start=[1]), r"start must be an array of shape \(2,\)"),
         (lambda v: kmeans.lloyd(v, 2, start="random"), "start must be one of"),

@@ -124,10 +124,9 @@ def splice(few, many, k):
     [0, 2, 6]
     """
     extra = k - (len(few) - 1)
-    for i in range(len(few) - 1):
-        if few[i] <= many[i + extra] and many[i + extra + 1] <= few[i + 1]:
-            return np.concatenate([many[: i + extra + 1], few[i + 1 :]])
-    raise AssertionError("two partitions of the same line always nest somewhere")
+    inner = many[extra : extra + len(few)]
+    i = np.argmax((few[:-1] <= inner[:-1]) & (inner[1:] <= few[1:]))  # two of the same line nest somewhere
+    return np.concatenate([many[: i + extra + 1], few[i + 1 :]])
 
 
 @compiled
