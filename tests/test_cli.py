@@ -66,6 +66,16 @@ def test_a_missing_package_is_to_be_fixed(book, installed):
     assert (missing.status, missing.found, missing.advice) == ("problem", "not installed", "Run: make setup")
 
 
+def test_a_missing_package_of_an_environment_that_is_there(book, installed, monkeypatch):
+    del installed["torch"]
+    advice = lambda: next(finding.advice for finding in doctor.packages(book) if finding.name == "torch")
+    (book / ".venv").mkdir()
+    (book / ".venv" / ".ready").touch()
+    assert advice() == "The book has a Python of its own. Run: .venv/bin/toykit doctor"
+    monkeypatch.setattr(sys, "prefix", str(book / ".venv"))
+    assert advice() == "Run: rm .venv/.ready; make setup"
+
+
 def test_another_version_is_worth_a_note(book, installed):
     installed["numpy"] = "2.1.0"
     other = next(finding for finding in doctor.packages(book) if finding.name == "numpy")
@@ -297,6 +307,17 @@ def test_compress_writes_a_smaller_package_and_compare_reads_it(package, tmp_pat
 def test_a_package_equals_itself(package, capsys):
     assert cli.main(["compare", str(package), str(package), "--samples", "1"]) == 0
     assert "identical (1 sample)" in capsys.readouterr().out
+
+
+def test_compare_shows_its_progress_to_who_watches_and_holds_to_a_bound(package, monkeypatch, capsys):
+    compare = ["compare", str(package), str(package), "--samples", "2", "--at-least", "60"]
+    assert cli.main(compare) == 0
+    said = capsys.readouterr()
+    assert "at least 60 dB everywhere" in said.out and not said.err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert cli.main(compare) == 0
+    shown = capsys.readouterr().err
+    assert "2 of 2 samples" in shown and shown.endswith("\r\x1b[K")  # and is wiped at the end
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -50,6 +51,13 @@ class Wrapped(Halves):
     inner: Compressed = None
 
 
+class Stubborn:
+    """What fails when NumPy asks it for its numbers."""
+
+    def __array__(self, *args, **options):
+        raise RuntimeError("not for you")
+
+
 def halves(w):
     return Halves(w.ravel() / 2, w.shape, w.dtype)
 
@@ -66,6 +74,13 @@ def test_a_part_that_is_compressed_counts_with_its_own_parts():
     c = Wrapped(np.ones(4, np.float16), (4,), np.dtype("float16"), inner)
     assert list(c.parts) == ["halves", "inner_halves"]
     assert c.nbytes == 16
+
+
+def test_a_part_that_stands_in_two_places_counts_once():
+    shared, apart = np.ones(4, np.float16), np.ones(4, np.float16)
+    for inner, names in ((shared, ["halves"]), (apart, ["halves", "inner_halves"])):
+        c = Wrapped(shared, (4,), np.dtype("float16"), Halves(inner, (4,), np.dtype("float16")))
+        assert list(c.parts) == names and c.nbytes == 8 * len(names)
 
 
 def test_a_compressed_form_cannot_be_changed():
@@ -147,6 +162,10 @@ def test_torch_tensors_are_weights_where_torch_is_installed():
     assert check_weights(w.bfloat16()).dtype == np.float32
     with pytest.raises(TypeError, match="got int64"):
         check_weights(torch.arange(3))
+    with pytest.raises(
+        TypeError, match="weights must be a dense tensor of numbers; NumPy cannot read this one"
+    ):
+        check_weights(w.detach().to_sparse())
 
 
 @pytest.mark.parametrize("value", [0, 1, 0.25, np.float32(0.5)])
@@ -192,6 +211,9 @@ def test_a_missing_package_is_named_with_the_version_that_toykit_wants(monkeypat
         _optional.require("toykit_needs_this", "the sky needs it to be blue")
     assert _optional._requirement("torch").startswith("torch==")
     assert _optional._requirement("scikit-learn").startswith("scikit-learn>=")
+    missing = mock.Mock(side_effect=_optional.metadata.PackageNotFoundError)
+    monkeypatch.setattr(_optional.metadata, "requires", missing)  # as in a folder that was never installed
+    assert _optional._requirement("torch") == "torch"
 
 
 def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, monkeypatch):
@@ -210,6 +232,9 @@ def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, mon
         (lambda: check_number("x", 0, above=0), ValueError, "x must be a number above 0; got 0"),
         (lambda: check_number("x", 5, 0, 1), ValueError, "x must be a number from 0 to 1; got 5"),
         (lambda: check_number("x", np.ma.masked), TypeError, "x must be a number"),
+        (lambda: check_number("x", [1]), TypeError, r"x must be a number; got \[1\]"),
+        (lambda: check_number("x", np.ones(1)), TypeError, r"x must be a number; got array\(\[1.\]\)"),
+        (lambda: check_number("x", -(10**400)), ValueError, "x must be a number; got -1000"),
         (lambda: check_flag("x", 1), TypeError, "x must be True or False; got 1"),
         (lambda: check_flag("x", "no"), TypeError, "x must be True or False; got 'no'"),
         (lambda: check_array("x", [1.0, np.inf]), ValueError, r"x must be finite, got inf at \(1,\)"),
@@ -230,6 +255,17 @@ def test_a_package_that_breaks_in_its_own_import_speaks_for_itself(tmp_path, mon
         (lambda: check_names("x", ["a", 1]), TypeError, "x must be a sequence of texts; it holds 1"),
         (lambda: check_path("x", 3), TypeError, "x must be a path; got 3"),
         (lambda: check_shape("x", (2, -1)), ValueError, "a length in x must be a whole number from 1"),
+        (lambda: check_shape("x", (2,) * 6), ValueError, "x must be a tuple of 1 to 5 whole numbers; got"),
+        (
+            lambda: check_each("x", [], str, "texts", empty=False),
+            ValueError,
+            "x must hold at least one of its",
+        ),
+        (
+            lambda: check_array("x", Stubborn()),
+            TypeError,
+            "x must be an array of numbers; got .*: not for you",
+        ),
         (
             lambda: check_int("x", 10**5000, range(9)),
             ValueError,

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 import toykit as tk
 from tests.strategies import trained, weights
 from toykit import bits as packing
+from toykit.kmeans.tables import evenly_spaced
+from toykit.palettization import as_vectors
 from toykit.settings import INDEX_BITS as BITS
 
 
@@ -229,6 +231,25 @@ def test_the_layout_of_the_input_does_not_matter(w):
     assume(w.size > 1)
     plain = np.array(w.tolist(), np.float16 if w.dtype.itemsize == 2 else np.float32)
     assert np.array_equal(tk.palettize(w, 2).dense(), tk.palettize(plain, 2).dense())
+
+
+def test_every_distinct_vector_has_its_entry():
+    w = np.float16([[1, 5, 1], [2, 0, 2], [1, 1, 5], [2, 2, 0]])
+    p = tk.palettize(w, mode="unique", cluster_dim=2)
+    assert p.lut.reshape(-1, 2).tolist() == [[1, 2], [5, 0]]
+    np.testing.assert_array_equal(p.dense(), w)
+
+
+def test_groups_of_vectors_divide_their_axis():
+    with pytest.raises(
+        ValueError, match="must divide axis 0, which is 12 long; got 2 groups and cluster_dim=4"
+    ):
+        as_vectors(trained((12, 3)), 0, 2, 4)
+
+
+def test_even_entries_over_more_than_the_type_holds():
+    ends = np.float16(-60000), np.float16(60000)
+    assert evenly_spaced(*ends, 1).tolist() == [-60000, 60000]
 
 
 BAD = [

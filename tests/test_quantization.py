@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import toykit as tk
 from tests.strategies import trained, weights
+from toykit.quantization import pack_codes
 
 # Sizes at which every scale of 2 bits or more is a normal float16 number and none overflows.
 USUAL = st.floats(-60, 60, width=16).filter(lambda x: x == 0 or abs(x) > 2**-6)
@@ -292,6 +293,13 @@ def test_bad_options_are_named(options, kind, message):
 def test_an_int_block_size_needs_to_know_its_axis():
     with pytest.raises(ValueError, match="with axis=2, block_size must be a tuple"):
         tk.quantize(np.ones((2, 4, 4)), granularity="per_block", block_size=2, axis=2)
+
+
+def test_codes_outside_of_their_bits_are_refused():
+    for bits, signed, codes in ((8, True, [0, 128]), (8, False, [-1, 0]), (4, True, [0, 8])):
+        with pytest.raises(ValueError, match="must be from"):
+            pack_codes(codes, bits, signed)
+    assert pack_codes([-128, 127], 8, True).dtype == np.int8
 
 
 @pytest.mark.parametrize("bad", [[np.nan, 1.0], [np.inf], [], 1.5, np.arange(3), np.zeros(2, complex)])

@@ -97,6 +97,57 @@ def test_a_grid_refuses_with_the_names():
         sweep.grid("prune", sparcity=(0.1,))
 
 
+@pytest.mark.parametrize(
+    "setting, kind, message",
+    [
+        ("prune", TypeError, "a setting is a dict like"),
+        ({"bits": 4}, TypeError, "a setting is a dict like"),
+        ({"technique": "float16", "bits": 4}, ValueError, "'float16' has no options; got 'bits'"),
+        ({"technique": "joint"}, ValueError, "two or three of prune, palettize and quantize.*; got none"),
+        ({"technique": "joint", "quantize": {}}, ValueError, "two or three of .*; got quantize"),
+        (
+            {"technique": "joint", "quantize": {}, "prune": {"sparsity": 0.5}},
+            ValueError,
+            "in this order, such as .*; got quantize, prune",
+        ),
+        (
+            {"technique": "joint", "prune": 0.5, "quantize": {}},
+            TypeError,
+            "prune must be a dictionary of its",
+        ),
+    ],
+)
+def test_what_is_no_setting_is_told_what_is(setting, kind, message):
+    with pytest.raises(kind, match=message):
+        settings.read_setting(setting)
+
+
+@pytest.mark.parametrize("technique", ["quantize", "palettize"])
+def test_operations_that_disagree_on_the_axes_of_a_weight_decline(technique):
+    for axes in ((None, 1), (0, None)):
+        with pytest.raises(settings.Declined, match="disagree on which axis is which"):
+            settings.fit(technique, settings.complete(technique, {}), W.shape, *axes)
+
+
+@pytest.mark.parametrize(
+    "setting, words",
+    [
+        ({"technique": "float16"}, "float16"),
+        ({"technique": "prune", "n_m": (2, 4)}, "prune 2:4"),
+        ({"technique": "quantize", "bits": 4, "granularity": "per_channel"}, "quantize 4-bit per-channel"),
+        (
+            {"technique": "quantize", "granularity": "per_block", "block_size": (0, 8)},
+            "quantize per-block block 0x8",
+        ),
+        ({"technique": "palettize", "lut": np.ones(4)}, "palettize lut"),
+        ({"technique": "palettize", "lut": None}, "palettize"),
+        ({"technique": "joint", "prune": {"sparsity": 0.5}, "quantize": {}}, "prune 50 % + quantize"),
+    ],
+)
+def test_labels(setting, words):
+    assert settings.label(setting) == words
+
+
 def test_a_table_is_quantized_per_tensor_without_being_told():
     expected = tk.quantize(tk.palettize(W)).nbytes
     joint = {"palettize": {}, "quantize": {}}

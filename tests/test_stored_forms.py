@@ -130,6 +130,46 @@ def test_palettized_by_looking_up(data, cut, dtype):
     np.testing.assert_array_equal(made.kept, np.repeat(kept, length, axis))
 
 
+SCALE, TABLE = np.ones((2, 1), np.float16), np.ones((1, 1, 2, 1), np.float16)
+
+
+@pytest.mark.parametrize(
+    "make, kind, message",
+    [
+        (
+            lambda: tk.Quantized(
+                np.zeros((4, 6), np.int8), np.ones((3, 1), np.float16), None, (4, 6), 8, True
+            ),
+            ValueError,
+            r"scale must divide the shape \(4, 6\); got an array of shape \(3, 1\)",
+        ),
+        (
+            lambda: tk.Quantized([[0] * 6] * 4, SCALE, None, (4, 6), 8, True),
+            TypeError,
+            "codes must be an array of int8",
+        ),
+        (
+            lambda: tk.Quantized(np.zeros((4, 6), ">i2"), SCALE, None, (4, 6), 8, True),
+            TypeError,
+            "codes must be an array of int8; got an array of >i2",
+        ),
+        (
+            lambda: tk.Quantized(np.zeros(12, np.uint8), SCALE, SCALE, (4, 6), 4, True),
+            TypeError,
+            "zero_point must be an array of uint8",
+        ),
+        (
+            lambda: tk.Palettized(np.zeros(3, np.uint8), TABLE, (4, 6), 1, 0, np.ones((3, 1), np.float16)),
+            ValueError,
+            r"scale must broadcast to the shape \(4, 6\); got an array of \(3, 1\)",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(make, kind, message):
+    with pytest.raises(kind, match=message):
+        make().dense()
+
+
 @given(st.data(), blocked())
 def test_sparse_by_its_mask(data, cut):
     dtype = np.dtype(data.draw(st.sampled_from(("float16", "float32"))))
