@@ -13,8 +13,8 @@ reads, the compressed weights only. That is quicker if reading was what took the
 `products` is what is called, `formats` lays the stored arrays out in rows, `loops` has the loops, and
 `instructions` the two instructions that they need and Numba lacks.
 An array of float16 or float32 is multiplied by the same loops, so that a ratio tells what compressing
-changed and nothing else. Everything runs on one thread. Not here: timing (`toykit.latency`), other shapes of convolution
-than the product that they come down to, and 3-, 6- and 8-bit tables.
+changed and nothing else. Everything runs on one thread. Not here: timing (`toykit.latency`), other shapes of
+convolution than the product that they come down to, and 3-, 6- and 8-bit tables.
 """
 
 from .. import _lazy
