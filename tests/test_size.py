@@ -313,3 +313,43 @@ def test_pruned_weights_of_either_byte_order_are_counted(dtype, options):
     weights = np.random.default_rng(0).normal(size=(64, 64)).astype(dtype)
     pruned = tk.prune(weights, **{name: options[name] for name in options if name != "minimum_sparsity"})
     assert tk.size.ledger({"w": weights}).after("prune", **options).nbytes == pruned.nbytes
+
+
+@pytest.mark.parametrize("technique", ["prune", "quantize", "palettize"])
+def test_float64_is_predicted_in_float32_as_the_techniques_store_it(technique):
+    weights = np.random.default_rng(0).normal(size=(64, 64))
+    given = {"sparsity": 0.5} if technique == "prune" else {}
+    ledger = tk.size.ledger({"w": weights})
+    assert ledger.nbytes == weights.nbytes
+    assert ledger.after(technique, **given).nbytes == getattr(tk, technique)(weights, **given).nbytes
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_weights_in_bfloat16_take_two_bytes_and_are_predicted_in_float32(device):
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(64, 64, dtype=torch.bfloat16, device=device)
+    ledger = tk.size.ledger(layer)
+    assert [(row.dtype, row.nbytes) for row in ledger.rows] == [("bfloat16", 8192), ("bfloat16", 128)]
+    assert ledger.after("quantize", bits=4).rows[0].nbytes == 64 * 64 // 2 + 64 * 4
+    if device == "cpu":
+        named = tk.size.ledger(dict(layer.named_parameters()))  # with gradients, of which NumPy knows nothing
+        assert [row.nbytes for row in named.rows] == [8192, 128]
+        assert named.after("quantize", bits=4).nbytes == ledger.after("quantize", bits=4).nbytes
+    with pytest.raises(TypeError, match="'weight' holds complex64, which weights cannot be"):
+        tk.size.ledger(torch.nn.Linear(4, 4, dtype=torch.complex64, device=device))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            {"w": np.ma.masked_array([1.0, 2.0], [True, False])},
+            r"source\['w'\] must be an array without a mask",
+        ),
+        ({"w": [[1.0], [1.0, 2.0]]}, r"source\['w'\] must be rows of the same length"),
+        ({3: np.ones(4)}, "a name in source must be a text; got 3"),
+    ],
+)
+def test_what_no_technique_takes_is_not_weighed(source, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        tk.size.ledger(source)

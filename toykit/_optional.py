@@ -1,6 +1,6 @@
 """One way to ask for a package that toykit can live without."""
 
-from importlib import import_module, metadata
+from importlib import import_module
 
 # Packages whose name on PyPI is not the name that is imported.
 _DISTRIBUTION = {"sklearn": "scikit-learn"}
@@ -44,6 +44,8 @@ def require(name, purpose):
 
 def _requirement(distribution):
     """The version that toykit itself asks for, so that pyproject.toml is the only list of them."""
+    from importlib import metadata  # with all of `email`, for a sentence that is seldom said
+
     try:
         requirements = metadata.requires("toykit") or []
     except metadata.PackageNotFoundError:  # toykit runs from a folder and was never installed

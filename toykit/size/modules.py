@@ -4,6 +4,9 @@ Works on the `meta` device too, where shapes exist without weights. Torch itself
 has a module has it.
 """
 
+from functools import partial
+
+from ..compressed import as_array
 from ..stored.parts import Weight
 
 
@@ -29,14 +32,10 @@ def named_tensors(module):
         weight = Weight(
             tuple(parameter.shape),
             str(parameter.dtype).removeprefix("torch."),
-            None if parameter.is_meta else _values(parameter),
+            None if parameter.is_meta else partial(as_array, name, parameter),
             *axes,
             groups=getattr(layer, "groups", 1),
             structured=kind == "Linear" or kind in ("Conv1d", "Conv2d", "Conv3d"),
         )
         tensors.append((name, kind, weight))
     return tensors
-
-
-def _values(parameter):
-    return lambda: parameter.detach().cpu().numpy()

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from .. import settings as _settings
+from ..coreml.format.package import open_package
 from ..coreml.writing import forms
 from ..coreml.writing.candidates import constants_in
 from ..coreml.writing.packages import model_bytes, weight_file
@@ -23,7 +24,7 @@ def ledger(package):
 
     Parameters
     ----------
-    package : Package
+    package : str, Path, Package or coremltools.models.MLModel
 
     Returns
     -------
@@ -34,6 +35,7 @@ def ledger(package):
         number of the model, "0/conv_weight". What models of other kinds hold is in the model file, a part
         of the rest.
     """
+    package = open_package(package)
     rows = [row for part in package.programs for row in read_rows(part)]
     constants = cache(constants_in)  # the same in every prediction
     return Ledger(

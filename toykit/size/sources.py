@@ -9,21 +9,21 @@ Not here: what a ledger shows and sums (`toykit.size.ledgers`).
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from .. import settings as _settings
-from ..compressed import check_choice
-from ..coreml.format.package import Package, open_package
+from ..compressed import as_array, check_choice, check_type
 from ..stored.parts import BITS, Part, Stored, Weight
 from ..stored.prediction import predict
-from . import packages
 from .ledgers import Ledger, Row
 from .modules import named_tensors
 
 # A stored array -> the form that it makes of a weight.
 _FORMS = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
+# A type of weights -> the one in which the techniques take them.
+_TAKEN = {"float16": "float16", "float32": "float32", "float64": "float32", "bfloat16": "float32"}
+_COUNTED = tuple(name for name in BITS if name != "bfloat16")  # NumPy does not know that one
 
 
 def ledger(source, dtype=None):
@@ -53,6 +53,7 @@ def ledger(source, dtype=None):
 
     Examples
     --------
+    >>> import numpy as np
     >>> weights = {"conv.weight": np.zeros((64, 3, 7, 7), np.float32), "conv.bias": np.zeros(64, np.float32)}
     >>> ledger(weights)
     Ledger('2 arrays', 2 weights, 9,472 parameters, 0.04 MB)
@@ -66,32 +67,39 @@ def ledger(source, dtype=None):
     if hasattr(source, "named_parameters"):
         return _from_tensors(named_tensors(source), kind.__name__, dtype)
     if isinstance(source, str | os.PathLike):
-        source = Package(Path(source))
-    elif kind.__name__ == "MLModel":
-        source = open_package(source)
-    elif kind.__name__ != "Package":
+        source = Path(source)
+    elif kind.__name__ not in ("MLModel", "Package"):
         raise TypeError(
             "source must be a torch module, a dict of arrays, the path of an .mlpackage, a Package or an "
             f"MLModel; got {kind.__name__}"
         )
     if dtype is not None:
         raise ValueError("dtype is for modules and dictionaries; a package has the types it is stored in")
+    from . import packages
+
     return packages.ledger(source)
 
 
 def _tensor(name, array):
     """(name, operation, Weight) of an array."""
-    array = np.asanyarray(array)
-    if array.dtype.name not in BITS:
-        raise TypeError(f"{name!r} holds {array.dtype}, which weights cannot be; they are {', '.join(BITS)}")
-    return name, "", Weight(array.shape, array.dtype.name, lambda: array)
+    check_type("a name in source", name, str, "a text")
+    values = partial(as_array, f"source[{name!r}]", array)
+    numbers = values()
+    # NumPy has no bfloat16: these are counted as they are, and read as float32.
+    dtype = "bfloat16" if str(getattr(array, "dtype", "")) == "torch.bfloat16" else numbers.dtype.name
+    return name, "", Weight(numbers.shape, dtype, values)
 
 
 def _from_tensors(tensors, source, dtype):
     if not tensors:
         raise ValueError(f"the source, {source}, has no parameters: there is nothing to weigh")
+    for name, _, weight in tensors:
+        if weight.dtype not in BITS:
+            raise TypeError(
+                f"{name!r} holds {weight.dtype}, which weights cannot be; they are {', '.join(BITS)}"
+            )
     if dtype is not None:
-        check_choice("dtype", dtype, tuple(BITS))
+        check_choice("dtype", dtype, _COUNTED)
         tensors = [(name, op, _in_type(weight, dtype)) for name, op, weight in tensors]
     rows = [_row(name, op, weight) for name, op, weight in tensors]
 
@@ -99,7 +107,8 @@ def _from_tensors(tensors, source, dtype):
         steps = _settings.steps(technique, options)
         compressed, exact, declined = [], True, {}
         for name, op, weight in tensors:
-            stored = predict(weight, steps) if weight.dtype.startswith("float") else Stored()
+            taken = _TAKEN.get(weight.dtype)
+            stored = predict(_in_type(weight, taken), steps) if taken else Stored()
             compressed.append(_row(name, op, weight, stored.parts))
             exact &= stored.exact
             if stored.declined:
@@ -111,6 +120,8 @@ def _from_tensors(tensors, source, dtype):
 
 def _in_type(weight, dtype):
     """A weight as it would be in another type; its values are rounded, for ties depend on it."""
+    if weight.dtype == dtype:
+        return weight
     values = weight.values and (lambda: weight.values().astype(dtype))
     return replace(weight, dtype=dtype, values=values)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..pruning import Magnitudes
 
-BITS = {"float16": 16, "float32": 32, "float64": 64} | {
+BITS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64} | {
     f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
 }
 
