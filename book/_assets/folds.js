@@ -60,6 +60,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const everything = element("input", { type: "checkbox", role: "switch" });
   everything.addEventListener("change", () => {
+    for (const aside of document.querySelectorAll(".book-curious")) aside.open = everything.checked;
     if (everything.checked) predictions.forEach(open);
     // From the last to the first, so that a fold lies inside the one before it.
     else predictions.filter((cell) => !answered.has(cell)).reverse().forEach(close);

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 
 import nbformat
 import pytest
@@ -82,9 +83,8 @@ def opened(lab, browser, request):
         notebook = workshop.learners_copy(notebook)
     page = browser.new_page(viewport=WIDE)
     page.set_default_timeout(PATIENCE)
-    page.goto(
-        f"{lab}/lab/workspaces/{request.node.name.partition('[')[0]}-{request.param}/tree/{request.param}/{CHAPTER}"
-    )
+    # In a workspace of its own, or it would open what the last one had open, too.
+    page.goto(f"{lab}/lab/workspaces/{uuid.uuid4()}/tree/{request.param}/{CHAPTER}")
     page.wait_for_function(
         "count => document.querySelectorAll('.jp-Notebook .jp-Cell').length === count",
         arg=len(notebook.cells),
