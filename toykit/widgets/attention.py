@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from ..compressed import as_array, check_each, check_int, check_number, check_type, check_weights
-from .base import Instrument, table
+from .base import Instrument, between, one_of, table
 
 SHOWN = 150  # weights of the layer that are drawn
 FACTORS = (-5, 5)  # how far the reader may change the temperature, in powers of 2
@@ -22,23 +22,15 @@ class Hardening(Instrument, js="hardening"):
 
     @traitlets.validate("run")
     def _check_run(self, proposal):
-        names = [run["name"] for run in self.runs]
-        if proposal["value"] not in names:
-            raise traitlets.TraitError(f"run must be one of {', '.join(names)}; got {proposal['value']!r}.")
-        return proposal["value"]
+        return one_of(proposal, [run["name"] for run in self.runs])
 
     @traitlets.validate("step")
     def _check_step(self, proposal):
-        if proposal["value"] < 0:
-            raise traitlets.TraitError(f"step must be 0 or more; got {proposal['value']}.")
-        return proposal["value"]
+        return between(proposal, 0)
 
     @traitlets.validate("factor")
     def _check_factor(self, proposal):
-        low, high = FACTORS
-        if not low <= proposal["value"] <= high:
-            raise traitlets.TraitError(f"factor must be from {low} to {high}; got {proposal['value']}.")
-        return proposal["value"]
+        return between(proposal, *FACTORS)
 
     def _digested(self):
         # Weights that were trained differ from one processor to the next.

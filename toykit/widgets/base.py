@@ -11,6 +11,7 @@ traits with ``sync=True``, and write `fallback`, what a reader without JavaScrip
 import hashlib
 import html
 import json
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,23 @@ def _source(name):
     text = (_JS / name).read_text(encoding="utf-8")
     text = re.sub(r"^\s*//.*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"^\s+", "", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL), flags=re.MULTILINE)
+
+
+def one_of(proposal, allowed):
+    """What a trait is to be set to, if it is one of the values that its control offers."""
+    name, value = proposal["trait"].name, proposal["value"]
+    if value not in allowed:
+        raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; got {value!r}.")
+    return value
+
+
+def between(proposal, low, high=math.inf):
+    """The same for a number between two ends, which it may reach."""
+    name, value = proposal["trait"].name, proposal["value"]
+    if not low <= value <= high:
+        expected = f"{low} or more" if high == math.inf else f"from {low} to {high}"
+        raise traitlets.TraitError(f"{name} must be {expected}; got {value}.")
+    return value
 
 
 def canonical(value):

@@ -4,7 +4,7 @@ import numpy as np
 import traitlets
 
 from .. import compressed, kmeans
-from .base import Instrument, table
+from .base import Instrument, between, one_of, table
 
 BINS = 120
 STARTS = {
@@ -28,17 +28,11 @@ class Lloyd(Instrument, js="lloyd"):
 
     @traitlets.validate("start")
     def _check_start(self, proposal):
-        if proposal["value"] not in STARTS:
-            raise traitlets.TraitError(
-                f"start must be one of {', '.join(STARTS)}; got {proposal['value']!r}."
-            )
-        return proposal["value"]
+        return one_of(proposal, STARTS)
 
     @traitlets.validate("step")
     def _check_step(self, proposal):
-        if proposal["value"] < 0:
-            raise traitlets.TraitError(f"step must be 0 or more; got {proposal['value']}.")
-        return proposal["value"]
+        return between(proposal, 0)
 
     def _digested(self):
         return {name: value for name, value in self._data().items() if name != "centroids"}

@@ -5,7 +5,7 @@ import json
 import traitlets
 
 from ..compressed import check_each, check_names, shown
-from .base import Instrument, table
+from .base import Instrument, one_of, table
 from .wording import code, configuration, name_of
 
 TECHNIQUES = {
@@ -36,21 +36,15 @@ class Configurator(Instrument, js="configurator"):
 
     @traitlets.validate("form")
     def _check_form(self, proposal):
-        return self._one_of("form", proposal, [form["name"] for form in self.forms])
+        return one_of(proposal, [form["name"] for form in self.forms])
 
     @traitlets.validate("target")
     def _check_target(self, proposal):
-        return self._one_of("target", proposal, list(SYSTEMS))
+        return one_of(proposal, SYSTEMS)
 
     @traitlets.validate("network")
     def _check_network(self, proposal):
-        return self._one_of("network", proposal, list(self.before))
-
-    def _one_of(self, name, proposal, allowed):
-        value = proposal["value"]
-        if value not in allowed:
-            raise traitlets.TraitError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
-        return value
+        return one_of(proposal, self.before)
 
     def code(self):
         """The Python code for the form and the target that are chosen."""

@@ -8,7 +8,7 @@ finds the row of a choice by the same rule (`View.grid` in ``base.js``).
 import itertools
 from dataclasses import dataclass
 
-import traitlets
+from .base import one_of
 
 
 @dataclass(frozen=True)
@@ -85,25 +85,10 @@ def to_json(techniques):
     return listed
 
 
-def check_setting(techniques, name, value):
-    """Return `value` if some technique offers it for the option `name`.
-
-    Raises
-    ------
-    traitlets.TraitError
-        Otherwise, with what is offered.
-    """
+def check_setting(techniques, proposal):
+    """What a trait is to be set to, if some technique offers it for the option of that name."""
+    name = proposal["trait"].name
     if name == "technique":
-        allowed = [technique["name"] for technique in techniques]
-    else:
-        allowed = [
-            v
-            for technique in techniques
-            for axis in technique["axes"]
-            if axis["name"] == name
-            for v in axis["values"]
-        ]
-        allowed = list(dict.fromkeys(allowed))
-    if value not in allowed:
-        raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; got {value!r}.")
-    return value
+        return one_of(proposal, [technique["name"] for technique in techniques])
+    axes = [axis for technique in techniques for axis in technique["axes"] if axis["name"] == name]
+    return one_of(proposal, list(dict.fromkeys(value for axis in axes for value in axis["values"])))

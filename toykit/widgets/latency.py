@@ -10,7 +10,7 @@ import traitlets
 
 from ..latency import fit, fit_null, read_published
 from ..latency.fitting import LAYERS
-from .base import Instrument, table
+from .base import Instrument, between, one_of, table
 
 COLORS = {
     "none": "float",
@@ -43,21 +43,12 @@ class LatencyExplorer(Instrument, js="latency"):
 
     @traitlets.validate("chosen")
     def _check_chosen(self, proposal):
-        if not 0 <= proposal["value"] < max(1, len(self.series)):
-            raise traitlets.TraitError(
-                f"chosen must be from 0 to {len(self.series) - 1}; got {proposal['value']}"
-            )
-        return proposal["value"]
+        return between(proposal, 0, max(0, len(self.series) - 1))
 
     @traitlets.validate("technique", "model")
     def _check_word(self, proposal):
-        name = proposal["trait"].name
-        allowed = ("all", *WORDS) if name == "technique" else (*HEADINGS, "none")
-        if proposal["value"] not in allowed:
-            raise traitlets.TraitError(
-                f"{name} must be one of {', '.join(allowed)}; got {proposal['value']!r}"
-            )
-        return proposal["value"]
+        technique = proposal["trait"].name == "technique"
+        return one_of(proposal, ("all", *WORDS) if technique else (*HEADINGS, "none"))
 
     def _digested(self):
         # Modelled values come out of a search: to the digits shown they are the same everywhere.

@@ -8,7 +8,7 @@ import traitlets
 
 from ..compressed import check_int
 from ..latency import Chip, Format, Layer, timing
-from .base import Instrument, table
+from .base import Instrument, one_of, table
 
 # Sliders that move by powers of two: layers, batches, bandwidths, speeds.
 SIDES = tuple(2**k for k in range(6, 15))
@@ -30,11 +30,7 @@ class RooflineExplorer(Instrument, js="roofline"):
 
     @traitlets.validate("side", "batch", "bits", "bandwidth", "speed")
     def _check(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        allowed = self.scales.get(name, [value])
-        if value not in allowed:
-            raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; got {value}")
-        return value
+        return one_of(proposal, self.scales.get(proposal["trait"].name, [proposal["value"]]))
 
     def times(self):
         """Return modelled seconds: {"ahead_of_time": Timing, "just_in_time": Timing}."""

@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 
 from ..compressed import check_number
-from .base import Instrument, table
+from .base import Instrument, between, table
 
 CODES = (-1, 0, 1, 2)  # of each weight; for all that the controls allow, the best pair is among them
 LIMITS = {"first": (0, 1), "second": (0, 1), "correlation": (-0.95, 0.95)}
@@ -23,11 +23,7 @@ class Valley(Instrument, js="valley"):
 
     @traitlets.validate("first", "second", "correlation")
     def _check(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = LIMITS[name]
-        if not low <= value <= high:
-            raise traitlets.TraitError(f"{name} must be from {low} to {high}; got {value}.")
-        return value
+        return between(proposal, *LIMITS[proposal["trait"].name])
 
     def fallback(self):
         rows = []

@@ -136,7 +136,7 @@ class SizeExplorer(Instrument, js="size_explorer"):
 
     @traitlets.validate("technique", "sparsity", "bits", "granularity", "tables")
     def _check(self, proposal):
-        return grid.check_setting(self.techniques, proposal["trait"].name, proposal["value"])
+        return grid.check_setting(self.techniques, proposal)
 
     def table(self):
         """Return bytes for each setting, as (technique, options in words, bytes, factor) rows."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import traitlets
 
 from ..compressed import check_int
-from .base import Instrument, table
+from .base import Instrument, between, table
 
 REQUESTS = 8
 RANGES = {"prepare": (0, 8), "predict": (1, 8), "finish": (0, 8), "gap": (0, 8), "cap": (1, REQUESTS)}
@@ -90,11 +90,7 @@ class TimelineExplorer(Instrument, js="timeline"):
 
     @traitlets.validate("prepare", "predict", "finish", "gap", "cap")
     def _check(self, proposal):
-        name, value = proposal["trait"].name, proposal["value"]
-        low, high = RANGES[name]
-        if not low <= value <= high:
-            raise traitlets.TraitError(f"{name} must be from {low} to {high}; got {value}")
-        return value
+        return between(proposal, *RANGES[proposal["trait"].name])
 
     def schedule(self):
         """Return the `Schedule` of the present settings."""

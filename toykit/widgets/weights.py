@@ -135,7 +135,7 @@ class Explorer(Instrument, js="explore"):
         "technique", "sparsity", "structure", "bits", "mode", "granularity", "table", "tables"
     )
     def _check(self, proposal):
-        return grid.check_setting(self.techniques, proposal["trait"].name, proposal["value"])
+        return grid.check_setting(self.techniques, proposal)
 
     def _digested(self):
         # The picture's bytes may differ by one step on another CPU. The sizes and errors may not.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._optional import require
 from ..._quiet import coremltools, working
+from ...compressed import check_choice
 from .patches import CONVERSION, convertible, reporting
 from .verification import verify
 
@@ -72,10 +73,9 @@ def convert(model, example, target=None, precision="float16", *, check=True, pro
     for tensor in examples:
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
-    if target is not None and target not in TARGETS:
-        raise ValueError(f"target must be one of {', '.join(TARGETS)}; got {target!r}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; got {precision!r}")
+    if target is not None:
+        check_choice("target", target, TARGETS)
+    check_choice("precision", precision, PRECISIONS)
 
     with (
         reporting(progress, CONVERSION),

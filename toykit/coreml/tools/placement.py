@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..._quiet import coremltools, quiet
 from ..._rows import Rows
+from ...compressed import check_choice
 
 UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
 OLDEST = (14, 4)  # the macOS that first answers
@@ -46,8 +47,7 @@ def compute_units(package, units="ALL"):
         If there is no such package, or it is not an ML program, or `units` is unknown.
     """
     path = Path(getattr(package, "path", package))
-    if units not in UNITS:
-        raise ValueError(f"units must be one of {', '.join(UNITS)}; got {units!r}")
+    check_choice("units", units, UNITS)
     if path.suffix not in (".mlpackage", ".mlmodelc"):
         raise ValueError(f"package must be an .mlpackage or an .mlmodelc; got {path.name!r}")
     if not path.exists():
