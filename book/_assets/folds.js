@@ -12,17 +12,16 @@ document.addEventListener("DOMContentLoaded", () => {
     return made;
   };
 
-  const isSection = (node) => node.matches("section");
-
   function restOfSection(cell) {
-    const rest = [], isLead = cell.parentElement.querySelector(":scope > h1"); // which ends at the first section
-    for (let next = cell.nextElementSibling; next && !(isLead && isSection(next)); next = next.nextElementSibling) rest.push(next);
+    const rest = [];
+    for (let next = cell.nextElementSibling; next; next = next.nextElementSibling) rest.push(next);
     return rest;
   }
 
   function nextSection(cell) {
     for (let node = cell; node; node = node.parentElement.closest("section")) {
-      if (node.nextElementSibling && isSection(node.nextElementSibling)) return [node.nextElementSibling];
+      const next = node.nextElementSibling;
+      if (next && next.matches("section")) return [next];
     }
     return [];
   }
@@ -31,7 +30,8 @@ document.addEventListener("DOMContentLoaded", () => {
     if (folds.has(cell)) return;
     const rest = restOfSection(cell), folded = rest.length ? rest : nextSection(cell);
     if (!folded.length) return;
-    const what = rest.length ? "The rest of this section" : "The next section";
+    const isLead = cell.parentElement.querySelector(":scope > h1"); // above the first heading: the page's own question
+    const what = isLead ? "The rest of this page" : rest.length ? "The rest of this section" : "The next section";
     const note = element("p", { class: "book-fold-note" }, `${what} opens with your guess, or when you skip.`);
     const box = element("div", { class: "book-fold", hidden: "until-found" });
     box.addEventListener("beforematch", () => open(cell));
