@@ -104,7 +104,7 @@ class JustInTime:
         y = np.empty((self.shape[0], *x.shape[1:]), np.float32)
         if x.ndim == 1:
             self._format.product(x[None], y[:, None])
-        elif self._format.vectors > 1 and x.shape[1] <= FEW:
+        elif self._format.vectors > 1 and x.shape[-1] <= FEW:
             self._few(x, y)
         else:
             self._many(x, y)
