@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 from ..coreml.constants.weights_of import plain_name
+from ..coreml.format.program import inner_first
 from .ledgers import Row
 
 # What each operator that decompresses stands for, and which of its inputs holds the codes.
@@ -43,17 +44,9 @@ def read_rows(package, program=None):
     return rows
 
 
-def _inner_first(block):
-    """All operations of a block, those of inner blocks before the operation that holds them."""
-    for operation in block.operations:
-        for inner in operation.blocks:
-            yield from _inner_first(inner)
-        yield operation
-
-
 class _Rows:
     def __init__(self, block, seen):
-        self.operations = list(_inner_first(block))
+        self.operations = list(inner_first(block))
         self.seen = seen
         self.users = {}
         for operation in self.operations:

@@ -153,6 +153,17 @@ class Block:
                 yield from block.walk()
 
 
+def inner_first(block):
+    """All operations of a block, those of inner blocks before the operation that holds them.
+
+    Of this model of a program, or of coremltools' message, which names its parts alike.
+    """
+    for operation in block.operations:
+        for inner in operation.blocks:
+            yield from inner_first(inner)
+        yield operation
+
+
 @dataclass(frozen=True, eq=False)
 class Function:
     """A function of the program: typed inputs and a block, for the operator set `opset`; and its message."""

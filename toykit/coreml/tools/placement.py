@@ -11,6 +11,7 @@ from pathlib import Path
 from ..._quiet import coremltools, quiet
 from ..._rows import Rows
 from ...compressed import check_choice
+from ..format.program import inner_first
 
 UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
 OLDEST = (14, 4)  # the macOS that first answers
@@ -79,7 +80,7 @@ def table(plan):
         raise ValueError("the package is not an ML program: convert it again with convert_to='mlprogram'")
     rows = Rows()
     for function in program.functions.values():
-        for operation in _walk(function.block):
+        for operation in inner_first(function.block):
             usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
             if usage is None:
                 continue
@@ -94,14 +95,6 @@ def table(plan):
                 }
             )
     return rows
-
-
-def _walk(block):
-    """All operations of a block, those of inner blocks before the operation that holds them."""
-    for operation in block.operations:
-        for inner in operation.blocks:
-            yield from _walk(inner)
-        yield operation
 
 
 def _name(device):

@@ -17,26 +17,7 @@ def _grid(into, out, mode):
 
     The formulas are those of MIL's `resize_bilinear`.
     """
-    i = np.arange(out, dtype=np.float64)
-    if not out:
-        return i
-    if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
-        if out == 1:
-            return np.array([0.0 if mode.startswith("STRICT") else (into - 1) / 2])
-        places = i * (into - 1) / (out - 1)
-    elif mode == "DEFAULT":
-        places = i * into / out
-    elif mode == "OFFSET_CORNERS":
-        delta = max(1, into - 1) / out
-        places = 0.5 * delta + i * delta
-    elif mode == "UNALIGN_CORNERS":
-        places = (i + 0.5) * into / out - 0.5
-    else:
-        raise PackageError(
-            "sampling_mode must be DEFAULT, STRICT_ALIGN_CORNERS, ALIGN_CORNERS, OFFSET_CORNERS or "
-            f"UNALIGN_CORNERS; got {mode!r}"
-        )
-    return np.clip(places, 0, into - 1)
+    return np.clip(_box_grid(0, into - 1, out, mode), 0, into - 1)
 
 
 def _between(x, axis, places):
@@ -187,14 +168,14 @@ def _corners(box, mode):
 
 
 def _box_grid(first, last, out, mode):
-    """Places between two coordinates, by the rules of `_grid` with last - first + 1 elements."""
+    """The same between two coordinates, for the last - first + 1 elements from one to the other."""
     into = last - first + 1
     i = np.arange(out, dtype=np.float64)
     if not out:
         return i
     if mode in ("STRICT_ALIGN_CORNERS", "ALIGN_CORNERS"):
         if out == 1:
-            return np.array([first if mode.startswith("STRICT") else (first + last) / 2])
+            return np.array([first if mode.startswith("STRICT") else (first + last) / 2], np.float64)
         return first + i * (last - first) / (out - 1)
     if mode == "DEFAULT":
         return first + i * into / out
@@ -203,7 +184,10 @@ def _box_grid(first, last, out, mode):
         return first + 0.5 * delta + i * delta
     if mode == "UNALIGN_CORNERS":
         return np.clip(first + (i + 0.5) * into / out - 0.5, min(first, last), max(first, last))
-    raise PackageError(f"sampling_mode {mode!r} is unknown")
+    raise PackageError(
+        "sampling_mode must be DEFAULT, STRICT_ALIGN_CORNERS, ALIGN_CORNERS, OFFSET_CORNERS or "
+        f"UNALIGN_CORNERS; got {mode!r}"
+    )
 
 
 @numpy_operator("resample")
