@@ -98,7 +98,7 @@ screenshots: setup ## Photograph every page of the built book, wide and narrow, 
 bench: setup ## Run the benchmarks and print their ratios
 	$(BIN)/python -m pytest -q tests/benchmarks --benchmark-only
 
-# Cells of these files are measured again by the tests; all of them take twenty minutes of one core, and a stopped run resumes.
+# Cells of these files are measured again by the tests; all of them take half an hour of one core, and a stopped run resumes.
 data: setup ## Measure again what chapter 6 reads from notebooks/data
 	$(BIN)/python -m $(TOOLS).data_crepe
 

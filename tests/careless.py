@@ -54,7 +54,7 @@ EXCEPTIONS = {
     "tk.widgets.package_explorer": "reads a package: see tests/parity",
     "tk.latency.fit": "takes ten seconds; fit_null reads the same rows",
     "tk.training.StraightThrough": "torch's protocol: apply() takes any function",
-    "tk.widgets.accuracy_explorer": "its data is a file of the book, from explorer_data",
+    "tk.widgets.accuracy_explorer": "its data is a file of the book, from make data",
     "tk.pruning.Magnitudes": "prune's own way for float16, which gives it magnitudes, checked",
     "tk.pruning.above": "a step of prune, which Magnitudes takes too: magnitudes, checked",
     "tk.pruning.cut_off": "a step of prune, too",
@@ -131,6 +131,10 @@ def rows():
         {"label": str(n), "nbytes": n, "within_50": n / 9, "layer": "fc", "technique": "prune"}
         for n in (3, 5)
     ]
+
+
+def scored():
+    return [{"nbytes": n} | dict.fromkeys(tk.widgets.accuracy.SCORES, 0.5) for n in (200, 100)]
 
 
 def snapshots():
@@ -323,6 +327,10 @@ GOOD = {
     "tk.training.store.layer": lambda: torch.nn.Linear(48, 64),
     "tk.training.fake_quantize.x": lambda: tensor(9),
     "tk.training.round_through.x": lambda: tensor(9),
+    "tk.widgets.accuracy_slider.rows": scored,
+    "tk.widgets.accuracy_slider.words": lambda: ["float16", "8 bits"],
+    "tk.widgets.accuracy_slider.slider": lambda: "Bits",
+    "tk.widgets.accuracy_slider.technique": lambda: "quantization",
     "tk.widgets.configurator.rows": forms,
     "tk.widgets.hardening.runs": snapshots,
     "tk.widgets.explore.w": lambda: weights()[:8, :8],

@@ -41,6 +41,12 @@ def weights():
 
 def compare(row, name, tones, answers, measured):
     """The row of the file against what was measured now."""
+    compare_shares(row, name, tones, answers, measured)
+    assert measured[f"{name}_median_cents"] == pytest.approx(row[f"{name}_median_cents"], rel=1e-4, abs=1e-3)
+    assert measured[f"{name}_changed"] == pytest.approx(row[f"{name}_changed"], rel=1e-3, abs=1e-6)
+
+
+def compare_shares(row, name, tones, answers, measured):
     off = np.abs(pitch.error_cents(pitch.decode(answers), tones.hertz))
     ordered = np.sort(answers, axis=1)
     undecided = ordered[:, -1] - ordered[:, -2] < 1e-5  # two answers share the first place
@@ -48,8 +54,6 @@ def compare(row, name, tones, answers, measured):
         score = f"{name}_within_{limit}"
         may_differ = np.sum(undecided | (np.abs(off - limit) < NEAR)) / len(tones)
         assert abs(measured[score] - row[score]) <= 1e-6 + may_differ, (row["label"], score)
-    assert measured[f"{name}_median_cents"] == pytest.approx(row[f"{name}_median_cents"], rel=1e-4, abs=1e-3)
-    assert measured[f"{name}_changed"] == pytest.approx(row[f"{name}_changed"], rel=1e-3, abs=1e-6)
 
 
 def test_ten_random_cells_of_single_layers(weights):
@@ -107,15 +111,72 @@ def test_the_files_hold_what_make_data_would_measure(weights):
     assert layers.column("setting") == data_crepe.ONE_LAYER * len(sweep.layers(weights))
 
 
-def test_explorer_and_sweep_are_of_the_same_settings(weights):
-    data, rows = np.load(DATA / "crepe_explorer.npz"), sweep.read(DATA / "crepe_whole.csv")
-    about = json.loads(str(data["about"]))
-    assert len(data["answers"]) == len(rows) and rows[0]["technique"] == "float16"
-    assert [layer["name"] for layer in about["layers"]] == sweep.layers(weights)
-    place = rows.index(rows.where(technique="palettize", bits=2, mode="kmeans", group_size=None)[0])
-    sounds = data["sounds"] / 32767
-    frames = tk.data.tones.normalise(
-        [sound[len(sound) // 2 - 512 : len(sound) // 2 + 512] for sound in sounds]
+@pytest.fixture(scope="module")
+def explored():
+    with np.load(DATA / "crepe_explorer.npz") as file:
+        return dict(file)
+
+
+def test_the_explorer_holds_every_setting(explored):
+    about = json.loads(str(explored["about"]))
+    assert (tuple(about["sparsities"]), tuple(about["bits"])) == (data_crepe.SPARSITIES, data_crepe.BITS)
+    assert about["tones_of_each"] == data_crepe.EXPLORED
+    grid = (len(data_crepe.SPARSITIES), len(data_crepe.BITS), 1 + 7)
+    assert explored["right"].shape == (*grid, 4) and explored["nbytes"].shape == grid
+    assert (explored["right"][0, 0] == explored["right"][0, 0, 0]).all()  # nothing is compressed there
+
+
+def test_random_cells_of_the_explorer(weights, explored):
+    """By the exam, which knows nothing of how the explorer shares what layers have heard."""
+    exam = tk.models.PitchExam(
+        easy=tk.data.tones.easy_tones(data_crepe.EXPLORED), hard=tk.data.tones.hard_tones(data_crepe.EXPLORED)
     )
-    answers = tk.models.listen(sweep.apply(weights, rows[place]["setting"]).weights, frames)
-    assert np.abs(255 * answers - data["answers"][place]).max() < 3  # the sounds are rounded to 16 bits here
+    random = np.random.default_rng()
+    names = sweep.layers(weights)
+    for which in (random.integers(0, 3), *random.integers(3, 8, 2)):  # all, conv1 and conv2 are slow
+        i, k = (random.integers(1, len(axis)) for axis in (data_crepe.SPARSITIES, data_crepe.BITS))
+        setting = data_crepe.explorer_setting(data_crepe.SPARSITIES[i], data_crepe.BITS[k])
+        applied = sweep.apply(weights, setting, None if which == 0 else [names[which - 1]])
+        right = explored["right"][i, k, which] / data_crepe.EXPLORED
+        row = dict(zip(("easy_within_50", "easy_within_10", "hard_within_50", "hard_within_10"), right))
+        answers = exam.answers(applied.weights)
+        measured = exam.score(answers)
+        for name, tones in exam.sets.items():
+            compare_shares(row | {"label": f"{setting} {which}"}, name, tones, answers[name], measured)
+        assert applied.nbytes == explored["nbytes"][i, k, which]
+
+
+def test_sizes_of_the_explorer_by_arithmetic(weights, explored):
+    """What is not pruned: a palette's indices and its table."""
+    sizes = [weights[name].size for name in sweep.layers(weights)]
+    whole = 2 * sum(array.size for array in weights.values())
+    for k, bits in enumerate(data_crepe.BITS[1:], 1):
+        saved = [2 * size - size * bits // 8 - 2 * 2**bits for size in sizes]
+        assert explored["nbytes"][0, k].tolist() == [whole - sum(saved), *(whole - each for each in saved)]
+
+
+def test_explorer_and_sweep_hear_alike(explored):
+    """The same settings in both files, on 150 and 2,000 tones: within four standard errors."""
+    for row in sweep.read(DATA / "crepe_whole.csv"):
+        for i, sparsity in enumerate(data_crepe.SPARSITIES):
+            for k, bits in enumerate(data_crepe.BITS):
+                same = data_crepe.explorer_setting(sparsity, bits)
+                if row["setting"] not in (same, same | {"mode": "kmeans"}):
+                    continue
+                assert row["nbytes"] == explored["nbytes"][i, k, 0]
+                share, n = row["hard_within_10"], data_crepe.EXPLORED
+                error = np.sqrt(share * (1 - share) / n) + 1 / n
+                assert abs(explored["right"][i, k, 0, 3] / n - share) < 4 * error, row["label"]
+
+
+def test_sounds_of_the_explorer_are_what_was_heard(weights, explored):
+    sounds = explored["sounds"] / 32767
+    middle = sounds.shape[1] // 2
+    frames = tk.data.tones.normalise([sound[middle - 512 : middle + 512] for sound in sounds])
+    i, k = data_crepe.SPARSITIES.index(0.0), data_crepe.BITS.index(2)
+    setting = data_crepe.explorer_setting(0.0, 2)
+    answers = tk.models.listen(sweep.apply(weights, setting).weights, frames)
+    pooled = answers.reshape(len(sounds), -1, data_crepe.POOLED).max(axis=2)
+    # The sounds are rounded to 16 bits here.
+    assert np.abs(255 * pooled - explored["answers"][i, k, 0]).max() < 3
+    np.testing.assert_allclose(pitch.decode(answers), explored["heard"][i, k, 0], rtol=1e-3)

@@ -46,7 +46,6 @@ LATE = {
     ("toykit.kmeans.tables", "toykit.kmeans.vectors"): "Numba, where it is installed",
     ("toykit.latency.networks", "toykit.latency.module_layers"): "torch",
     ("toykit.size.sources", "toykit.size.packages"): "the reader of packages, where arrays are weighed",
-    ("toykit.widgets.accuracy", "toykit.models.fast_pitch"): "torch",
 }
 
 

@@ -12,34 +12,77 @@ from toykit.widgets import accuracy
 DATA = Path(__file__).resolve().parents[1] / "notebooks" / "data"
 
 
+@pytest.fixture(scope="module")
+def data():
+    with np.load(DATA / "crepe_explorer.npz") as file:
+        return dict(file)
+
+
 @pytest.fixture
-def explorer():
-    rows = [
-        {"label": f"setting {i}", "nbytes": 44_000_000 // (i + 1)}
-        | dict.fromkeys(accuracy.SCORES, 1 - 0.02 * i)
-        for i in range(len(np.load(DATA / "crepe_explorer.npz")["answers"]))
+def explorer(data):
+    return tk.widgets.accuracy_explorer(data, layer=2)
+
+
+def test_content(explorer, data):
+    sparsities, palettes, layers, scores = data["right"].shape
+    assert len(explorer.content["pruned"]) == sparsities and explorer.content["pruned"][:2] == [
+        "nothing",
+        "30 %",
     ]
-    families = {
-        "Pruning": ("pruning", [("20 % zero", 1), ("40 % zero", 2)]),
-        "Palette": ("palettization", [("8 bits", 3)]),
-    }
-    return tk.widgets.accuracy_explorer(rows, families, DATA / "crepe_explorer.npz", layer=2)
+    assert len(explorer.content["palettes"]) == palettes and explorer.content["palettes"][-1] == "1 bit"
+    assert explorer.layer == 2 and len(explorer.content["layers"]) == layers == 8
+    assert scores == len(accuracy.SCORES)
+    assert np.frombuffer(explorer.right, np.uint16).tolist() == data["right"].ravel().tolist()
+    assert len(explorer.answers) == data["answers"].size
+    # In base64, as a page holds it, a third more; and the code.
+    assert explorer.state_bytes * 4 / 3 + len(explorer._esm) + len(explorer._css) < 400_000
 
 
-def test_content(explorer):
-    step = explorer.content["families"][0]["steps"][1]
-    assert step["nbytes"] == 44_000_000 // 3 and step["easy_within_50"] == pytest.approx(0.96)
-    assert len(step["heard"]) == len(explorer.content["tones"]) == 3
-    assert explorer.layer == 2 and len(explorer.content["layers"]) == 7
-    settings = len(np.load(DATA / "crepe_explorer.npz")["answers"])
-    assert len(explorer.answers) == settings * 3 * 360
-    assert len(explorer.weights) == settings * 7 * accuracy.ROWS * accuracy.COLUMNS
-    assert explorer.state_bytes < 300_000
+def test_small_explorer_is_of_all_layers_together_and_weighs_little(data):
+    small = tk.widgets.accuracy_explorer(data, small=True)
+    assert small.right == data["right"][:, :, 0].astype(np.uint16).tobytes()
+    assert small.nbytes == data["nbytes"][:, :, 0].tobytes()
+    assert small.state_bytes < 3_000 and not small.answers and not small.content["tasks"]
 
 
-def test_fallback_has_every_setting(explorer):
+def test_a_path_is_read(data):
+    by_path = tk.widgets.accuracy_explorer(DATA / "crepe_explorer.npz")
+    assert repr(by_path) == repr(tk.widgets.accuracy_explorer(data))
+
+
+def test_fallback_has_every_setting(explorer, data):
     fallback = explorer.fallback()
-    assert "Pruning, 40 % zero" in fallback and "<td>14.67</td>" in fallback and "<td>96.0</td>" in fallback
+    assert fallback.count("<tr>") == 1 + data["right"].shape[0] * data["right"].shape[1]
+    assert f"<td>{data['nbytes'][2, 4, 0] / 1e6:.2f}</td>" in fallback
+    assert "50 %, 3 bits" in fallback
+
+
+def test_tasks_can_be_solved_and_have_something_to_find(data):
+    asked = 150
+    for task in accuracy.TASKS:
+        share = data["right"][..., list(accuracy.SCORES).index(task["score"])] / asked
+        layers = slice(1, None) if task["one"] else slice(0, 1)
+        enough = share[:, :, layers] >= task["enough"]
+        sizes = data["nbytes"][:, :, layers]
+        assert enough.any() and not enough.all()
+        assert enough[0, 0].all()  # float16 hears enough, and is not the smallest that does
+        assert sizes[enough].min() < sizes[0, 0].min()
+        assert np.sum(sizes[enough] == sizes[enough].min()) == 1
+
+
+def test_a_slider_for_rows_of_a_sweep():
+    whole = sweep.read(DATA / "crepe_whole.csv")
+    rows = [whole[0], *whole.where(technique="quantize", granularity="per_channel")]
+    words = ["float16", "8 bits", "4 bits", "3 bits", "2 bits"]
+    widget = tk.widgets.accuracy_slider(rows, words, "Bits of a code", "quantization")
+    shares = np.frombuffer(widget.right, np.uint16).reshape(-1, 4) / 2000
+    np.testing.assert_allclose(shares, [[row[score] for score in accuracy.SCORES] for row in rows])
+    assert np.frombuffer(widget.nbytes, np.uint32).tolist() == [row["nbytes"] for row in rows]
+    assert '<th scope="row">3 bits</th><td>8.36</td><td>99.0</td>' in widget.fallback()
+    with pytest.raises(ValueError, match="one for each of 5 rows; got 4"):
+        tk.widgets.accuracy_slider(rows, words[1:], "Bits of a code", "quantization")
+    with pytest.raises(ValueError, match="technique must be one of"):
+        tk.widgets.accuracy_slider(rows, words, "Bits of a code", "pruned")
 
 
 def test_repr_is_stable(explorer):
@@ -49,34 +92,15 @@ def test_repr_is_stable(explorer):
     assert repr(explorer) != before
 
 
-def test_data_of_other_settings_is_refused():
-    with pytest.raises(ValueError, match="the same settings"):
-        tk.widgets.accuracy_explorer([{"nbytes": 1}], {}, DATA / "crepe_explorer.npz")
-
-
-def test_explorer_data():
-    pytest.importorskip("torch")
-    weights = tk.models.crepe_weights()
-    sound = tk.data.tones.note(220.0, seconds=0.2)
-    data = accuracy.explorer_data(
-        weights, [{"technique": "float16"}, {"technique": "prune", "sparsity": 0.9}], [("A3", 220.0, sound)]
-    )
-    assert data["answers"].shape == (2, 1, 360) and data["sounds"].shape == (1, 3200)
-    assert data["heard"][0, 0] == pytest.approx(220, rel=0.005)
-    assert data["weights"].shape == (2, 7, accuracy.ROWS, accuracy.COLUMNS)
-    assert np.mean(data["weights"][1] == 0) > 0.5 > np.mean(data["weights"][0] == 0)
-    layer = weights["conv2.weight"]
-    limit = np.quantile(np.abs(layer), 0.999)
-    np.testing.assert_array_equal(
-        data["weights"][0, 1, 3],
-        np.round(127 * np.clip(layer[3, 497:527, 32, 0].astype(np.float16) / limit, -1, 1)),
-    )
-    total = np.expm1(data["histograms"][0, 1].astype(float) / 255 * np.log1p(layer.size)).sum()
-    assert total == pytest.approx(
-        layer.size, rel=0.1
-    )  # shades of 255 are coarse, and all weights are counted
+def test_what_is_no_data_of_the_explorer_is_refused(data):
+    with pytest.raises(ValueError, match="it has no right, about"):
+        tk.widgets.accuracy_explorer({name: data[name] for name in data if name not in ("right", "about")})
+    with pytest.raises(ValueError, match="layer must be a whole number from 0 to 7"):
+        tk.widgets.accuracy_explorer(data, layer=8)
+    with pytest.raises(TypeError, match="small must be True or False"):
+        tk.widgets.accuracy_explorer(data, small="yes")
 
 
 def test_scores_are_those_of_an_exam():
-    """The explorer shows columns of the sweep's file by name."""
+    """The explorer names its scores as the sweep's file does."""
     assert set(accuracy.SCORES) <= set(sweep.read(DATA / "crepe_whole.csv").columns)

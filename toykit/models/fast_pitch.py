@@ -117,12 +117,22 @@ class Listener:
         windows = F.pad(frames, (254, 254)).unfold(1, 512, 4)
         x = torch.addmm(self.model.conv1.bias, windows.reshape(-1, 512), self.first)
         x = self._halve(x.view(len(frames), 256, -1), 1)
-        return self._halve(self._convolve(x, 2), 2)
+        return self.layer(x, 2)
 
     def _finish(self, x):
         for layer in range(3, 7):
-            x = self._halve(self._convolve(x, layer), layer)
-        return torch.sigmoid(self.model.classifier(x.flatten(1)))
+            x = self.layer(x, layer)
+        return self.classify(x)
+
+    def layer(self, x, layer):
+        """What a layer, 2 to 6, makes of what enters it: (n, moments, channels) tensors."""
+        with torch.inference_mode():
+            return self._halve(self._convolve(x, layer), layer)
+
+    def classify(self, x):
+        """The answers, an (n, 360) tensor, to what leaves layer 6."""
+        with torch.inference_mode():
+            return torch.sigmoid(self.model.classifier(x.flatten(1)))
 
     def _convolve(self, x, layer):
         spectrum, points, taps = self.spectra[layer]

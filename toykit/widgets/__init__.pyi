@@ -1,4 +1,5 @@
 from toykit.widgets.accuracy import accuracy_explorer as accuracy_explorer
+from toykit.widgets.accuracy import accuracy_slider as accuracy_slider
 from toykit.widgets.attention import hardening as hardening
 from toykit.widgets.clusters import lloyd as lloyd
 from toykit.widgets.forms import configurator as configurator

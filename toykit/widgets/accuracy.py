@@ -1,8 +1,8 @@
-"""The accuracy explorer: turn a technique up, and watch the size shrink and the tuner go deaf.
+"""The accuracy explorer: prune, give what is left a palette, and watch the tuner go deaf.
 
-Everything it shows was measured beforehand: the scores come out of a sweep, and `explorer_data`
-computes, for each setting, some weights of each layer and what the network answers to a few tones. So
-it needs no kernel, and a reader without a network hears the same tones.
+Everything it shows was measured beforehand, for each setting on all seven layers of CREPE and on each
+alone: ``make data`` writes it to one file. So it needs no kernel, and a reader without a network hears
+the same tones.
 """
 
 import json
@@ -11,74 +11,116 @@ from pathlib import Path
 import numpy as np
 import traitlets
 
-from .. import sweep
-from ..data import pitch
-from ..data import tones as synthesis
+from ..compressed import (
+    check_choice,
+    check_each,
+    check_flag,
+    check_fraction,
+    check_int,
+    check_names,
+    check_type,
+)
 from .base import Instrument, table
 
-BINS = 41  # of the histograms
-ROWS, COLUMNS = 10, 30  # weights drawn of a layer
-SCORES = {
-    "easy_within_50": "clean tones, within 50 cents",
-    "hard_within_50": "hard tones, within 50 cents",
-    "hard_within_10": "hard tones, within 10 cents",
+SCORES = {  # in the order of the file
+    "easy_within_50": "clean tones within 50 cents",
+    "easy_within_10": "clean tones within 10 cents",
+    "hard_within_50": "hard tones within 50 cents",
+    "hard_within_10": "hard tones within 10 cents",
 }
-_ARRAYS = ("answers", "weights", "histograms", "sounds")
+# What to look for: in all layers (0) or in one that the reader chooses, with how many tones right.
+TASKS = [
+    {
+        "text": "Compress all seven layers. Find the smallest file that still hears 95 % of the clean tones "
+        "within 50 cents.",
+        "score": "easy_within_50",
+        "one": False,
+        "enough": 0.95,
+    },
+    {
+        "text": "The same with a harder question: the smallest that hears 80 % of the hard tones within 10 "
+        "cents.",
+        "score": "hard_within_10",
+        "one": False,
+        "enough": 0.8,
+    },
+    {
+        "text": "Now only one layer may be touched. Which, and how far, for the smallest file that hears 95 % "
+        "of the hard tones within 50 cents?",
+        "score": "hard_within_50",
+        "one": True,
+        "enough": 0.95,
+    },
+]
+TECHNIQUES = ("pruning", "quantization", "palettization", "joint")
+_ARRAYS = {"right": np.uint16, "nbytes": np.uint32}
+_DETAILS = {
+    "heard": np.float32,
+    "answers": np.uint8,
+    "histograms": np.uint8,
+    "sounds": np.int16,
+}
 
 
 class AccuracyExplorer(Instrument, js="accuracy"):
-    """Technique, strength, layer, tone and score; and the picture that belongs to them.
+    """Two sliders, a layer, a tone and a score; and the picture that belongs to them.
 
     Attributes
     ----------
     content : dict
-        Families of settings with their sizes and scores, names of layers, and the tones.
-    answers, weights, histograms, sounds : bytes
-        Arrays of `explorer_data`, row-major.
-    family, step, layer, tone : int
-        What the reader chose.
+        Shares pruned, bits of the palettes, names of layers and tones, the tasks.
+    right, nbytes, heard, answers, histograms, sounds : bytes
+        Arrays of the file, row-major; the last four are empty in the small explorer.
+    pruned, palette, layer, tone : int
+        What the reader chose: places in the lists of `content`.
     score : str
     """
 
     content = traitlets.Dict().tag(sync=True)
+    right = traitlets.Bytes().tag(sync=True)
+    nbytes = traitlets.Bytes().tag(sync=True)
+    heard = traitlets.Bytes().tag(sync=True)
     answers = traitlets.Bytes().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
     histograms = traitlets.Bytes().tag(sync=True)
     sounds = traitlets.Bytes().tag(sync=True)
-    family = traitlets.Int(0).tag(sync=True)
-    step = traitlets.Int(0).tag(sync=True)
+    pruned = traitlets.Int(0).tag(sync=True)
+    palette = traitlets.Int(0).tag(sync=True)
     layer = traitlets.Int(0).tag(sync=True)
     tone = traitlets.Int(0).tag(sync=True)
     score = traitlets.Unicode("easy_within_50").tag(sync=True)
 
     def fallback(self):
-        """Every setting with its size and scores."""
+        """Every setting of all layers together, with its size and scores."""
+        pruned, bits = self.content["pruned"], self.content["palettes"]
+        grid = (len(pruned), len(bits), len(self.content["layers"]))
+        right = np.frombuffer(self.right, np.uint16).reshape(*grid, len(SCORES))[:, :, 0]
+        nbytes = np.frombuffer(self.nbytes, np.uint32).reshape(grid)[:, :, 0]
         rows = [
-            [f"{family['name']}, {step['name']}", f"{step['nbytes'] / 1e6:.2f}"]
-            + [f"{100 * step[score]:.1f}" for score in SCORES]
-            for family in self.content["families"]
-            for step in family["steps"]
+            [f"{pruned[i]}, {bits[k]}".removesuffix(", "), f"{nbytes[i, k] / 1e6:.2f}"]
+            + [f"{100 * share:.1f}" for share in right[i, k] / self.content["tones_of_each"]]
+            for i, k in np.ndindex(grid[:2])
         ]
         return table(
-            "CREPE under compression", ["Setting", "MB", *(f"% of {name}" for name in SCORES.values())], rows
+            "CREPE under compression",
+            ["Setting", "MB", *(f"% of {name}" for name in SCORES.values())],
+            rows,
         )
 
 
-def accuracy_explorer(rows, families, data, layer=0):
-    """Explore what compression does to a network's accuracy, weights and answers.
+def accuracy_explorer(data, layer=0, small=False):
+    """Explore what pruning and palettes do to a network's size, weights, accuracy and answers.
 
     Parameters
     ----------
-    rows : list of dict
-        One for each setting, with `label`, `nbytes` and the scores in `SCORES`; in the order of `data`.
-    families : dict of str to (str, list of (str, int))
-        For each family of settings, in the order shown: its technique (one of pruning, quantization,
-        palettization, joint: the colour) and its settings from gentle to harsh, a name and the place
-        of its row.
     data : mapping or path
-        From `explorer_data`, or the .npz file that it was saved to.
+        The book's ``notebooks/data/crepe_explorer.npz``, or what is in it: `right` (sparsities, palettes,
+        8, 4) tones heard right, on all layers and on each alone, by the scores of `SCORES`; `nbytes`,
+        `heard`, `answers` and `histograms` of the same settings; `sounds`; and `about`, which names
+        them.
     layer : int
-        The layer shown first.
+        What is compressed at first: 0 is all layers, 1 to 7 one of them.
+    small : bool
+        Only the sliders, sizes and accuracy of all layers together, in a few kilobytes.
 
     Returns
     -------
@@ -87,106 +129,100 @@ def accuracy_explorer(rows, families, data, layer=0):
     Raises
     ------
     ValueError
-        If rows and data do not have the same number of settings.
+        If data lacks one of the arrays, or there is no such layer.
     """
     if isinstance(data, str | Path):
         data = np.load(data)
-    if len(data["answers"]) != len(rows):
-        raise ValueError(
-            f"data must be of the same settings as rows, {len(rows)}; it has {len(data['answers'])}"
-        )
+    wanted = _ARRAYS if check_flag("small", small) else _ARRAYS | _DETAILS
+    if missing := [name for name in (*wanted, "about") if name not in data]:
+        raise ValueError(f"data must hold what make data measures; it has no {', '.join(missing)}")
     about = json.loads(str(data["about"]))
-    heard = data["heard"]
-    content = {
-        "families": [
-            {
-                "name": name,
-                "color": technique,
-                "steps": [
-                    {
-                        "name": step,
-                        "row": place,
-                        "nbytes": int(rows[place]["nbytes"]),
-                        "heard": heard[place].tolist(),
-                    }
-                    | {score: float(rows[place][score]) for score in SCORES}
-                    for step, place in steps
-                ],
-            }
-            for name, (technique, steps) in families.items()
-        ],
-        "float16": {"nbytes": int(rows[0]["nbytes"])} | {score: float(rows[0][score]) for score in SCORES},
-        "scores": SCORES,
-        "shape": [ROWS, COLUMNS, BINS],
-        **about,
+    kept = 1 if small else len(about["layers"])
+    arrays = {
+        name: np.asarray(data[name] if name == "sounds" else data[name][:, :, :kept], kind)
+        for name, kind in wanted.items()
     }
-    arrays = {name: np.ascontiguousarray(data[name]).tobytes() for name in _ARRAYS}
-    return AccuracyExplorer(
-        label="Accuracy explorer", content=content, layer=layer, family=4, step=2, **arrays
-    )
+    content = {
+        "sliders": ["Weights set to zero, the smallest first", "Then a palette for what is left"],
+        "colors": ["pruning", "palettization"],
+        "pruned": [f"{100 * sparsity:g} %" if sparsity else "nothing" for sparsity in about["sparsities"]],
+        "palettes": [_bits(bits) for bits in about["bits"]],
+        "layers": about["layers"][:kept],
+        "tones_of_each": about["tones_of_each"],
+        "scores": [list(pair) for pair in SCORES.items()],
+        "tasks": [] if small else TASKS,
+        "tones": [] if small else about["tones"],
+        "rate": about["rate"],
+        "first_cents": about["first_cents"],
+    }
+    layer = check_int("layer", layer, range(kept))
+    return AccuracyExplorer(label="Accuracy explorer", content=content, layer=layer, **_packed(arrays))
 
 
-def explorer_data(weights, settings, tones):
-    """What the accuracy explorer shows beside the scores.
+def accuracy_slider(rows, words, slider, technique, tones_of_each=2000):
+    """One slider, and what it does to CREPE's size and accuracy: the small explorer for rows of a sweep.
 
     Parameters
     ----------
-    weights : dict of str to array
-        CREPE's.
-    settings : list of dict
-        The first has to be `{"technique": "float16"}`.
-    tones : list of (str, float, (samples,) array)
-        Name, frequency in Hz, and sound at 16 kHz, of which the middle 1024 samples are heard.
+    rows : list of dict
+        From gentle to harsh, float16 first: each with `nbytes` and the shares in `SCORES`, as in the
+        book's ``notebooks/data/crepe_whole.csv``.
+    words : list of str
+        What the slider says at each row.
+    slider : str
+        What the slider sets.
+    technique : {"pruning", "quantization", "palettization", "joint"}
+        The colour.
+    tones_of_each : int
+        Of how many tones the shares are.
 
     Returns
     -------
-    dict of str to array
-        `answers` (settings, tones, 360) uint8, in 255ths; `heard` (settings, tones) float32, Hz;
-        `weights` (settings, layers, 10, 30) int8, some weights of each layer in 127ths of `limits`;
-        `histograms` (settings, layers, 41) uint8, logarithms of counts; `sounds` (tones, samples)
-        int16; `about`, the names of layers and tones as JSON.
+    AccuracyExplorer
+
+    Raises
+    ------
+    ValueError
+        If there is not one word for each row.
+
+    Examples
+    --------
+    >>> rows = [{"nbytes": n} | dict.fromkeys(SCORES, share) for n, share in ((200, 1.0), (100, 0.5))]
+    >>> accuracy_slider(rows, ["float16", "8 bits"], "Bits", "quantization").state_bytes < 1000
+    True
     """
-    from ..models import listen
-
-    names = sweep.layers(weights)
-    # Wide enough for all but one weight in a thousand.
-    limits = [float(np.quantile(np.abs(weights[name]), 0.999)) for name in names]
-    middle = len(tones[0][2]) // 2 - synthesis.FRAME // 2
-    frames = synthesis.normalise([sound[middle : middle + synthesis.FRAME] for _, _, sound in tones])
-    found = {"answers": [], "heard": [], "weights": [], "histograms": []}
-    for setting in settings:
-        running = sweep.apply(weights, setting).weights
-        answers = listen(running, frames)
-        found["answers"].append(np.round(255 * answers).astype(np.uint8))
-        found["heard"].append(pitch.decode(answers).astype(np.float32))
-        layers = [(running[name], limit) for name, limit in zip(names, limits, strict=True)]
-        found["weights"].append([_sample(array, limit) for array, limit in layers])
-        found["histograms"].append([_histogram(array, limit) for array, limit in layers])
-    about = {
-        "layers": [
-            {"name": name, "shape": list(weights[name].shape), "limit": limit}
-            for name, limit in zip(names, limits, strict=True)
-        ],
-        "tones": [{"name": name, "hertz": hertz, "samples": len(sound)} for name, hertz, sound in tones],
-        "rate": synthesis.RATE,
-        "first_cents": float(pitch.BIN_CENTS[0]),
+    words = check_names("words", words)
+    rows = check_each("rows", rows, dict, "rows of a sweep")
+    if len(words) != len(rows):
+        raise ValueError(f"words must be one for each of {len(rows)} rows; got {len(words)}")
+    asked = check_int("tones_of_each", tones_of_each, range(1, 2**16))
+    for row in rows:
+        if missing := [name for name in ("nbytes", *SCORES) if name not in row]:
+            raise ValueError(
+                f"rows must have nbytes and the scores of SCORES; one lacks {', '.join(missing)}"
+            )
+    right = [[round(asked * check_fraction(score, row[score])) for score in SCORES] for row in rows]
+    arrays = {
+        "right": np.array(right, np.uint16),
+        "nbytes": np.array([check_int("nbytes", row["nbytes"], range(2**32)) for row in rows], np.uint32),
     }
-    return {name: np.array(values) for name, values in found.items()} | {
-        "sounds": np.round(32767 * np.array([sound for _, _, sound in tones])).astype(np.int16),
-        "about": np.array(json.dumps(about)),
+    content = {
+        "sliders": [check_type("slider", slider, str, "a text"), ""],
+        "colors": [check_choice("technique", technique, TECHNIQUES), ""],
+        "pruned": list(words),
+        "palettes": [""],
+        "layers": [{"name": "all layers"}],
+        "tones_of_each": asked,
+        "scores": [list(pair) for pair in SCORES.items()],
+        "tasks": [],
+        "tones": [],
     }
+    return AccuracyExplorer(label="Accuracy and size", content=content, **_packed(arrays))
 
 
-def _sample(array, limit):
-    """Ten output channels by thirty weights out of the middle of each."""
-    middle = array.reshape(len(array), -1)
-    if array.ndim > 2:  # one tap of thirty input channels, or thirty taps of the only one
-        middle = array[:, :, array.shape[2] // 2, 0] if array.shape[1] >= COLUMNS else array[:, 0, :, 0]
-    start = (middle.shape[1] - COLUMNS) // 2
-    part = middle[:ROWS, start : start + COLUMNS]
-    return np.round(127 * np.clip(part / limit, -1, 1)).astype(np.int8)
+def _packed(arrays):
+    return {name: np.ascontiguousarray(array).tobytes() for name, array in arrays.items()}
 
 
-def _histogram(array, limit):
-    counts, _ = np.histogram(np.clip(array, -limit, limit), BINS, (-limit, limit))
-    return np.round(255 * np.log1p(counts) / np.log1p(array.size)).astype(np.uint8)
+def _bits(bits):
+    return "none" if bits is None else f"{bits} bit{'s' * (bits > 1)}"

@@ -1,111 +1,109 @@
-// Size against accuracy, a layer's weights and the tuner's answer, for every setting of a sweep.
+// Size against accuracy over two sliders, a layer's weights and the tuner's answer; all of it measured beforehand.
 export default tk.instrument("accuracy", (view) => {
   const { html, svg, number, bytes, array } = tk;
-  const { families, float16, scores, layers, tones, shape, rate, first_cents: firstCents } = view.get("content");
-  const [rows, columns, bins] = shape;
-  const answers = array(view.get("answers"), Uint8Array);
-  const weights = array(view.get("weights"), Int8Array);
-  const histograms = array(view.get("histograms"), Uint8Array);
-  const sounds = array(view.get("sounds"), Int16Array);
-  const family = () => families[view.get("family")];
-  const step = () => family().steps[Math.min(view.get("step"), family().steps.length - 1)];
-  const percent = (share) => `${number(100 * share, 1)} %`;
+  const { sliders, colors, pruned, palettes, layers, scores, tasks, tones, rate, tones_of_each: asked, first_cents: firstCents } = view.get("content");
+  const names = scores.map(([name]) => name), wording = Object.fromEntries(scores), small = !tones.length;
+  const right = array(view.get("right"), Uint16Array), sizes = array(view.get("nbytes"), Uint32Array);
+  const heard = array(view.get("heard"), Float32Array), answers = array(view.get("answers"), Uint8Array);
+  const histograms = array(view.get("histograms"), Uint8Array), sounds = array(view.get("sounds"), Int16Array);
+  const settings = pruned.length * palettes.length, cells = settings * layers.length;
+  const bins = histograms.length / cells, shown = answers.length / (cells * tones.length);
+  // The place of a setting in the arrays: shares pruned, palettes, layers.
+  const place = (p = view.get("pruned"), b = view.get("palette"), layer = view.get("layer")) => (p * palettes.length + b) * layers.length + layer;
+  const trained = () => place(0, 0);
+  const share = (at, score = view.get("score")) => right[at * names.length + names.indexOf(score)] / asked;
+  const percent = (part) => `${number(100 * part, 1)} %`;
 
   view.root.prepend(html("p", { class: "tk-title" }, "How small before it goes deaf?"));
-  const technique = view.choice({ label: "Technique", trait: "family", many: true, options: families.map((f, i) => [i, f.name]) });
-  const strength = view.range({
-    label: "Strength", trait: "step", min: 0, max: 1,
-    text: (i) => family().steps[Math.min(i, family().steps.length - 1)].name,
-  });
-  const score = view.choice({ label: "Accuracy on", trait: "score", many: true, options: Object.entries(scores) });
-  const layer = view.choice({ label: "Weights of layer", trait: "layer", many: true, options: layers.map((l, i) => [i, `${l.name.replace(".weight", "")}, ${l.shape.filter((n, k) => k < 3 || n > 1).join(" \u00d7 ")}`]) });
-  const tone = view.choice({ label: "Tone to tune", trait: "tone", many: true, options: tones.map((t, i) => [i, t.name]) });
-  const play = html("button", { type: "button", class: "tk-quiet", onclick: () => sound() }, "Play the tone");
+  const range = (label, trait, words) => view.range({ label, trait, min: 0, max: words.length - 1, text: (i) => words[i] });
+  const axes = [["pruned", pruned], ["palette", palettes]].map(([trait, words], i) => ({ trait, words, label: sliders[i], color: colors[i] }));
+  const used = axes.filter(({ words }) => words.length > 1);
+  const layerName = (l) => l.name.replace(".weight", "") + (l.shape ? `, ${l.shape.filter((n, k) => k < 3 || n > 1).join(" \u00d7 ")}` : "");
+  const layer = view.choice({ label: "What is compressed", trait: "layer", many: true, options: layers.map((l, i) => [i, layerName(l)]) });
+  const score = view.choice({ label: "Accuracy on", trait: "score", many: true, options: scores });
   view.controls.classList.add("tk-two");
-  view.controls.append(technique.node, strength.node, score.node, layer.node, tone.node, html("div", { class: "tk-control tk-acc-play" }, play));
+  view.controls.append(...used.map(({ label, trait, words }) => range(label, trait, words).node), ...(small ? [] : [layer.node]), score.node);
+  view.controls.after(view.readout); // beside the sliders, where the eye is
 
-  const plane = html("div"), answer = html("div");
-  const picture = (label, which) => view.canvas({ label, height: (w) => Math.round((w * rows) / columns), draw: (c, w, h) => matrix(c, w, h, which()) });
-  const before = picture("Weights as trained", () => 0), after = picture("Weights after compression", () => step().row);
-  const histogram = html("div");
-  const panel = (title, ...nodes) => html("div", { class: "tk-acc-panel" }, html("p", { class: "tk-acc-head" }, title), ...nodes);
-  const weightsHead = html("p", { class: "tk-acc-head" });
-  view.stage.append(html("div", { class: "tk-acc-grid" },
-    panel("Size and accuracy", plane),
-    html("div", { class: "tk-acc-panel" }, weightsHead, before.node, after.node, histogram),
-    html("div", { class: "tk-acc-panel tk-acc-wide" }, html("p", { class: "tk-acc-head" }, "The tuner\u2019s 360 answers"), answer)));
+  const plane = html("div"), histogram = html("div"), answer = html("div");
+  const histogramHead = html("p", { class: "tk-acc-head" }), answerHead = html("p", { class: "tk-acc-head" });
+  const key = (color, text) => html("span", { class: "tk-acc-key" }, html("span", { style: `background: var(--tk-${color})` }), text);
+  const grid = html("div", { class: small ? "" : "tk-acc-grid" }, html("div", { class: "tk-acc-panel" }, plane,
+    used.length < 2 ? null : html("p", { class: "tk-soft" }, key(colors[0], "moving the first slider"), key(colors[1], "moving the second"))));
+  view.stage.append(grid);
+  if (!small) {
+    const tone = view.choice({ label: "Tone to tune", trait: "tone", many: true, options: tones.map((t, i) => [i, t.name]) });
+    const play = html("button", { type: "button", class: "tk-quiet", onclick: () => sound() }, "Play the tone");
+    grid.append(html("div", { class: "tk-acc-panel" }, histogramHead, histogram),
+      html("div", { class: "tk-acc-panel tk-acc-wide" }, answerHead, answer,
+        html("div", { class: "tk-acc-tone" }, tone.node, play)));
+    view.stage.append(html("p", { class: "tk-acc-head" }, "Three things to find"), html("ol", { class: "tk-acc-tasks" }, ...tasks.map(asTask)));
+  }
 
-  // A logarithmic axis: from 16 bits to 1 bit a weight is a factor of 16.
+  // A logarithmic axis: half the bytes is the same step everywhere.
   function drawPlane() {
-    const width = Math.max(240, plane.clientWidth), height = 230, left = 34, right = width - 10, top = 10, bottom = height - 34;
-    const low = Math.log(2.4e6), high = Math.log(48e6), name = view.get("score");
-    const x = (count) => left + ((right - left) * (Math.log(count) - low)) / (high - low);
-    const y = (share) => bottom - (bottom - top) * share;
+    const width = Math.max(240, plane.clientWidth), height = 210, left = 34, end = width - 10, top = 10, bottom = height - 34;
+    const p = view.get("pruned"), b = view.get("palette");
+    const all = Array.from({ length: settings }, (_, i) => place(Math.floor(i / palettes.length), i % palettes.length));
+    const low = Math.log(0.93 * Math.min(...all.map((at) => sizes[at]))), high = Math.log(1.04 * sizes[trained()]);
+    const x = (at) => left + ((end - left) * (Math.log(sizes[at]) - low)) / (high - low);
+    const y = (part) => bottom - (bottom - top) * part;
     const nodes = [];
-    for (const share of [0, 0.25, 0.5, 0.75, 1]) nodes.push(
-      svg("line", { x1: left, x2: right, y1: y(share), y2: y(share), stroke: "var(--tk-line)", "stroke-width": 0.8 }),
-      svg("text", { x: left - 5, y: y(share) + 4, "text-anchor": "end", class: "tk-soft" }, number(100 * share)));
-    for (const mb of [3, 5, 10, 20, 40]) nodes.push(svg("text", { x: x(mb * 1e6), y: bottom + 16, "text-anchor": "middle", class: "tk-soft" }, String(mb)));
-    nodes.push(svg("text", { x: (left + right) / 2, y: height - 4, "text-anchor": "middle", class: "tk-soft" }, "MB (a logarithmic axis); % right"));
-    const order = families.map((f, i) => i).sort((a, b) => (a === view.get("family")) - (b === view.get("family")));
-    for (const i of order) {
-      const mine = i === view.get("family"), points = families[i].steps.map((s) => `${x(s.nbytes)},${y(s[name])}`);
-      nodes.push(svg("polyline", {
-        points: [`${x(float16.nbytes)},${y(float16[name])}`, ...points].join(" "), fill: "none",
-        stroke: `var(--tk-${families[i].color})`, "stroke-width": mine ? 2.5 : 1.2, opacity: mine ? 1 : 0.35,
-      }));
-      if (mine) for (const s of families[i].steps) nodes.push(svg("circle", { cx: x(s.nbytes), cy: y(s[name]), r: 3, fill: `var(--tk-${families[i].color})` }));
+    for (const part of [0, 0.25, 0.5, 0.75, 1]) nodes.push(
+      svg("line", { x1: left, x2: end, y1: y(part), y2: y(part), stroke: "var(--tk-line)", "stroke-width": 0.8 }),
+      svg("text", { x: left - 5, y: y(part) + 4, "text-anchor": "end", class: "tk-soft" }, number(100 * part)));
+    let free = -Infinity;
+    for (const mb of [2, 3, 5, 10, 20, 30, 35, 40, 44]) {
+      const at = left + ((end - left) * (Math.log(mb * 1e6) - low)) / (high - low);
+      if (at < left || at < free + 34 || at > end) continue;
+      free = at;
+      nodes.push(svg("text", { x: at, y: bottom + 16, "text-anchor": "middle", class: "tk-soft" }, String(mb)));
     }
-    const here = step(), px = x(here.nbytes), py = y(here[name]);
-    nodes.push(svg("circle", { cx: px, cy: py, r: 7, fill: `var(--tk-${family().color})`, stroke: "var(--tk-paper)", "stroke-width": 2, "data-mark": "here" }));
-    const says = `${family().name}, ${here.name}: ${bytes(here.nbytes)}, ${percent(here[name])} right`;
+    nodes.push(svg("text", { x: (left + end) / 2, y: height - 4, "text-anchor": "middle", class: "tk-soft" }, "MB (a logarithmic axis); % right"));
+    for (const at of all) nodes.push(svg("circle", { cx: x(at), cy: y(share(at)), r: 1.8, fill: "var(--tk-edge)" }));
+    const along = (color, places) => {
+      nodes.push(svg("polyline", { points: places.map((at) => `${x(at)},${y(share(at))}`).join(" "), fill: "none", stroke: `var(--tk-${color})`, "stroke-width": 2.2 }));
+      for (const at of places) nodes.push(svg("circle", { cx: x(at), cy: y(share(at)), r: 3, fill: `var(--tk-${color})` }));
+    };
+    for (const { trait, words, color } of used) along(color, words.map((_, i) => (trait === "pruned" ? place(i, b) : place(p, i))));
+    const here = place();
+    nodes.push(svg("circle", { cx: x(here), cy: y(share(here)), r: 7, fill: "var(--tk-accent)", stroke: "var(--tk-paper)", "stroke-width": 2, "data-mark": "here" }));
+    const says = `Size against accuracy: ${bytes(sizes[here])}, ${percent(share(here))} right`;
     plane.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
   }
 
-  function matrix(context, width, height, row) {
-    const start = (row * layers.length + view.get("layer")) * rows * columns;
-    const negative = rgb(view.color("quantization")), positive = rgb(view.color("pruning")), paper = rgb(view.color("paper"));
-    for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
-      const value = weights[start + r * columns + c] / 127, ink = value < 0 ? negative : positive, a = Math.abs(value) ** 0.6;
-      context.fillStyle = `rgb(${ink.map((channel, k) => Math.round(channel * a + paper[k] * (1 - a))).join(",")})`;
-      context.fillRect((c * width) / columns, (r * height) / rows, width / columns + 0.5, height / rows + 0.5);
-    }
-  }
-
-  const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-
   function drawHistogram() {
-    const width = Math.max(200, histogram.clientWidth), height = 84, bottom = height - 18, bar = width / bins;
-    const at = (row) => (row * layers.length + view.get("layer")) * bins;
-    const trained = at(0), now = at(step().row), nodes = [], outline = [];
+    const width = Math.max(200, histogram.clientWidth), height = 150, bottom = height - 18, bar = width / bins;
+    const now = place() * bins, then = trained() * bins, nodes = [], outline = [];
     for (let i = 0; i < bins; i++) {
-      const tall = (histograms[now + i] / 255) * (bottom - 4), was = (histograms[trained + i] / 255) * (bottom - 4);
-      nodes.push(svg("rect", { x: i * bar + 0.5, y: bottom - tall, width: Math.max(1, bar - 1), height: tall, fill: `var(--tk-${family().color})`, opacity: 0.75 }));
+      const tall = (histograms[now + i] / 255) * (bottom - 4), was = (histograms[then + i] / 255) * (bottom - 4);
+      nodes.push(svg("rect", { x: i * bar + 0.5, y: bottom - tall, width: Math.max(1, bar - 1), height: tall, fill: "var(--tk-accent)", opacity: 0.75 }));
       outline.push(`${i * bar},${bottom - was} ${(i + 1) * bar},${bottom - was}`);
     }
-    const limit = layers[view.get("layer")].limit;
+    const { limit, name } = layers[view.get("layer")];
     nodes.push(svg("polyline", { points: outline.join(" "), fill: "none", stroke: "var(--tk-ink)", "stroke-width": 1.2 }));
     [["start", 0, -limit], ["middle", width / 2, 0], ["end", width, limit]].forEach(([anchor, x, value]) =>
       nodes.push(svg("text", { x, y: height - 4, "text-anchor": anchor, class: "tk-soft" }, number(value, value ? 3 : 0))));
-    const says = "Histogram of the layer\u2019s weights, counts on a logarithmic scale; the line is the trained layer";
+    const says = "Histogram of the weights, counts on a logarithmic scale; the line is before compression";
     histogram.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
-    weightsHead.textContent = `${layers[view.get("layer")].name.replace(".weight", "")}: as trained, compressed, counted`;
+    histogramHead.textContent = `Weights of ${name.replace(".weight", "")} (line: as trained)`;
   }
 
   const C1 = 440 / 2 ** (45 / 12); // the lowest C that CREPE can answer
   const cents = (hertz) => 1200 * Math.log2(hertz / 10);
   const keys = ["C", "C\u266f", "D", "D\u266f", "E", "F", "F\u266f", "G", "G\u266f", "A", "A\u266f", "B"];
-  function off(here, t) {
-    const difference = Math.round(cents(here.heard[t]) - cents(tones[t].hertz));
+  const pitchHeard = (t) => heard[place() * tones.length + t];
+  function off(t) {
+    const difference = Math.round(cents(pitchHeard(t)) - cents(tones[t].hertz));
     if (difference === 0) return "in tune";
     return `${number(Math.abs(difference))} cents ${difference > 0 ? "sharp" : "flat"}`;
   }
 
   function drawAnswer() {
     const width = Math.max(260, answer.clientWidth), height = 150, left = 8, right = width - 4, top = 22, bottom = height - 20;
-    const t = view.get("tone"), here = step(), start = (here.row * tones.length + t) * 360, was = t * 360;
+    const t = view.get("tone"), start = (place() * tones.length + t) * shown, was = (trained() * tones.length + t) * shown;
     const x = (bin) => left + ((right - left) * bin) / 359, y = (value) => bottom - ((bottom - top) * value) / 255;
-    const line = (from) => Array.from({ length: 360 }, (_, bin) => `${x(bin).toFixed(1)},${y(answers[from + bin]).toFixed(1)}`).join(" ");
+    const line = (from) => Array.from({ length: shown }, (_, i) => `${x((i + 0.5) * (360 / shown) - 0.5).toFixed(1)},${y(answers[from + i]).toFixed(1)}`).join(" ");
     const bin = (hertz) => (cents(hertz) - firstCents) / 20, nodes = [];
     for (let octave = 1; octave < 7; octave++) {
       const c = x(bin(2 ** (octave - 1) * C1));
@@ -118,8 +116,8 @@ export default tk.instrument("accuracy", (view) => {
       svg("line", { x1: truth, x2: truth, y1: top - 6, y2: bottom, stroke: "var(--tk-ink)", "stroke-dasharray": "4 3", "stroke-width": 1.2 }),
       svg("text", { x: Math.min(right - 26, Math.max(left + 26, truth)), y: top - 10, "text-anchor": "middle" }, sounding ? "\u266a playing" : "played"),
       svg("polyline", { points: line(was), fill: "none", stroke: "var(--tk-float)", "stroke-width": 1.2, opacity: 0.8 }),
-      svg("polyline", { points: line(start), fill: "none", stroke: `var(--tk-${family().color})`, "stroke-width": 2 }));
-    const says = `Played ${number(tones[t].hertz, 1)} Hz, heard ${number(here.heard[t], 1)} Hz, ${off(here, t)}`;
+      svg("polyline", { points: line(start), fill: "none", stroke: "var(--tk-accent)", "stroke-width": 2 }));
+    const says = `Played ${number(tones[t].hertz, 1)} Hz, heard ${number(pitchHeard(t), 1)} Hz, ${off(t)}`;
     answer.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
   }
 
@@ -144,23 +142,44 @@ export default tk.instrument("accuracy", (view) => {
     return `${keys[((semitone % 12) + 12) % 12]}${1 + Math.floor(semitone / 12)}`;
   };
 
+  // A task is checked by the numbers: is there a smaller file that hears enough?
+  function asTask(task, i) {
+    const said = html("p", { role: "status" });
+    const check = html("button", { type: "button", class: "tk-quiet", onclick: () => said.replaceChildren(judge(task)) }, `Check task ${i + 1}`);
+    return html("li", {}, html("p", {}, task.text), check, said);
+  }
+  function judge({ score: name, one, enough }) {
+    const at = place(), mine = `${bytes(sizes[at])}, ${percent(share(at, name))} of the ${wording[name]}`;
+    if (one !== view.get("layer") > 0) return one ? "Choose a single layer first." : "Choose all seven layers first.";
+    if (share(at, name) < enough) return `${mine}: that is not enough.`;
+    const allowed = Array.from({ length: cells }, (_, i) => i).filter((i) => one === i % layers.length > 0 && share(i, name) >= enough);
+    const smaller = allowed.filter((i) => sizes[i] < sizes[at]);
+    if (!smaller.length) return html("strong", {}, `\u2713 ${mine}: none of the smaller files hears enough.`);
+    const same = smaller.some((i) => i % layers.length === view.get("layer"));
+    return `${mine}: enough. But ${number(smaller.length)} smaller ${smaller.length === 1 ? "file hears" : "files hear"} enough, too${same ? "" : ", with another layer"}.`;
+  }
+
+  // Wilson's interval for a share of `asked` tones.
+  function interval(part) {
+    const z = 1.96, n = asked, middle = (part + (z * z) / (2 * n)) / (1 + (z * z) / n);
+    const half = (z / (1 + (z * z) / n)) * Math.sqrt((part * (1 - part)) / n + (z * z) / (4 * n * n));
+    return `${number(100 * (middle - half))} to ${number(100 * (middle + half))}`;
+  }
+
   function update() {
-    const last = family().steps.length - 1;
-    strength.input.max = last;
-    if (view.get("step") > last) view.set("step", last);
-    strength.update();
-    view.root.style.setProperty("--tk-accent", `var(--tk-${family().color})`);
+    const p = view.get("pruned"), b = view.get("palette"), here = place();
+    view.root.style.setProperty("--tk-accent", `var(--tk-${p && b ? "joint" : p ? colors[0] : b ? colors[1] : "float"})`);
     drawPlane();
-    before.paint();
-    after.paint();
+    const heading = html("p", { class: "tk-headline" }, html("strong", {}, bytes(sizes[here])),
+      here === trained() ? ", as trained; " : `, ${number(sizes[trained()] / sizes[here], 1)}\u00d7 smaller; `, html("strong", {}, percent(share(here))), ` right (${interval(share(here))}; float16 ${percent(share(trained()))})`);
+    view.readout.replaceChildren(heading);
+    if (small) return;
     drawHistogram();
     drawAnswer();
-    const here = step(), t = view.get("tone");
-    view.readout.textContent = `${bytes(here.nbytes)}, ${number(float16.nbytes / here.nbytes, 1)}\u00d7 smaller than float16. ` +
-      `${percent(here[view.get("score")])} of ${scores[view.get("score")]} (float16: ${percent(float16[view.get("score")])}). ` +
-      `Played ${name(tones[t].hertz)}, ${number(tones[t].hertz, 1)} Hz; heard ${number(here.heard[t], 1)} Hz: ${off(here, t)}.`;
+    const t = view.get("tone");
+    answerHead.textContent = `The tuner\u2019s 360 answers. Played ${name(tones[t].hertz)}, heard ${number(pitchHeard(t), 1)} Hz: ${off(t)}`;
   }
-  for (const trait of ["family", "step", "layer", "tone", "score"]) view.on(trait, update);
+  for (const trait of ["pruned", "palette", "layer", "tone", "score"]) view.on(trait, update);
   view.onSize(update);
   update();
 });
