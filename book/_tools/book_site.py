@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture
+from . import architecture, embedded
 from .execute import WIDGET_VIEW
 from .stored_widgets import WIDGET_STATE
 from .vendor import vendor
@@ -57,6 +57,7 @@ def add_files(app, config):
     config.html_js_files = [*config.html_js_files, "book.js", "folds.js"]
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
+    config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
 
 
