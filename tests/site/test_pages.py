@@ -52,7 +52,7 @@ def test_images_have_a_text_for_those_who_cannot_see_them(visit):
 def test_axe_finds_nothing_serious(visit, scheme, rules):
     visit.page.emulate_media(color_scheme=scheme)
     visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-    visit.page.wait_for_timeout(200)  # colours fade from one scheme to the other
+    assert visit.page.evaluate("document.getAnimations().length") == 0, "colours are still fading"
     # preload: axe would fetch every style sheet again, some from addresses that it takes for theirs.
     response = (
         Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False, **rules}).response
@@ -67,6 +67,23 @@ def test_axe_finds_nothing_serious(visit, scheme, rules):
         if rule["impact"] in ("serious", "critical")
     ]
     assert not found, f"{visit.name}, {scheme}:\n" + "\n".join(found)
+
+
+# Code, and what it prints, that the column at 1280 pixels cuts off. Folded cells are opened for it.
+CUT_OFF = """() => {
+  document.querySelectorAll("details.hide").forEach(details => { details.open = true; });
+  return [...document.querySelectorAll("div.cell pre")]
+    .filter(node => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
+    .map(node => `${node.scrollWidth - node.clientWidth} px of: ` +
+      node.textContent.split("\\n").reduce((a, b) => a.length < b.length ? b : a));
+}"""
+# Lines that are shown as they are printed, and scrolled: see WIDER in tests/test_notebooks_clean.py.
+SCROLLED = re.compile(r"name \| #params|at most .* allowed")
+
+
+def test_code_and_what_it_prints_fit_the_column(visit):
+    found = [line for line in visit.page.evaluate(CUT_OFF) if not SCROLLED.search(line)]
+    assert not found, f"{visit.name}:\n" + "\n".join(found)
 
 
 def test_nothing_sticks_out_on_a_phone(visit):

@@ -71,6 +71,10 @@ class Visit:
         )
         if not self.folded:
             self.page.evaluate("document.querySelector('.book-folds input')?.click()")
+        # What fades or moves is at its end at once: no check depends on when it looks.
+        self.page.add_style_tag(
+            content="*, ::before, ::after { transition: none !important; animation: none !important }"
+        )
         self.settle()
 
     @property
