@@ -64,7 +64,7 @@ test-fuzz: setup ## Run the fuzz tests at full length, and the tests marked as l
 	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -n 2 --dist load --hypothesis-seed=$(SEED) -rs \
 	  -k "fuzz or nightly" tests --ignore=tests/site --ignore=tests/benchmarks
 
-# Half an hour of one core. It is no part of `make test`: a version that is not out yet may change any day.
+# Ten minutes of one core. It is no part of `make test`: a version that is not out yet may change any day.
 test-next: setup ## Test against the next version of Core ML Tools, in an environment of its own (NEXT=... for a part)
 	$(BIN)/python -m $(TOOLS).next_version
 	_build/next/bin/python -m pytest -q -n 2 --dist loadfile $(NEXT)
