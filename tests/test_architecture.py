@@ -74,12 +74,18 @@ def test_imports_are_found_wherever_they_stand(statement, imported, late, read):
     [
         ({"a.py": "from . import b", "b.py": "from . import c", "c.py": ""}, []),
         ({"a.py": "from . import b", "b.py": "def f():\n    from . import a"}, ["a", "b"]),
-        ({"a.py": "from .r import f", "r/__init__.py": "", "r/__init__.pyi": "from .m import f as f"}
-         | {"r/m.py": "from ..a import g"}, ["a", "r.m"]),
-        ({"a.py": "from . import r", "r/__init__.py": "", "r/__init__.pyi": "from .m import f as f"}
-         | {"r/m.py": "from ..a import g"}, ["a", "r", "r.m"]),
+        (
+            {"a.py": "from .r import f", "r/__init__.py": "", "r/__init__.pyi": "from .m import f as f"}
+            | {"r/m.py": "from ..a import g"},
+            ["a", "r.m"],
+        ),
+        (
+            {"a.py": "from . import r", "r/__init__.py": "", "r/__init__.pyi": "from .m import f as f"}
+            | {"r/m.py": "from ..a import g"},
+            ["a", "r", "r.m"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_circles_are_found_through_functions_and_public_names(files, circle, read):
     assert {name.removeprefix("house.") for name in read(files).find_circle()} == set(circle)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import sys
+from importlib import metadata
 from unittest import mock
 
 import numpy as np
@@ -211,8 +212,8 @@ def test_a_missing_package_is_named_with_the_version_that_toykit_wants(monkeypat
         _optional.require("toykit_needs_this", "the sky needs it to be blue")
     assert _optional._requirement("torch").startswith("torch==")
     assert _optional._requirement("scikit-learn").startswith("scikit-learn>=")
-    missing = mock.Mock(side_effect=_optional.metadata.PackageNotFoundError)
-    monkeypatch.setattr(_optional.metadata, "requires", missing)  # as in a folder that was never installed
+    missing = mock.Mock(side_effect=metadata.PackageNotFoundError)
+    monkeypatch.setattr(metadata, "requires", missing)  # as in a folder that was never installed
     assert _optional._requirement("torch") == "torch"
 
 
