@@ -163,6 +163,29 @@ def test_a_joint_setting_declines_technique_by_technique():
     assert [reason.partition(":")[0] for reason in after.declined["w"]] == ["prune"]
 
 
+@pytest.mark.parametrize(
+    "technique, options",
+    [
+        ("prune", {"sparsity": 0.5, "block_size": 4, "dim": 0}),
+        ("prune", {"n_m": (1, 2), "dim": 1}),
+        ("quantize", {"bits": 4, "granularity": "per_block", "block_size": 8, "axis": 0}),
+        ("quantize", {"bits": 4, "granularity": "per_block", "block_size": (1, 8)}),
+        ("palettize", {"bits": 2, "group_size": 64, "axis": 1}),
+        ("palettize", {"bits": 2, "cluster_dim": 2, "seed": 3}),
+    ],
+)
+def test_a_whole_number_of_numpy_counts_as_far_as_one_of_python(technique, options):
+    # 512 channels are more than an int8 can count, which an option may well be.
+    def as_int8(value):
+        return tuple(map(np.int8, value)) if isinstance(value, tuple) else np.int8(value)
+
+    whole = {name: as_int8(value) for name, value in options.items() if isinstance(value, int | tuple)}
+    weights = np.random.default_rng(0).normal(size=(512, 64)).astype(np.float16)
+    expected, found = (getattr(tk, technique)(weights, **given) for given in (options, options | whole))
+    assert found.nbytes == expected.nbytes
+    assert np.array_equal(found.dense(), expected.dense())
+
+
 def test_what_belongs_to_one_array_is_not_for_a_whole_model():
     own = {"lut": [0.0, 1.0], "sensitivities": np.ones(W.shape), "seed": 1, "per_channel_scale": True}
     for name, value in own.items():

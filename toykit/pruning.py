@@ -139,7 +139,9 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
     weights = check_weights(weights)
     options = {"sparsity": sparsity, "threshold": threshold, "block_size": block_size, "n_m": n_m, "dim": dim}
     options = settings.fit("prune", settings.complete("prune", options), weights.shape)
-    sparsity, threshold, n_m, dim = (options[name] for name in ("sparsity", "threshold", "n_m", "dim"))
+    sparsity, threshold, block_size, n_m, dim = (
+        options[name] for name in ("sparsity", "threshold", "block_size", "n_m", "dim")
+    )
 
     magnitude = np.abs(weights)
     if n_m is not None:

@@ -10,9 +10,9 @@ Parameters before the star are tensors of the backend (or lists of them); those 
 plain Python: a number or a string, or a list where the parameter is annotated so (`*, axes: list`, or
 `axes: list | None = None`). A
 default makes a parameter optional, as it is in MIL. A program may compute any of them, and give a number
-as a list of one, or a list of one as a number: they arrive as they are annotated. Three names after the
+as a list of one, or a list of one as a number: they arrive as they are annotated. Two names after the
 star are no parameters of MIL: `blocks` are the bodies of a loop or a condition, ready to be called; `state`
-are the arrays that outlive a prediction; `types` are the declared results.
+are the arrays that outlive a prediction.
 
 An operator that only moves numbers about, or runs seldom, is written in NumPy alone: with
 `@numpy_operator` its tensors arrive as NumPy arrays under either backend.
@@ -26,7 +26,7 @@ from ...format.protobuf import PackageError
 from ..limits import largest_result
 
 OPERATORS = {}
-CONTEXT = {"blocks", "state", "types"}
+CONTEXT = {"blocks", "state"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Operator:
     plain : frozenset of str
         Parameters that are numbers, strings and lists.
     context : frozenset of str
-        Those of "blocks", "state" and "types" that it wants.
+        Those of "blocks" and "state" that it wants.
     required : frozenset of str
         Parameters without a default.
     numpy : bool
