@@ -52,7 +52,7 @@ def test_images_have_a_text_for_those_who_cannot_see_them(visit):
 def test_axe_finds_nothing_serious(visit, scheme, rules):
     visit.page.emulate_media(color_scheme=scheme)
     visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-    assert visit.page.evaluate("document.getAnimations().length") == 0, "colours are still fading"
+    visit.hold_still()  # axe would read a colour half way to another
     # preload: axe would fetch every style sheet again, some from addresses that it takes for theirs.
     response = (
         Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False, **rules}).response

@@ -76,6 +76,7 @@ class Visit:
             content="*, ::before, ::after { transition: none !important; animation: none !important }"
         )
         self.settle()
+        self.hold_still()
 
     @property
     def widgets_expected(self):
@@ -89,6 +90,19 @@ class Visit:
         """Wait until what has been asked for is on the screen."""
         self.page.evaluate(
             "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    def hold_still(self):
+        """Bring what still fades or moves to its end, and wait until nothing does.
+
+        A transition that began before the style that forbids them may outlive it on a busy machine.
+        """
+        self.page.wait_for_function(
+            """() => {
+              document.getAnimations().forEach(animation => animation.cancel());
+              return document.getAnimations().length === 0;
+            }""",
+            timeout=PATIENCE,
         )
 
     def wait_until_quiet(self, milliseconds=3000):
