@@ -2,9 +2,11 @@
 
 `toykit doctor` runs on a machine where anything else may be missing, so this module, and the command line
 up to here, import nothing but the standard library, and ask for the version of a package without importing
-it. Before there is a .venv, `python3 -m toykit.cli doctor` runs in the folder of the book, from Python 3.8 on.
+it. Before there is a .venv, `python3 -m toykit.doctor` runs in the folder of the book, from Python 3.8 on.
 """
 
+import argparse
+import json
 import os
 import platform
 import re
@@ -13,6 +15,9 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+
+from . import _ending
+from ._text import printable
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
@@ -264,3 +269,40 @@ def as_data(findings):
         "ok": all(finding.status != PROBLEM for finding in findings),
         "findings": [asdict(finding) for finding in findings],
     }
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose complaints are printable: arguments can be names of files, as a shell's star finds them."""
+
+    def error(self, message):
+        super().error(printable(message))
+
+
+def main(arguments=None):
+    """Run `toykit doctor` and return its exit status: 1 if there is something to fix.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the process.
+    """
+
+    def command():
+        parser = _Parser(
+            prog="toykit doctor",
+            description="Check Python, packages, memory, disk and browser. Needs Python alone: nothing has to be "
+            "installed.",
+            epilog="Leaves with 1 if there is something to fix.",
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
+        options = parser.parse_args(arguments)
+        findings = examine()
+        data = as_data(findings)
+        print(json.dumps(data, indent=2) if options.json else as_text(findings))
+        return 0 if data["ok"] else 1
+
+    return _ending.run("toykit doctor", command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""What the commands share: names of files as arguments, and examples below their help."""
+
+import re
+
+import rich_click as click
+from click.shell_completion import CompletionItem
+
+
+class File(click.ParamType):
+    """The name of a file or folder, as it was typed; shells complete it."""
+
+    name = "path"
+
+    def shell_complete(self, ctx, param, incomplete):
+        return [CompletionItem(incomplete, type="file")]
+
+
+class Trimmed(click.RichCommand):
+    """A command whose help has no blanks at the ends of lines."""
+
+    def get_help(self, ctx):
+        return re.sub(r" +$", "", super().get_help(ctx), flags=re.MULTILINE).rstrip()
+
+
+class Command(Trimmed):
+    """A command whose help ends with examples.
+
+    Parameters
+    ----------
+    examples : sequence of (str, str)
+        A line as it is typed, and what it does.
+    """
+
+    def __init__(self, *arguments, examples=(), **options):
+        super().__init__(*arguments, **options)
+        self.examples = examples
+
+    def format_epilog(self, ctx, formatter):
+        plain = {"markup": False, "highlight": False}
+        formatter.write("Examples:", **plain)
+        for line, purpose in self.examples:
+            formatter.write(f"  {line}", style=formatter.config.style_command, **plain)
+            formatter.write(f"      {purpose}", **plain)
+
+
+def command(*examples):
+    """A decorator that makes a command of a function: its name and docstring are those of the command.
+
+    Examples
+    --------
+    >>> @command(("toykit double 4", "prints 8"))
+    ... @click.argument("number", type=int, help="any whole number")
+    ... def double(number):
+    ...     '''Double a number.'''
+    ...     print(2 * number)
+    ...     return 0
+    >>> double.main(["4"], standalone_mode=False)
+    8
+    0
+    """
+    return click.command(cls=Command, examples=examples)

@@ -1,0 +1,52 @@
+"""`toykit compare`: how far the answers of two packages are apart."""
+
+import json
+
+import rich_click as click
+
+from .base import File, command
+from .progress import progress
+
+
+@command(
+    ("toykit compare Small.mlpackage Model.mlpackage", "run both with random inputs"),
+    (
+        "toykit compare Small.mlpackage Model.mlpackage --inputs mine.npz --at-least 30",
+        "for a script: leaves with 1 if a sample of an output is below 30 dB",
+    ),
+)
+@click.argument("model", type=File(), help="an .mlpackage, such as a compressed one")
+@click.argument("reference", type=File(), help="the .mlpackage to compare with")
+@click.option(
+    "--inputs",
+    type=File(),
+    metavar="FILE",
+    help="an .npz file of arrays by input name (or .npy, of one input), each as the model takes it "
+    "or with an axis of samples in front; by default inputs are random",
+)
+@click.option("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
+@click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
+@click.option("--function", metavar="NAME", help="of packages with several (all of them)")
+@click.option("--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below")
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+def compare(model, reference, inputs, samples, seed, function, at_least, as_json):
+    """Say how far the answers of two packages are apart.
+
+    Both are run with the same inputs, on any computer. With random ones it shows that something broke; how good a
+    model is, only your own data can say. Leaves with 1 if an output could not be compared.
+    """
+    from .. import coreml
+
+    with progress("samples") as show:
+        found = coreml.compare(
+            model, reference, inputs, samples=samples, seed=seed, function=function, progress=show
+        )
+    below = [one for one in found.outputs if one.problem] if at_least is None else found.below(at_least)
+    if as_json:
+        print(json.dumps({"ok": not below} | found.as_data(), indent=2))
+        return 1 if below else 0
+    print(found)
+    if at_least is not None:
+        names = ", ".join(one.label for one in below)
+        print(f"below {at_least:g} dB: {names}" if below else f"at least {at_least:g} dB everywhere")
+    return 1 if below else 0
