@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, embedded
+from . import architecture, embedded, live
 from .execute import WIDGET_VIEW
 from .stored_widgets import WIDGET_STATE
 from .vendor import vendor
@@ -54,11 +54,25 @@ def add_files(app, config):
     """Put the book's own files, and those that come out of npm, under `_static/`; draw the architecture."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
     config.html_css_files = [*config.html_css_files, "book.css", "folds.css"]
-    config.html_js_files = [*config.html_js_files, "book.js", "folds.js"]
+    config.html_js_files = [
+        *config.html_js_files,
+        "book.js",
+        "folds.js",
+        ("live/live.js", live_script(config)),
+    ]
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
+
+
+def live_script(config):
+    """What the pages' script is told of the script that holds Python: nothing where Python cannot be had."""
+    pack = live.script()
+    if pack is None:
+        return {"defer": "defer"}
+    config.html_static_path.append(str(pack.parents[1]))
+    return {"defer": "defer", "data-pack": pack.name, "data-bytes": str(pack.stat().st_size)}
 
 
 def prepare_notebook(app, document, source):
@@ -130,6 +144,10 @@ def finish_site(app, error):
         if finished != text:
             page.write_text(finished, encoding="utf-8")
     static = Path(app.outdir, "_static")
+    pack = live.script()
+    for path in static.glob("live/pack-*.js"):
+        if pack is None or path.name != pack.name:  # of an earlier build
+            path.unlink()
     for pattern in UNUSED:
         for path in static.glob(pattern):
             remove(path)

