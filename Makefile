@@ -17,7 +17,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets workshop screenshots bench data data-training data-post-training constraints zoo-fixtures clean
+        notebooks widgets workshop screenshots bench data data-training data-post-training networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -108,6 +108,9 @@ data-training: setup ## Measure again what chapters 7 and 8 read: delete the fil
 
 data-post-training: setup ## Measure again what chapter 10 reads: delete the file first
 	$(BIN)/python -m $(TOOLS).data_post_training
+
+networks: setup ## Bring the trained networks that some chapters ask, where 'make setup' could not
+	$(BIN)/python -m $(TOOLS).trained_networks
 
 constraints: setup ## Pin the newest versions that pyproject.toml allows in constraints.txt
 	$(BIN)/python -m $(TOOLS).pin_versions --python $(PYTHON)

@@ -1,13 +1,32 @@
 """Settings of all tests."""
 
+import pytest
 from hypothesis import settings
 
+from book._tools.trained_networks import missing
 from tests.nightly import NIGHTLY
+
+# Modules whose examples read files that `make networks` brings.
+_READ_FILES = {
+    "toykit.models.sentence_encoder": "minilm",
+    "toykit.data.word_pieces": "minilm",
+    "toykit.data.words": "minilm",
+    "toykit.models.text_reader": "ocr_reader",
+    "toykit.data.sentences": "sentences",
+}
 
 # Deadlines measure the machine, not the code. In `make test` the same examples each time: a failure in CI
 # is one here. `make test-all` tries others each day, and prints the seed that repeats them.
 settings.register_profile("toykit", deadline=None, derandomize=not NIGHTLY, print_blob=True)
 settings.load_profile("toykit")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip examples whose files nobody has brought, as the tests beside them do."""
+    for item in items:
+        part = isinstance(item, pytest.DoctestItem) and _READ_FILES.get(item.name.rpartition(".")[0])
+        if part and missing(part):
+            item.add_marker(pytest.mark.skip(reason=f"{part} is not there: 'make networks' brings it"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -26,6 +26,7 @@ def steps():
         ("make .venv", [sys.executable, "-m", "venv", VENV]),
         ("install the packages", [inside, "-m", "pip", "install", "--progress-bar", "on", *packages]),
         ("try what was installed", [inside, "-m", "book._tools.warm_up"]),
+        ("bring the trained networks", [inside, "-m", "book._tools.trained_networks"]),
     ]
 
 

@@ -7,5 +7,11 @@ from toykit.models.fast_pitch import with_weights as with_weights
 from toykit.models.pitch_accuracy import PitchExam as PitchExam
 from toykit.models.resnet import ResNet50 as ResNet50
 from toykit.models.resnet import resnet50 as resnet50
+from toykit.models.sentence_encoder import MiniLM as MiniLM
+from toykit.models.sentence_encoder import minilm as minilm
 from toykit.models.small_cnn import DigitsCNN as DigitsCNN
 from toykit.models.small_cnn import digits_cnn as digits_cnn
+from toykit.models.text_reader import OcrReader as OcrReader
+from toykit.models.text_reader import alphabet as alphabet
+from toykit.models.text_reader import ocr_reader as ocr_reader
+from toykit.models.text_reader import read as read

@@ -101,7 +101,7 @@ class _Decoder:
         if depth > _DEPTH:
             raise PackageError(f"messages are nested more than {_DEPTH} deep")
         fields, result = MESSAGES[message], {}
-        for number, wire, value in _records(buffer):
+        for number, wire, value in records(buffer):
             self.budget.spend()
             if number not in fields:
                 continue
@@ -150,7 +150,7 @@ class _Decoder:
         if wire != _BYTES:
             raise PackageError(f"{'.'.join(where)} has wire type {wire}, not that of a map")
         key, item = "", None
-        for number, inner, content in _records(value):
+        for number, inner, content in records(value):
             self.budget.spend()
             if number == 1:
                 key = self.value(content, inner, "string", where, depth)
@@ -221,7 +221,7 @@ def replace(buffer, changes):
     b'\\x08\\x03'
     """
     out = bytearray()
-    for number, wire, value in _records(memoryview(buffer)):
+    for number, wire, value in records(memoryview(buffer)):
         change = changes.get(number, value)
         out += _record(number, wire, change(value) if callable(change) else change)
     return bytes(out)
@@ -257,14 +257,14 @@ def rewrite(buffer, message, changes, holding=b""):
 
 def _rewrite(buffer, fields, changes, holding, key=""):
     out = bytearray()
-    for number, wire, value in _records(buffer):
+    for number, wire, value in records(buffer):
         _, kind, label = fields.get(number, ("", "", ""))
         changed = kind in changes
         holds = wire == _BYTES and not changes.keys().isdisjoint(_kinds_inside(kind))
         if not holds or (holding not in bytes(value) and not changed):
             new = value
         elif label == "map":  # of messages, in which 1 is the key and 2 what it stands for
-            name = str({number: part for number, _, part in _records(value)}.get(1, b""), "utf-8")
+            name = str({number: part for number, _, part in records(value)}.get(1, b""), "utf-8")
             new = _rewrite(value, {2: ("value", kind, "single")}, changes, holding, name)
         elif changed:
             new = changes[kind](value, key)
@@ -285,7 +285,7 @@ def _kinds_inside(kind):
     return found
 
 
-def _records(buffer):
+def records(buffer):
     """Yield (number, wire type, value) of each field; the value is an int or a view of bytes."""
     position, end = 0, len(buffer)
     while position < end:
@@ -342,7 +342,7 @@ def _varint(number):
 
 
 def _record(number, wire, value):
-    """A field: its number and wire type, and a value as `_records` gives it."""
+    """A field: its number and wire type, and a value as `records` gives it."""
     start = _varint(number << 3 | wire)
     if wire == _BYTES:
         return b"".join((start, _varint(len(value)), value))
