@@ -10,9 +10,8 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, embedded, live
+from . import architecture, embedded, live, to_do
 from .execute import WIDGET_VIEW
-from .stored_widgets import WIDGET_STATE
 from .vendor import vendor
 
 ASSETS = Path(__file__).resolve().parents[1] / "_assets"
@@ -25,6 +24,11 @@ CORRECTIONS = [
         (r'\s*<link rel="preload" as="font"[^>]*>', ""),
         # Font Awesome comes twice, as a font and as 1.5 MB of script that draws the same icons.
         (r'\s*<script src="[^"]*fontawesome[^"]*all\.min\.js[^"]*"></script>', ""),
+        # What remembers must work where the browser lets no page do so, the theme's first script included.
+        (
+            r'(<html [^>]*data-content_root="([^"]*)"[^>]*>\s*<head>)(?!\s*<script)',
+            r'\1\n    <script src="\2_static/storage.js"></script>',
+        ),
         # A list of sources claims roles that its items do not fit; as plain paragraphs it is read in full.
         (r'<div role="list" class="citation-list">', '<div class="citation-list">'),
         (r' role="doc-biblioentry"', ""),
@@ -53,17 +57,27 @@ FOLDED = {
 def add_files(app, config):
     """Put the book's own files, and those that come out of npm, under `_static/`; draw the architecture."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
-    config.html_css_files = [*config.html_css_files, "book.css", "folds.css"]
+    config.html_css_files = [*config.html_css_files, "book.css", "folds.css", "progress.css"]
     config.html_js_files = [
         *config.html_js_files,
         "book.js",
         "folds.js",
+        "chapters.js",
+        "progress.js",
         ("live/live.js", live_script(config)),
     ]
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
+    config.myst_substitutions["progress_table"] = to_do.table()
+
+
+def write_chapters(app):
+    """Write the script that says what there is to do in each chapter."""
+    static = Path(app.outdir, "_static")
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "chapters.js").write_text(to_do.script(), encoding="utf-8")
 
 
 def live_script(config):
@@ -116,12 +130,7 @@ def fold_cells(notebook):
 
 def mark_predictions(notebook):
     """Tag the cells that ask for a prediction: the page folds what stands below them (folds.js)."""
-    models = notebook["metadata"].get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-    questions = {
-        name
-        for name, model in models.items()
-        if model["state"].get("_anywidget_id") == "toykit.widgets.prediction.Prediction"
-    }
+    questions = to_do.predictions(notebook)
     for cell in notebook["cells"]:
         views = (output.get("data", {}).get(WIDGET_VIEW, {}) for output in cell.get("outputs", ()))
         if any(view.get("model_id") in questions for view in views):
@@ -204,6 +213,7 @@ def setup(app):
     # Jupyter Book sets this for sphinx_comments, which the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", add_files)
+    app.connect("builder-inited", write_chapters)
     app.connect("source-read", prepare_notebook)
     app.connect("missing-reference", keep_type_in_words)
     app.connect("doctree-resolved", fold_asides)

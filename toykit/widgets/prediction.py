@@ -7,7 +7,8 @@ for percentages, in decibels for decibels, and otherwise as a share of the answe
 The answer is whatever the cell computed, so it cannot go stale; it travels in the widget's binary
 state, where a glance at the page or a search in it does not meet it by accident.
 
-Not here: a memory. Nothing is stored or sent; a reload asks afresh.
+Not here: a memory. A reload asks afresh. The book's pages count, in the reader's browser alone, which questions
+were guessed (book/_assets/progress.js), and never what the guess was.
 """
 
 import html
