@@ -250,10 +250,10 @@ def test_a_tensor_of_right_values_is_right():
     "dtype, result, words",
     [
         ("int8", [1, 2], "a list instead of a NumPy array"),
-        ("int8", np.array([1, 2]), "The array is int64 instead of int8"),
+        ("int8", np.array([1, 2]), "The array is int instead of int8"),
         ("int8", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of int8"),
         ("integer", np.array([1.0, 2.0]), "floating-point numbers (float64) instead of integer"),
-        ("bool", np.array([1, 1]), "signed integers (int64) instead of bool"),
+        ("bool", np.array([1, 1]), "signed integers (int) instead of bool"),
     ],
 )
 def test_where_the_task_asks_for_an_array_of_a_type(dtype, result, words):

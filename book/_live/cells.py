@@ -194,9 +194,9 @@ def _shown(value):
     framework = sys.modules.get("toykit.exercises.framework")
     if framework and isinstance(value, framework.Report):
         shown |= {"passed": value.passed, "exercise": value.exercise}
-    # A large array has a short text; it stays where it is.
-    if len(text) <= LONGEST and getattr(value, "size", 0) <= LONGEST:
-        with suppress(TypeError, RecursionError):
+    with suppress(TypeError, RecursionError):
+        # A large array has a short text; it stays where it is.
+        if len(text) <= LONGEST and getattr(value, "size", 0) <= LONGEST:
             shown["json"] = handed_over(value)
     return shown
 

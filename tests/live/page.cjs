@@ -72,18 +72,21 @@ Object.assign(globalThis, {
 });
 vm.runInThisContext(fs.readFileSync(live, "utf8"));
 
+// A file is given by its text, or by its place on this computer.
+const blobs = (files = []) =>
+  files.map(({ path, text, place }) => ({ path, file: new Blob([place ? fs.readFileSync(place) : text]) }));
+
 const METHODS = {
   run: async (options) => {
     const pieces = [];
-    const result = await tkLive.run({ ...options, onOutput: (piece) => pieces.push(piece) });
+    const result = await tkLive.run({ ...options, files: blobs(options.files), onOutput: (piece) => pieces.push(piece) });
     return { ...result, pieces };
   },
   call: async ([module, name, options]) => {
     const progress = [];
     const tell = options.progress ? (share, text) => progress.push([share, text]) : undefined;
-    const files = (options.files || []).map(({ path, text }) => ({ path, file: new Blob([text]) }));
     try {
-      const value = await tkLive.call(module, name, { ...options, files, onProgress: tell });
+      const value = await tkLive.call(module, name, { ...options, files: blobs(options.files), onProgress: tell });
       return { value, kind: value?.constructor?.name, progress };
     } catch (error) {
       return { error: { ...error, message: error.message } };

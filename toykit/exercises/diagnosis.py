@@ -25,7 +25,7 @@ def show(value, indent=0, digits=None):
         ):
             text = np.array2string(value, separator=", ", prefix=" " * indent)
         long = f", shape {value.shape}" if value.ndim > 1 or value.size > 64 else ""
-        return f"{text}  ({value.dtype}{long})"
+        return f"{text}  ({_type(value)}{long})"
     if isinstance(value, np.generic):
         return show(value.item(), digits=digits)
     if isinstance(value, float):
@@ -44,6 +44,11 @@ def show(value, indent=0, digits=None):
         return f"an object of type {type(value).__name__}"
     # The default repr holds a memory address, which is another one in every run.
     return f"an object of type {type(value).__name__}" if " at 0x" in text else text[:200]
+
+
+def _type(array):
+    """The name of an array's type. NumPy's `int` has 64 bits, and 32 in a browser: its width is not said."""
+    return "int" if array.dtype in (np.int32, np.int64) else str(array.dtype)
 
 
 def show_apart(got, expected):
@@ -152,10 +157,13 @@ def _compare_arrays(got, expected, tolerance, dtype):
     if (kind == "b") != (expected.dtype.kind == "b") or (dtype and kind != expected.dtype.kind):
         whole = dtype == "integer" and kind in "iu"
         if not whole:
-            return f"The array holds {_KINDS[kind]} ({got.dtype}) instead of {dtype or expected.dtype}.", True
+            return (
+                f"The array holds {_KINDS[kind]} ({_type(got)}) instead of {dtype or _type(expected)}.",
+                True,
+            )
     # Packed bytes and codes are what is stored, so their width is part of the answer.
     if dtype not in ("", "integer") and got.dtype != np.dtype(dtype):
-        return f"The array is {got.dtype} instead of {dtype}.", True
+        return f"The array is {_type(got)} instead of {dtype}.", True
     same = np.asarray(_close(got, expected, tolerance))
     if same.all():
         return None, True

@@ -177,7 +177,7 @@ def _summarize(levels, mass, inverse, bounds):
     centroids = run_means(levels[heavy], mass[heavy], bounds)
     labels = nearest(centroids, levels)
     cost = float(np.sum(mass * (levels - centroids[labels]) ** 2))
-    small = np.uint8 if centroids.size <= 256 else np.int64
+    small = np.uint8 if centroids.size <= 256 else np.intp
     return Clusters(centroids, labels.astype(small)[inverse], cost)
 
 

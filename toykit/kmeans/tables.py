@@ -73,7 +73,7 @@ def _uniform_table(values, bits):
     low, high = values.min(), values.max()
     last = 2**bits - 1
     if not _representable(low, high, last):
-        values, low, high = np.float64(values), np.float64(low), np.float64(high)
+        values, low, high = values.astype(np.float64), np.float64(low), np.float64(high)
     if low == high:
         codes = np.zeros(values.size)
     else:

@@ -80,7 +80,7 @@ def cluster_vectors(vectors, k, weights=None, seed=0, starts=1, steps=100, toler
     found = [_from_a_start(points, mass, k, steps, still, rng) for _ in range(starts)]
     centroids, labels, cost = min(found, key=lambda clusters: clusters.cost)
     order = np.lexsort(centroids.T[::-1])
-    rank = np.empty(k, np.int64)
+    rank = np.empty(k, np.intp)
     rank[order] = np.arange(k)
     return Clusters(centroids[order] + offset, rank[labels], cost)
 
@@ -143,7 +143,7 @@ def nearest_vector(centroids, points):
     centroids, points = np.asarray(centroids, np.float64), points.astype(np.float64, copy=False)
     if find_spec("numba"):
         return _nearest_by_loop(np.ascontiguousarray(centroids), np.ascontiguousarray(points))
-    labels = np.empty(len(points), np.int64)
+    labels = np.empty(len(points), np.intp)
     # |p - c|**2 = |p|**2 - 2 p.c + |c|**2, where |p|**2 is the same for all c: what is compared is one
     # matrix product. The distance to the winner is then computed from the difference itself.
     half = np.sum(centroids**2, axis=1) / 2
@@ -156,7 +156,7 @@ def nearest_vector(centroids, points):
 
 @compiled
 def _nearest_by_loop(centroids, points):
-    labels = np.empty(points.shape[0], np.int64)
+    labels = np.empty(points.shape[0], np.intp)
     least = np.empty(points.shape[0])
     for i in range(points.shape[0]):
         best = np.inf
