@@ -53,6 +53,7 @@ LATE = {
     ("toykit.kmeans.line", "toykit.kmeans.lagrangian"): "Numba, where it is installed",
     ("toykit.kmeans.tables", "toykit.kmeans.vectors"): "Numba, where it is installed",
     ("toykit.latency.networks", "toykit.latency.module_layers"): "torch",
+    ("toykit.verification.places", "toykit.plots.programs"): "matplotlib",
     ("toykit.size.sources", "toykit.size.packages"): "the reader of packages, where arrays are weighed",
 }
 

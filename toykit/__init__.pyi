@@ -7,6 +7,9 @@ from toykit.pruning import Sparse as Sparse
 from toykit.pruning import prune as prune
 from toykit.quantization import Quantized as Quantized
 from toykit.quantization import quantize as quantize
+from toykit.verification.differences import diff as diff
+from toykit.verification.places import where as where
+from toykit.verification.verdicts import verify as verify
 
 from . import bits as bits
 from . import compressed as compressed

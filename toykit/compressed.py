@@ -50,6 +50,8 @@ class Compressed:
     bits_per_weight : float
     compression_factor : float
         How many times smaller than the same weights in float16.
+    form : str
+        In words, such as "int8 symmetric, 64 scales".
     """
 
     shape: tuple[int, ...]
@@ -119,9 +121,13 @@ class Compressed:
     def compression_factor(self):
         return FLOAT16_BYTES * self.size / self.nbytes
 
+    @property
+    def form(self):
+        return self._summary()
+
     def __repr__(self):
         shape = "x".join(map(str, self.shape))
-        return f"{type(self).__name__}({shape}, {self._summary()}, {self.bits_per_weight:.1f} bits a weight)"
+        return f"{type(self).__name__}({shape}, {self.form}, {self.bits_per_weight:.1f} bits a weight)"
 
     def _summary(self):
         """What this kind's `repr` says between the shape and the bits."""

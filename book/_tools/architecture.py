@@ -21,7 +21,7 @@ LAYERS = {
     "What is stored": ("stored", "coreml.format"),
     "Compressed constants": ("coreml.constants",),
     "Packages at work": ("coreml.writing", "coreml.runtime", "coreml.view"),
-    "Sizes, sweeps, speed, pictures": ("size", "sweep", "latency", "kernels", "plots"),
+    "Sizes, sweeps, speed, pictures": ("size", "sweep", "latency", "kernels", "plots", "verification"),
     "With torch and coremltools": ("data", "models", "training", "coreml.tools"),
     "For readers": ("toykit", "coreml", "widgets", "exercises", "doctor", "cli"),
 }

@@ -3,6 +3,7 @@
 Everything is laid out in inches, so that letters have one size in every picture, however large it is.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,7 +24,7 @@ NAMES = {
     "written": "in the program itself",
     "decompresses": "decompresses",
 }
-HEAD, BODY = 9, 7.5  # points
+HEAD, BODY = 9.0, 7.5  # points
 FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
 
 
@@ -37,6 +38,8 @@ class Card:
         Centred, from the top.
     tabs : list of (left text, right text, technique or "written")
     kind : {"operation", "decompresses", "end"}
+    fill : colour
+        "" for that of its kind.
     left, top, width, height : float
         Inches, from the top left of the picture.
     """
@@ -44,6 +47,7 @@ class Card:
     lines: list
     tabs: list = field(default_factory=list)
     kind: str = "operation"
+    fill: str = ""
     left: float = 0
     top: float = 0
     width: float = 0
@@ -101,13 +105,15 @@ def text_width(text, size, weight="normal"):
     return path.get_extents().width / 72
 
 
-def compose(package, function=None):
+def compose(package, function=None, noise=None):
     """Lay out the program of a small package.
 
     Parameters
     ----------
     package : str, Path, Package or coremltools.models.MLModel
     function : str, optional
+    noise : dict of str to float or None, optional
+        Decibels of results, for cards that are coloured by them.
 
     Returns
     -------
@@ -133,7 +139,7 @@ def compose(package, function=None):
     flows, owners, types = {}, [], {}
     for number, step in enumerate(graph.steps):
         here, inside = first + number, False
-        cards.append(_card_of(step))
+        cards.append(_card_of(step, noise))
         for _, name in step.inputs:
             source = graph.source(number, name)
             if source is not None:
@@ -156,7 +162,7 @@ def compose(package, function=None):
     return _lay_out(cards, flows, late)
 
 
-def _card_of(step):
+def _card_of(step, noise):
     def words(parameter, kind):
         return f"{parameter}  {kind.dtype} {_shape(kind)}"
 
@@ -165,7 +171,22 @@ def _card_of(step):
     if step.decompresses:
         prefix, _, rest = step.op.partition("_")
         return Card([(f"{prefix}_", BODY, "normal"), (rest, HEAD, "bold")], tabs, "decompresses")
-    return Card([(step.op, HEAD, "bold")], tabs)
+    lines, fill = [(step.op, HEAD, "bold")], ""
+    level = (
+        min((noise[name] for name in step.outputs if noise.get(name) is not None), default=None)
+        if noise
+        else None
+    )
+    if level is not None:
+        lines.append(("no loss" if level == math.inf else f"{level:.1f} dB", BODY, "normal"))
+        fill = _red(level)
+    return Card(lines, tabs, fill=fill)
+
+
+def _red(decibels):
+    """White where 40 dB are left, and as dark a red as black letters can stand on where nothing is."""
+    left = min(max(decibels / 40, 0), 1)
+    return "#" + "".join(f"{round(low + (255 - low) * left):02x}" for low in (0xE8, 0x7A, 0x6A))
 
 
 def _shape(kind):

@@ -74,7 +74,11 @@ def draw(picture, ax, colors, ink, soft):
         left, top, right, _ = card.box
         radius = min(0.12, card.height / 2) if card.kind == "end" else 0.04
         filled = {"facecolor": "#eef0f2" if card.kind == "end" else "#f7f8f9", "linewidth": scale}
-        style = dashed if card.kind == "decompresses" else filled
+        style = (
+            dashed
+            if card.kind == "decompresses"
+            else filled | ({"facecolor": card.fill} if card.fill else {})
+        )
         corners = f"round,pad=0,rounding_size={radius}"
         box = FancyBboxPatch((left, top), card.width, card.height, corners, edgecolor=ink, zorder=3, **style)
         ax.add_patch(box)

@@ -4,7 +4,7 @@ from . import composing, drawing
 from .style import COLORS, INK, pyplot
 
 
-def program(package, function=None, ax=None):
+def program(package, function=None, ax=None, noise=None):
     """Draw the program of a small package as a graph.
 
     A box is an operation, with the arrays of the weight file that it uses as tabs, coloured by the
@@ -20,6 +20,9 @@ def program(package, function=None, ax=None):
         Which function of the program; by default the one that the package names.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure of the size that the program needs by default.
+    noise : dict of str to float or None, optional
+        The signal-to-noise ratios of results in decibels, as `toykit.where` measures them: an operation is the
+        darker red the less is left, and says how much.
 
     Returns
     -------
@@ -33,7 +36,7 @@ def program(package, function=None, ax=None):
         If there is no sound package at the path.
     """
     plt = pyplot()
-    picture = composing.compose(package, function)
+    picture = composing.compose(package, function, noise)
     if ax is None:
         # The picture has its own margins; a layout engine would change the size of its letters.
         figure = plt.figure(figsize=drawing.extent(picture), layout="none")

@@ -206,6 +206,18 @@ class Package:
             self.weight_files[name] = WeightFile(_inside(self.path, folder / name.removeprefix(_MODEL_PATH)))
         return self.weight_files[name].blob(offset)
 
+    def with_program(self, program):
+        """The same package with another program, in memory: nothing is written, and the files stay as they are."""
+        other = copy.copy(self)
+        other._program = program
+        return other
+
+    def with_models(self, models):
+        """The same pipeline with other models."""
+        other = copy.copy(self)
+        other.models = tuple(models)
+        return other
+
     def release_pages(self):
         """Tell the system that the pages of the weight files can leave memory; they can be read again."""
         for weights in self.weight_files.values():

@@ -351,19 +351,19 @@ def _with_random(one, two, samples, seed, progress):
 
 def _attempt(one, two, drawn, counts, spread, progress, patient):
     """Tallies by output, and why shapes were left out, by their number; not `patient`: up to a bad sample."""
-    tallies, left_out = _tallies(one, two), {}
+    tallies, left_out = tallies_of(one, two), {}
     for done, (number, sequence) in enumerate(drawn.draw(counts, spread)):
         if number in left_out:
             continue
         try:
-            expected = _answers(two, sequence, drawn.watch)
+            expected = answers(two, sequence, drawn.watch)
         except PackageError as error:
             # An end of a range may be more than the program itself can take.
             if number == 0:
                 raise
             left_out[number] = str(error)
             continue
-        _add(tallies, _answers(one, sequence), expected)
+        add(tallies, answers(one, sequence), expected)
         if progress is not None:
             progress(done + 1, sum(counts))
         if not patient and any(tally.unfit for tally in tallies.values()):
@@ -372,39 +372,84 @@ def _attempt(one, two, drawn, counts, spread, progress, patient):
 
 
 def _with_given(one, two, inputs, progress):
-    samples = _samples(inputs, two.inputs)
-    tallies = _tallies(one, two)
-    sequences = [samples] if one.states or two.states else [[sample] for sample in samples]
-    for done, sequence in enumerate(sequences):
-        _add(tallies, _answers(one, sequence), _answers(two, sequence))
+    tallies = tallies_of(one, two)
+    found, note = sequences(two, inputs)
+    for done, sequence in enumerate(found):
+        add(tallies, answers(one, sequence), answers(two, sequence))
         if progress is not None:
-            progress(done + 1, len(sequences))
-    in_a_row = ", in one state" if len(sequences) < len(samples) else ""
-    return tallies, [f"inputs: {len(samples)} of your own{in_a_row}"]
+            progress(done + 1, len(found))
+    return tallies, [note]
 
 
-def _answers(model, sequence, watch=None):
+def sequences(model, inputs=None, samples=1, seed=0):
+    """The inputs that a model is tried with: those given, or random ones of the usual shapes.
+
+    Parameters
+    ----------
+    model : Model
+    inputs, samples, seed
+        As in `compare`.
+
+    Returns
+    -------
+    (list, str)
+        Lists of inputs that follow each other, and where they come from, in words.
+
+    Raises
+    ------
+    PackageError
+        If the model has no finite answer to random inputs.
+    """
+    if inputs is not None:
+        given = _samples(_read(inputs) if isinstance(inputs, str | Path) else inputs, model.inputs)
+        note = f"inputs: {len(given)} of your own"
+        if model.states:
+            return [given], note + ", in one state" * (len(given) > 1)
+        return [[sample] for sample in given], note
+    drawn = RandomInputs(model, seed)
+    counts = [samples] + [0] * (len(drawn.shapes) - 1)
+    problem = None
+    for spread in drawn.spreads:
+        found = [sequence for _, sequence in drawn.draw(counts, spread)]
+        tallies = tallies_of(model, model)
+        try:
+            for sequence in found:
+                expected = answers(model, sequence)
+                add(tallies, expected, expected)
+        except PackageError as error:
+            problem = str(error)
+            continue
+        unfit = [tally.problem for tally in tallies.values() if tally.unfit]
+        if not unfit:
+            return found, _notes(drawn, counts, spread, model.package, {})[0]
+        problem = unfit[0]
+    raise PackageError(f"{problem}. That was with random inputs; {_OWN}")
+
+
+def answers(model, sequence, watch=None):
     """What a model answers to inputs that follow each other."""
-    state, answers = model.make_state() or None, []
+    state, found = model.make_state() or None, []
     for inputs in sequence:
         if watch is not None:
             for name, value in inputs.items():
                 watch(None, name, value)
-        answers.append(model._answer(inputs, state, watch))
-    return answers
+        found.append(model._answer(inputs, state, watch))
+    return found
 
 
-def _tallies(one, two):
-    return {name: _Tally(feature.kind, one.package, two.package) for name, feature in two.outputs.items()}
+def tallies_of(one, two):
+    """A tally for each output of two models."""
+    return {name: Tally(feature.kind, one.package, two.package) for name, feature in two.outputs.items()}
 
 
-def _add(tallies, answers, expected):
-    for ours, theirs in zip(answers, expected):
+def add(tallies, found, expected):
+    """Count what two models answered."""
+    for ours, theirs in zip(found, expected):
         for name, tally in tallies.items():
             tally.add(ours[name], theirs[name])
 
 
-class _Tally:
+class Tally:
     """What is known of an output, sample after sample.
 
     `unfit` tells that the reference itself has no finite answer: other inputs may have one.

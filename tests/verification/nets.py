@@ -1,0 +1,82 @@
+"""A small network made by hand, every form that it can be compressed to, and ways to damage what was written."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+import toykit as tk
+from tests import handmade
+from tests.strategies import trained
+
+WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
+FORMS = {
+    "int8": ("quantize", {}),
+    "uint8 affine": ("quantize", {"mode": "affine", "signed": False}),
+    "int8, one scale": ("quantize", {"granularity": "per_tensor", "mode": "affine"}),
+    "int4 in blocks": ("quantize", {"bits": 4, "granularity": "per_block", "block_size": 16}),
+    "pruned": ("prune", {"sparsity": 0.6}),
+    "pruned 2:4": ("prune", {"n_m": (2, 4)}),
+    "pruned in blocks": ("prune", {"sparsity": 0.5, "block_size": 8}),
+    "palette": ("palettize", {"bits": 4}),
+    "palettes of groups": ("palettize", {"bits": 3, "group_size": 16}),
+    "even palette": ("palettize", {"bits": 6, "mode": "uniform"}),
+    "palette of vectors": ("palettize", {"bits": 4, "cluster_dim": 2}),
+    "scaled palette": ("palettize", {"bits": 4, "per_channel_scale": "across"}),
+    "pruned palette": ("joint", {"prune": {"sparsity": 0.6}, "palettize": {"bits": 4}}),
+    "pruned int8": ("joint", {"prune": {"sparsity": 0.6}, "quantize": {}}),
+    "int8 palette": ("joint", {"palettize": {"bits": 6}, "quantize": {"granularity": "per_tensor"}}),
+    "all three": (
+        "joint",
+        {
+            "prune": {"sparsity": 0.6},
+            "palettize": {"bits": 6},
+            "quantize": {"granularity": "per_tensor"},
+        },
+    ),
+}
+
+
+def write(path):
+    """The network: layers beside each other, of which one is too small to be compressed."""
+    shapes = {
+        "linear": (64, 96),
+        "conv": (48, 32, 3, 3),
+        "gather": (128, 32),
+        "conv_transpose": (32, 48, 3, 3),
+    }
+    layers = [(kind, trained(shape, seed)) for seed, (kind, shape) in enumerate(shapes.items())]
+    return handmade.write(path, [*layers, ("linear", trained((16, 20), 9))])
+
+
+def compress(source, form, path):
+    technique, options = FORMS[form]
+    return tk.coreml.save(tk.coreml.compress(source, technique, **options), path)
+
+
+def copy(path, to):
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(path, to)
+    return to
+
+
+def set_byte(path, place, value):
+    """Change one byte of the weight file."""
+    file = Path(path, WEIGHTS)
+    content = bytearray(file.read_bytes())
+    content[place] = value
+    file.write_bytes(content)
+
+
+def values(package):
+    """Everything that a program computes with: constants by operation and parameter, as bytes."""
+    found = {}
+    for part in tk.coreml.Package(package).programs:
+        for name, value in tk.coreml.weights(part).items():
+            dense = value.dense() if hasattr(value, "dense") else value
+            found[name] = np.asarray(dense).tobytes() if not isinstance(dense, list) else repr(dense)
+        for operation in part.program.walk():
+            if not operation.op.startswith("constexpr_"):
+                for parameter, value in operation.constants:
+                    found[operation.name, parameter] = repr(np.asarray(value.numpy()).tolist())
+    return found
