@@ -22,6 +22,9 @@ COMMANDS = (
     "size",
     "compress",
     "compare",
+    "diff",
+    "verify",
+    "where",
 )
 # The theme has no frames: what is copied or read aloud is text alone. Of the environment rich asks NO_COLOR,
 # FORCE_COLOR and COLUMNS, and nothing that is not a user's: on GitHub's computers a pipe is a pipe.

@@ -69,8 +69,11 @@ class Difference:
         Of everything.
     weights : tuple of Change
         Constants that lie in a weight file.
+    others : tuple of str
+        What else is not as it was and should be: settings, what goes in and out, functions.
     program : tuple of str
-        Everything else that is not as it was.
+        In what the programs differ as graphs. Passes of Core ML Tools rename, move and merge operations; whether the
+        program still computes the same is `verify`'s question.
     """
 
     a: str
@@ -78,6 +81,7 @@ class Difference:
     bytes_a: int
     bytes_b: int
     weights: tuple
+    others: tuple
     program: tuple
 
     def of(self, status):
@@ -88,7 +92,7 @@ class Difference:
     def unexpected(self):
         """What changed and should not have, in sentences: list of str."""
         changed = [f"{one.name}: {one.why}" for one in self.of("changed")]
-        return [*changed, *self.program]
+        return [*changed, *self.others]
 
     def as_data(self):
         """Numbers, lists and dictionaries, for JSON. Decibels that are not finite are None."""
@@ -102,6 +106,7 @@ class Difference:
                 for one in self.weights
             ],
             "unexpected": self.unexpected,
+            "program": list(self.program),
         }
 
     def _rows(self):
@@ -119,6 +124,9 @@ class Difference:
             yield f"{same:,} other constants of the weight file are the same, to the bit"
         yield from (f"skipped: {one.name}: {one.why}" for one in self.of("skipped"))
         yield from (f"changed, and should not have: {sentence}" for sentence in self.unexpected)
+        yield from (f"the program: {sentence}" for sentence in self.program)
+        if self.program:
+            yield "whether the program still computes the same, verify says"
 
     def __str__(self):
         rows = list(self._rows())
@@ -171,7 +179,8 @@ def diff(a, b):
         pairings.big.nbytes,
         pairings.small.nbytes,
         tuple(changes),
-        tuple(program_changes(pairings)),
+        (*pairings.differences, *description_changes(pairings), *_settings(pairings)),
+        tuple(pairings.structure),
     )
 
 
@@ -179,10 +188,9 @@ def _is_weight(pair):
     return pair.small.on_file or pair.big.on_file
 
 
-def program_changes(pairings):
-    """What is not as it was besides weights, in sentences: list of str."""
-    found = [*pairings.differences, *description_changes(pairings), *pairings.structure]
-    return found + [changed(pair) for pair in pairings.constants if not (_is_weight(pair) or pair.same)]
+def _settings(pairings):
+    """Constants that are no weights and not as they were."""
+    return [changed(pair) for pair in pairings.constants if not (_is_weight(pair) or pair.same)]
 
 
 def description_changes(pairings):

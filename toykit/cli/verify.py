@@ -1,0 +1,68 @@
+"""`toykit verify`: is a compressed package what it should be?"""
+
+import json
+
+import rich_click as click
+
+from .base import File, command
+from .progress import progress
+
+
+@command(
+    ("toykit verify Small.mlpackage --against Model.mlpackage", "weights, everything else, and answers"),
+    (
+        "toykit verify Small.mlpackage --against Model.mlpackage --inputs mine.npz --at-least 20",
+        "for CI: leaves with 1 also if a sample of an output is below 20 dB",
+    ),
+    (
+        "toykit verify Small.mlpackage --against Model.mlpackage --given-tables",
+        "scales and tables are those of a calibration, a training or your own",
+    ),
+)
+@click.argument("small", type=File(), help="the compressed .mlpackage")
+@click.option(
+    "--against", type=File(), required=True, metavar="MODEL", help="the .mlpackage that it was made from"
+)
+@click.option(
+    "--inputs",
+    type=File(),
+    metavar="FILE",
+    help="an .npz file of arrays by input name (or .npy, of one input); by default inputs are random",
+)
+@click.option("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
+@click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
+@click.option("--function", metavar="NAME", help="whose answers, of packages with several (all of them)")
+@click.option("--at-least", type=float, metavar="DB", help="what every sample of every output has to reach")
+@click.option("--given-tables", is_flag=True, help="take scales and tables as they are, and check the codes")
+@click.option(
+    "--all-weights", is_flag=True, help="no weight of more than 2,048 elements may be left as it is"
+)
+@click.option("--no-answers", is_flag=True, help="do not run the packages")
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+def verify(
+    small, against, inputs, samples, seed, function, at_least, given_tables, all_weights, no_answers, as_json
+):
+    """Hold a compressed package against the one that it was made from.
+
+    Every compressed weight must lie as near to the original as its form promises, everything else must be the same
+    to the bit, and the answers must be finite, and above --at-least. Leaves with 0 if the package is verified, with 1
+    if it is not, and with 2 if that could not be found out.
+    """
+    from ..verification import verdicts
+
+    with progress("samples") as show:
+        found = verdicts.verify(
+            small,
+            against,
+            inputs,
+            samples=samples,
+            seed=seed,
+            function=function,
+            at_least=at_least,
+            tables="given" if given_tables else "derived",
+            all_weights=all_weights,
+            run=not no_answers,
+            progress=show,
+        )
+    print(json.dumps(found.as_data(), indent=2) if as_json else found)
+    return 0 if found.ok else 1

@@ -1,0 +1,55 @@
+"""`toykit where`: which operator loses the signal, and which weight is to blame."""
+
+import json
+
+import rich_click as click
+
+from .base import File, command
+from .progress import progress
+
+
+@command(
+    ("toykit where Small.mlpackage --against Model.mlpackage", "operator by operator, then weight by weight"),
+    (
+        "toykit where Small.mlpackage --against Model.mlpackage --inputs mine.npz --below 30",
+        "with inputs of your own; 30 dB count as lost",
+    ),
+)
+@click.argument("small", type=File(), help="the compressed .mlpackage")
+@click.option(
+    "--against", type=File(), required=True, metavar="MODEL", help="the .mlpackage that it was made from"
+)
+@click.option(
+    "--inputs",
+    type=File(),
+    metavar="FILE",
+    help="an .npz file of arrays by input name (or .npy, of one input); by default inputs are random",
+)
+@click.option("--samples", type=int, default=2, metavar="N", help="how many random inputs (2)")
+@click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
+@click.option("--function", metavar="NAME", help="of packages with several (the one that the package names)")
+@click.option("--below", type=float, default=20.0, metavar="DB", help="what counts as lost (20)")
+@click.option("--most", type=int, default=64, metavar="N", help="how many weights are put back at most (64)")
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+def where(small, against, inputs, samples, seed, function, below, most, as_json):
+    """Find where the answers of a compressed package part from the original's.
+
+    Both run side by side: how much signal is left after each operator, in decibels. Then single weights are put back,
+    one after the other, and the answers are compared again.
+    """
+    from ..verification import places
+
+    with progress("weights") as show:
+        found = places.where(
+            small,
+            against,
+            inputs,
+            samples=samples,
+            seed=seed,
+            function=function,
+            below=below,
+            most=most,
+            progress=show,
+        )
+    print(json.dumps(found.as_data(), indent=2) if as_json else found)
+    return 0
