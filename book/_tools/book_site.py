@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, embedded, live, to_do
+from . import architecture, code_editor, embedded, live, live_cells, to_do
 from .execute import WIDGET_VIEW
 from .vendor import vendor
 
@@ -57,7 +57,13 @@ FOLDED = {
 def add_files(app, config):
     """Put the book's own files, and those that come out of npm, under `_static/`; draw the architecture."""
     config.html_static_path = [*config.html_static_path, str(ASSETS), str(vendor())]
-    config.html_css_files = [*config.html_css_files, "book.css", "folds.css", "progress.css"]
+    config.html_css_files = [
+        *config.html_css_files,
+        "book.css",
+        "folds.css",
+        "progress.css",
+        "live/cells.css",
+    ]
     config.html_js_files = [
         *config.html_js_files,
         "book.js",
@@ -65,7 +71,10 @@ def add_files(app, config):
         "chapters.js",
         "progress.js",
         ("live/live.js", live_script(config)),
+        ("live/cells.js", {"defer": "defer"}),
     ]
+    if editor := code_editor.editor():
+        config.html_static_path.append(str(editor))
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
@@ -91,9 +100,11 @@ def live_script(config):
 
 def prepare_notebook(app, document, source):
     """Change what is read of a notebook, and not the notebook itself, before its page is made."""
-    if not app.env.doc2path(document).endswith(".ipynb"):
+    path = Path(app.env.doc2path(document))
+    if path.suffix != ".ipynb":
         return
     notebook = json.loads(source[0])
+    live_cells.mark(notebook, path)
     mark_predictions(notebook)
     mark_asides(notebook)
     fold_cells(notebook)
@@ -215,6 +226,7 @@ def setup(app):
     app.connect("config-inited", add_files)
     app.connect("builder-inited", write_chapters)
     app.connect("source-read", prepare_notebook)
+    app.connect("html-page-context", live_cells.add_to_page)
     app.connect("missing-reference", keep_type_in_words)
     app.connect("doctree-resolved", fold_asides)
     app.connect("autodoc-process-docstring", keep_plain_text)
