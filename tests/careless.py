@@ -337,6 +337,8 @@ GOOD = {
     "tk.widgets.configurator.rows": forms,
     "tk.widgets.hardening.runs": snapshots,
     "tk.widgets.explore.w": lambda: weights()[:8, :8],
+    "tk.widgets.feedback.path": lambda: DATA / "predictions.toml",
+    "tk.widgets.feedback.name": lambda: "a quarter",
     "tk.widgets.predict.min": lambda: 1,
     "tk.widgets.predict.max": lambda: 20,
     "tk.widgets.predict.options": lambda: None,

@@ -67,7 +67,7 @@ def test_every_chapter_says_how_long_it_takes_to_read_and_with_the_exercises(pat
         assert to_read < in_all
 
 
-TAUGHT = [path for path in chapters() if path.stem[:2] in ("01", "02", "03", "04", "05", "07", "08")]
+TAUGHT = [path for path in chapters() if "01" <= path.stem[:2] <= "08"]
 
 
 @pytest.mark.parametrize("path", TAUGHT, ids=lambda path: path.stem)
@@ -76,3 +76,50 @@ def test_a_chapter_leads_to_the_glossary_once_for_each_term(path):
     prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     linked = [term.lower() for term in re.findall(r"\{term\}`(?:[^<`]*<)?([^>`]+)>?`", prose)]
     assert linked and len(linked) == len(set(linked))
+
+
+# What stands in a notebook for the site alone: JupyterLab shows such a role as it is written.
+ROLES = {"cite", "doc", "term"}
+
+
+def prose(path):
+    """The text of a notebook's Markdown cells, without code, and the headings in it as JupyterLab names them."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return text, {re.sub(r"[`*$]|\{\w+\}", "", heading).strip().replace(" ", "-") for heading in headings}
+
+
+def dead_links(path):
+    """Links of a notebook that lead nowhere in JupyterLab, whose root is the folder of the notebooks."""
+    text, _ = prose(path)
+    dead = []
+    for address in re.findall(r"\]\(([^)\s]+)\)", text):
+        if address.startswith("https://"):
+            continue
+        name, _, heading = address.partition("#")
+        target = path.parent / name if name else path
+        beside = target.resolve().parent == path.resolve().parent and target.is_file()
+        if not beside or (heading and heading not in prose(target)[1]):
+            dead.append(address)
+    return dead
+
+
+@pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
+def test_every_link_of_a_notebook_leads_somewhere_in_jupyterlab(path):
+    assert dead_links(path) == []
+    assert set(re.findall(r"\{([\w:]+)\}`", prose(path)[0])) <= ROLES
+
+
+def test_a_dead_link_is_found(tmp_path):
+    def write(name, *texts):
+        cells = [{"cell_type": "markdown", "source": [text]} for text in texts]
+        (tmp_path / name).write_text(json.dumps({"cells": cells}))
+        return tmp_path / name
+
+    write("b.ipynb", "# One `more` thing")
+    (tmp_path.parent / "up.md").write_text("x")
+    alive = "[1](b.ipynb) [2](b.ipynb#One-more-thing) [3](#Two-of-them) [4](https://example.com) ## no"
+    assert dead_links(write("a.ipynb", alive, "## Two of them")) == []
+    dead = ["../up.md", "c.ipynb", "b.ipynb#one-more-thing", "#Three"]
+    assert dead_links(write("a.ipynb", " ".join(f"[x]({address})" for address in dead))) == dead

@@ -1,6 +1,5 @@
 """The Python side of the instruments: data, texts, fallbacks. The browser side is in tests/site."""
 
-import ast
 import json
 import math
 import re
@@ -11,7 +10,7 @@ import traitlets
 
 import toykit as tk
 from book._tools.project import chapters
-from book._tools.stored_outputs import code_cells, read, syntax_tree
+from book._tools.stored_outputs import read
 from book._tools.stored_widgets import refresh, stale
 from toykit import plots
 from toykit.widgets import grid, markup
@@ -157,6 +156,62 @@ class TestPredict:
     def test_answer_must_be_a_number(self):
         with pytest.raises(TypeError, match="answer must be a number; got '28'"):
             tk.widgets.predict("?", "28", min=0, max=50)
+
+
+class TestFeedback:
+    TEXTS = """
+[how-large]
+answer = "b"
+near = "{guess} is right."
+reveal = "{answer}, as {size} is {size}."
+[how-large.wrong]
+a = "Not for {size}."
+"""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        (tmp_path / "told.toml").write_text(self.TEXTS)
+        return tmp_path / "told.toml"
+
+    def test_texts_get_the_values_of_the_cell_and_keep_the_answer_for_predict(self, path):
+        told = tk.widgets.feedback(path, "how-large", size=3)
+        assert told == {
+            "answer": "b",
+            "near": "{guess} is right.",
+            "reveal": "{answer}, as 3 is 3.",
+            "wrong": {"a": "Not for 3."},
+        }
+        sealed = opened(tk.widgets.predict("Which?", options=["a", "b"], **told))
+        assert sealed["answer"] == "b" and sealed["reveal"] == "<p>b, as 3 is 3.</p>"
+
+    @pytest.mark.parametrize(
+        "name, values, words",
+        [
+            ("how-long", {}, "name must be one of 'how-large'; got 'how-long'"),
+            ("how-large", {}, r"needs the values \['size'\]; got none"),
+            ("how-large", {"size": 3, "at": 4}, r"needs the values \['size'\]; got \['at', 'size'\]"),
+        ],
+    )
+    def test_what_does_not_fit_is_named(self, path, name, values, words):
+        with pytest.raises(ValueError, match=words):
+            tk.widgets.feedback(path, name, **values)
+
+    @pytest.mark.parametrize(
+        "text, words",
+        [
+            ("[a", "told.toml is no TOML"),
+            ("[a]\nreveals = 'x'", r"may hold answer, near, .* for a prediction; got \['reveals'\]"),
+            ("a = 1", r"may hold answer, .*; got \['a'\]"),
+        ],
+    )
+    def test_a_file_that_holds_something_else_is_refused(self, path, text, words):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=words):
+            tk.widgets.feedback(path, "a")
+
+    def test_a_file_that_is_not_there(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="none.toml"):
+            tk.widgets.feedback(tmp_path / "none.toml", "a")
 
 
 class TestGrid:
@@ -381,20 +436,6 @@ class TestExplore:
 class TestChapters:
     def test_stored_widgets_run_the_present_javascript(self, path):
         assert not stale(read(path)), "run: make widgets"
-
-    def test_predictions_fold_their_text_and_compute_their_answer(self, path):
-        for number, source, tags, _ in code_cells(read(path)):
-            calls = [
-                node
-                for node in ast.walk(syntax_tree(source))
-                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("widgets.predict")
-            ]
-            for call in calls:
-                assert "hide-input" in tags, f"cell {number} tells the answer: tag it hide-input"
-                given = {k.arg: k.value for k in call.keywords}
-                answer = call.args[1] if len(call.args) > 1 else given["answer"]
-                literal = isinstance(answer, ast.Constant) and not isinstance(answer.value, str)
-                assert not literal, f"cell {number} predicts {ast.unparse(answer)}: compute it"
 
 
 def test_old_javascript_in_a_notebook_is_found_and_renewed(tmp_path):

@@ -44,9 +44,12 @@ CORRECTIONS = [
 # Files that the theme copies and no page asks for.
 UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "locales", "webpack-macros.html")
 
+# The end of a Markdown link from a notebook to a heading of the same notebook, or of another one.
+TO_A_HEADING = re.compile(r"\]\((?:\w+\.ipynb)?#[\w-]+\)")
+
 # Tag of a cell: (tag that folds it, text while folded, text while open)
 FOLDED = {
-    "prediction": ("hide-input", "Show the code, which holds the answer", "Hide the code"),
+    "prediction": ("hide-input", "Show the code, which computes the answer", "Hide the code"),
     "solution": ("hide-cell", "Show a solution", "Hide the solution"),
     "hide-input": ("hide-input", "Show the code", "Hide the code"),
     "hide-cell": ("hide-cell", "Show the code and its output", "Hide the code and its output"),
@@ -105,10 +108,19 @@ def prepare_notebook(app, document, source):
         return
     notebook = json.loads(source[0])
     live_cells.mark(notebook, path)
+    name_headings_as_the_site_does(notebook)
     mark_predictions(notebook)
     mark_asides(notebook)
     fold_cells(notebook)
     source[0] = json.dumps(notebook)
+
+
+def name_headings_as_the_site_does(notebook):
+    """Links to headings are written for JupyterLab, #Two-at-once, where the site has #two-at-once."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = TO_A_HEADING.sub(lambda link: link[0].lower(), text)
 
 
 def mark_asides(notebook):

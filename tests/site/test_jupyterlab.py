@@ -1,4 +1,4 @@
-"""The notebooks in a real JupyterLab: answers and solutions are closed there too, and a prediction asks first."""
+"""The notebooks in a real JupyterLab: answers and solutions are closed, a prediction asks first, links lead on."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from book._tools.project import NOTEBOOKS, kernel_environment
 from .visit import WIDE
 
 CHAPTER = "01_where_50_mb.ipynb"
+FROM, TO, HEADING = "11_training_time.ipynb", "10_post_training.ipynb", "Two-at-once"
 SETTINGS = {
     # All cells are on the page, also those that are out of sight; nobody is asked for news.
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -36,7 +37,8 @@ def lab(tmp_path_factory, browser):
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values))
     (folder / "root" / "book").mkdir(parents=True)
-    shutil.copy(NOTEBOOKS / CHAPTER, folder / "root" / "book")
+    for name in (CHAPTER, FROM, TO):
+        shutil.copy(NOTEBOOKS / name, folder / "root" / "book")
     workshop.make([NOTEBOOKS / CHAPTER], folder / "root" / "workshop")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -75,20 +77,25 @@ def answers(address):
         return False
 
 
+def in_lab(lab, browser, path, count):
+    """A notebook in JupyterLab, when all its cells are there."""
+    page = browser.new_page(viewport=WIDE)
+    page.set_default_timeout(PATIENCE)
+    # In a workspace of its own, or it would open what the last one had open, too.
+    page.goto(f"{lab}/lab/workspaces/{uuid.uuid4()}/tree/{path}")
+    page.wait_for_function(
+        "count => document.querySelectorAll('.jp-Notebook .jp-Cell').length === count", arg=count
+    )
+    return page
+
+
 @pytest.fixture
 def opened(lab, browser, request):
     """A notebook of the folder in JupyterLab, and its cells as they are stored."""
     notebook = nbformat.read(NOTEBOOKS / CHAPTER, as_version=4)
     if request.param == "workshop":
         notebook = workshop.learners_copy(notebook)
-    page = browser.new_page(viewport=WIDE)
-    page.set_default_timeout(PATIENCE)
-    # In a workspace of its own, or it would open what the last one had open, too.
-    page.goto(f"{lab}/lab/workspaces/{uuid.uuid4()}/tree/{request.param}/{CHAPTER}")
-    page.wait_for_function(
-        "count => document.querySelectorAll('.jp-Notebook .jp-Cell').length === count",
-        arg=len(notebook.cells),
-    )
+    page = in_lab(lab, browser, f"{request.param}/{CHAPTER}", len(notebook.cells))
     yield page, notebook.cells
     page.close()
 
@@ -134,3 +141,21 @@ def test_a_prediction_that_is_run_asks_and_stays_closed_until_the_guess(opened):
     assert readout.inner_text() == "" and cell.locator(".jp-InputPlaceholder").count()
     cell.get_by_role("button", name="This is my guess").click()
     assert "You said" in readout.inner_text()
+
+
+def test_a_link_leads_to_its_heading_and_another_opens_the_notebook_that_has_it(lab, browser):
+    count = len(nbformat.read(NOTEBOOKS / FROM, as_version=4).cells)
+    page = in_lab(lab, browser, f"book/{FROM}", count)
+    shown, link = ".jp-NotebookPanel:not(.lm-mod-hidden)", "a:not(.jp-InternalAnchorLink)"
+    in_view = f"""() => {{
+      const box = document.querySelector("{shown} [data-jupyter-id='{HEADING}']")?.getBoundingClientRect();
+      return box && box.height > 0 && box.top >= 0 && box.top < innerHeight;
+    }}"""
+    assert not page.evaluate(in_view)
+    page.locator(f"{shown} {link}[href='#{HEADING}']").click()
+    page.wait_for_function(in_view)
+    page.locator(f"{shown} {link}[href*='{TO}'][href$='#{HEADING}']").click()
+    title = nbformat.read(NOTEBOOKS / TO, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
+    page.locator(f"{shown} h1", has_text=title).wait_for(state="attached")
+    page.locator(f"{shown} [data-jupyter-id='{HEADING}']").wait_for()
+    page.close()

@@ -5,7 +5,8 @@ widget: the book's pages fold what stands below a prediction until then. A dista
 for percentages, in decibels for decibels, and otherwise as a share of the answer.
 
 The answer is whatever the cell computed, so it cannot go stale; it travels in the widget's binary
-state, where a glance at the page or a search in it does not meet it by accident.
+state, where a glance at the page or a search in it does not meet it by accident. What is told about it
+can be kept in a file (`feedback`), so that the cell can be read without meeting the answer.
 
 Not here: a memory. A reload asks afresh. The book's pages count, in the reader's browser alone, which questions
 were guessed (book/_assets/progress.js), and never what the guess was.
@@ -13,10 +14,22 @@ were guessed (book/_assets/progress.js), and never what the guess was.
 
 import html
 import json
+import re
+import tomllib
+from pathlib import Path
 
 import traitlets
 
-from ..compressed import check_flag, check_int, check_names, check_number, check_type, shown
+from ..compressed import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_names,
+    check_number,
+    check_path,
+    check_type,
+    shown,
+)
 from . import markup
 from .base import Instrument
 
@@ -115,8 +128,8 @@ def predict(
 
     Notes
     -----
-    The text of the cell holds `reveal`, and stands above the widget: give the cell the tag
-    ``hide-input``.
+    The cell stands above its widget: keep the texts out of it with `feedback`, and give it the tag
+    ``hide-input``, since it computes the answer.
 
     Examples
     --------
@@ -195,3 +208,61 @@ def predict(
         options=options or [],
         sealed=json.dumps(sealed).encode(),
     )
+
+
+def feedback(path, name, **values):
+    """What `predict` tells about a guess, from a file: a cell that asks need not hold the answer.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file with a table for each prediction. It may hold `near`, `low`, `high`, `wrong`, `reveal`,
+        and the `answer` if no cell computes it, as `predict` takes them.
+    name : str
+        The table.
+    **values : object
+        What the texts call ``{name}``, computed by the cell. ``{answer}`` and ``{guess}`` are left for
+        `predict`.
+
+    Returns
+    -------
+    dict
+        Arguments for `predict`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file; if it is no TOML, does not hold the table, or holds something else in it;
+        or if a text asks for a value that is not given, or a value is given that no text asks for.
+
+    Examples
+    --------
+    ``predict("How many?", 3, min=0, max=9, **feedback("predictions.toml", "threes", sum=1 + 2))``
+    """
+    text = Path(check_path("path", path)).read_text(encoding="utf-8")
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is no TOML: {error}") from None
+    table = tables[check_choice("name", name, list(tables))]
+    known = ("answer", "near", "low", "high", "wrong", "reveal")
+    strange = set(table) - set(known) if isinstance(table, dict) else {name}
+    if strange:
+        raise ValueError(f"{path} may hold {', '.join(known)} for a prediction; got {sorted(strange)}")
+    asked = set()
+
+    def fill(part):
+        if isinstance(part, dict):
+            return {key: fill(inner) for key, inner in part.items()}
+        if not isinstance(part, str):
+            return part
+        names = set(re.findall(r"{(\w+)}", part)) - {"answer", "guess"}
+        asked.update(names)
+        return re.sub(r"{(\w+)}", lambda found: str(values.get(found[1], found[0])), part)
+
+    filled = fill(table)
+    if asked != set(values):
+        raise ValueError(
+            f"{name!r} in {path} needs the values {sorted(asked) or 'none'}; got {sorted(values) or 'none'}"
+        )
+    return filled
