@@ -83,8 +83,8 @@ def compare(got, expected, tolerance, dtype=""):
     if isinstance(expected, dict):
         return _compare_dictionaries(got, expected, tolerance)
     if isinstance(expected, (tuple, list)):
-        if isinstance(got, np.ndarray) and got.ndim == 1:
-            got = list(got)
+        if hasattr(got, "__array__") and np.ndim(values := _as_array(got)) == 1:
+            got = list(values)
         if not isinstance(got, (tuple, list, range)):
             return f"Your function returned {_kind(got)} instead of {len(expected)} values.", False
         if len(got) != len(expected):
@@ -137,6 +137,7 @@ def _close(got, expected, tolerance):
         return got == expected
     if getattr(got, "dtype", None) == np.float32:
         tolerance = max(tolerance, 8 * float(np.finfo(np.float32).eps))
+    expected = np.asarray(expected, np.float64)  # a float of Python would take on the few digits of a float16
     try:
         return np.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=np.ndim(got) > 0)
     except OverflowError:  # a whole number beyond all floats is none of the expected ones
