@@ -83,7 +83,8 @@ def compare(got, expected, tolerance, dtype=""):
     if isinstance(expected, dict):
         return _compare_dictionaries(got, expected, tolerance)
     if isinstance(expected, (tuple, list)):
-        if hasattr(got, "__array__") and np.ndim(values := _as_array(got)) == 1:
+        values = _as_array(got) if hasattr(got, "__array__") else None
+        if values is not None and values.ndim == 1:
             got = list(values)
         if not isinstance(got, (tuple, list, range)):
             return f"Your function returned {_kind(got)} instead of {len(expected)} values.", False
