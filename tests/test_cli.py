@@ -260,7 +260,10 @@ def test_size_says_what_a_package_weighs_and_would_weigh(package, capsys):
     lines = capsys.readouterr().out.splitlines()
     nbytes = sum(file.stat().st_size for file in package.rglob("*") if file.is_file())
     assert f"{nbytes / 1e6:.2f} MB" in lines[0]
-    assert len(lines) == 7 and any("4-bit palette" in line for line in lines)
+    assert "     0.01 MB  3 weights of float16" in lines
+    assert sum("times smaller" in line for line in lines) == 11 and any(
+        "4-bit palette" in line for line in lines
+    )
 
 
 def test_size_goes_on_where_a_prediction_is_not_possible(package, monkeypatch, capsys):
@@ -276,7 +279,98 @@ def test_size_goes_on_where_a_prediction_is_not_possible(package, monkeypatch, c
     monkeypatch.setattr(size.Ledger, "after", some)
     assert cli.main(["size", str(package)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 7 and lines[5] == r"        ? MB  half of the weights pruned: not \x1b[2J here"
+    assert r"        ? MB  half of the weights pruned: not \x1b[2J here" in lines
+
+
+def test_size_lists_the_weights_in_any_order(package, capsys):
+    def names(*options):
+        assert cli.main(["size", str(package), *options]) == 0
+        head, *rows = re.split(r"\n\n +bytes", capsys.readouterr().out)[1].splitlines()
+        assert head.split() == ["share", "parameters", "type", "shape", "operation", "name"]
+        return [row.split()[-1] for row in rows]
+
+    of_model = names("--layers")
+    assert len(of_model) > 2 and of_model == names("--sort", "model")
+    assert names("--layers", "--sort", "name") == sorted(of_model)
+    assert names("--sort", "size")[0] == of_model[0]
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--html"])
+def test_size_writes_a_file_only_where_there_is_none(package, tmp_path, capsys, form):
+    out = tmp_path / "size.txt"
+    command = ["size", str(package), form, "--output", str(out)]
+    assert cli.main(command) == 0 and not capsys.readouterr().out
+    assert cli.main(command[:3]) == 0 and capsys.readouterr().out == out.read_text(encoding="utf-8")
+    out.write_text("mine")
+    assert cli.main(command) == 2
+    assert "exists; choose another name, or add --force" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert cli.main([*command, "--force"]) == 0 and out.stat().st_size > 100
+    assert [file.name for file in tmp_path.iterdir()] == ["size.txt"]
+    out.unlink()
+    assert cli.main(command) == 0
+    mask = os.umask(0)
+    os.umask(mask)
+    assert os.name == "nt" or out.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_size_replaces_nothing_but_a_file(package, tmp_path, capsys):
+    inside = package / "size.html"
+    for place, words in (
+        (package, "is, or lies in, what is looked at"),
+        (inside, "is, or lies in, what is looked at"),
+        (tmp_path, "is no file"),
+        (tmp_path / "none" / "size.html", "does not exist"),
+        (os.devnull, "is no file"),
+    ):
+        assert cli.main(["size", str(package), "--html", "--output", str(place), "--force"]) == 2
+        assert words in capsys.readouterr().err
+    assert not inside.exists() and not list(tmp_path.iterdir())
+
+
+def test_size_leaves_no_half_of_a_file(package, tmp_path, monkeypatch, capsys):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    command = ["size", str(package), "--csv", "--output", str(tmp_path / "a.csv")]
+    for name in ("chmod", "link"):
+        with monkeypatch.context() as here:
+            here.setattr(os, name, mock.Mock(side_effect=KeyboardInterrupt))
+            assert cli.main(command) == _ending.STOPPED
+    with monkeypatch.context() as here:
+        here.setattr(os, "fdopen", mock.Mock(side_effect=full))
+        here.setattr(os, "chmod", mock.Mock(side_effect=full))
+        assert cli.main(command) == 2
+        assert "no room left" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as here:  # as on a USB stick
+        here.setattr(os, "link", mock.Mock(side_effect=PermissionError(errno.EPERM, "no links here")))
+        assert cli.main(command) == 0
+        assert [file.name for file in tmp_path.iterdir()] == ["a.csv"] and (tmp_path / "a.csv").stat().st_size
+
+    def appears(name, place):
+        (tmp_path / "b.csv").write_text("another's")
+        raise FileExistsError
+
+    with monkeypatch.context() as here:
+        here.setattr(os, "link", appears)
+        assert cli.main([*command[:-1], str(tmp_path / "b.csv")]) == 2
+    assert "has appeared meanwhile" in capsys.readouterr().err
+    assert (tmp_path / "b.csv").read_text() == "another's"
+
+
+def test_size_weighs_files_of_weights(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.zeros(100, 50)}, tmp_path / "a.pt")
+    assert cli.main(["size", str(tmp_path / "a.pt"), "--dtype", "float16"]) == 0
+    assert "     0.01 MB = 0.01 MiB, 5,000 parameters" in capsys.readouterr().out
+    (tmp_path / "b.pkl").write_bytes(b"")
+    for name, words in (
+        ("b.pkl", "is not opened"),
+        ("c.safetensors", "there is no file"),
+        ("a.pt", "dtype must be"),
+    ):
+        assert cli.main(["size", str(tmp_path / name), "--dtype", "int99"]) == 2
+        said = capsys.readouterr()
+        assert not said.out and words in said.err and said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

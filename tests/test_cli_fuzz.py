@@ -74,6 +74,8 @@ def folder(tmp_path_factory):
     np.save(folder / "in.npy", np.ones((3, 1, 64)))
     np.savez(folder / "wrong.npz", y=np.ones(3))
     (folder / "text.npz").write_text("text")
+    torch.save(net.state_dict(), folder / "net.pt")
+    (folder / "bad.safetensors").write_text("text")
     (folder / "empty").mkdir()
     (folder / "file.mlpackage").touch()
     return folder
@@ -86,7 +88,9 @@ def contents(folder):
 
 
 names = st.sampled_from(
-    ["a.mlpackage"] * 16 + ["b.mlpackage"] * 6 + ["none.mlpackage", "empty", "file.mlpackage", "in.npz"]
+    ["a.mlpackage"] * 16
+    + ["b.mlpackage"] * 6
+    + ["none.mlpackage", "empty", "file.mlpackage", "in.npz", "net.pt", "bad.safetensors"]
 )
 outputs = st.sampled_from(
     ["out.mlpackage"] * 24
@@ -110,7 +114,16 @@ def mostly(*good, of):
 
 
 OPTIONS = {
-    "size": {},
+    "size": {
+        "--layers": None,
+        "--sort": mostly("size", "name", of=["model", "", "Size"]),
+        "--dtype": mostly("float16", "int4", of=["bfloat16", "", "float17"]),
+        "--json": None,
+        "--csv": None,
+        "--html": None,
+        "--output": outputs.map("/{}".format),
+        "--force": None,
+    },
     "compress": {
         "--prune": mostly("0.5", "0.9", of=REAL),
         "--palettize": mostly("4", "2", of=WHOLE),
@@ -174,6 +187,14 @@ def test_fuzz_every_command_line_ends_in_a_status_and_a_sentence(folder, argumen
     if arguments[0] == "compare" and "--json" in arguments and status < 2:
         assert json.loads(out)["ok"] is (status == 0)
     made = folder / "out.mlpackage"
+    if arguments[0] == "size" and "--output" in arguments and status == 0:
+        new = contents(folder).keys() - before.keys()
+        if new:  # with --force the file may have been there
+            (name,) = new
+            (folder / name).unlink()
+        else:
+            assert "--force" in arguments
+            (folder / "file.mlpackage").write_bytes(b"")
     if arguments[0] == "compress" and status == 0:
         assert coreml.Package(made).nbytes > 0
         shutil.rmtree(made)

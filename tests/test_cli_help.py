@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from book._tools import command_line
 from toykit import cli
 from toykit.cli.commands import COMMANDS, toykit
 from toykit.cli.progress import progress
@@ -199,3 +200,20 @@ def test_progress_is_for_terminals_and_leaves_no_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)  # as under pythonw
     with progress("weights") as show:
         assert show is None
+
+
+def test_the_page_of_the_book_has_every_command_option_and_example():
+    page = Path(cli.__file__).parents[2] / "book" / "command_line.md"
+    assert page.read_text(encoding="utf-8").count(command_line.MARK) == 1
+    sections = dict(
+        re.findall(r"^## toykit (\w+)\n(.*?)(?=^## |\Z)", command_line.reference(), re.DOTALL | re.MULTILINE)
+    )
+    assert list(sections) == list(COMMANDS) and "--json" in sections.pop("doctor")
+    for name, section in sections.items():
+        command = toykit.commands[name]
+        assert all(f"\n{line}\n" in section for line, _ in command.examples)
+        for parameter in command.params:
+            shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
+            assert re.search(rf"^`{shown}[^`]*`\n: \S", section, re.MULTILINE)
+        prose = re.sub(r"```.*?```|`[^`]*`", "", section, flags=re.DOTALL)
+        assert "--" not in prose  # which typography would make a dash of

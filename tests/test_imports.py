@@ -51,6 +51,7 @@ LATE = {
     ("toykit.cli.compress", "toykit.coreml"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.writing.output"): "NumPy",
     ("toykit.cli.diff", "toykit.verification.differences"): "NumPy",
+    ("toykit.cli.size", "toykit.size.reports"): "NumPy",
     ("toykit.cli.size", "toykit.size.sources"): "NumPy",
     ("toykit.cli.verify", "toykit.verification.verdicts"): "NumPy",
     ("toykit.cli.where", "toykit.verification.places"): "NumPy",

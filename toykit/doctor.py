@@ -278,6 +278,18 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
+def parser():
+    """What reads the options of `toykit doctor`."""
+    reader = _Parser(
+        prog="toykit doctor",
+        description="Check Python, packages, memory, disk and browser. Needs Python alone: nothing has to be "
+        "installed.",
+        epilog="Leaves with 1 if there is something to fix.",
+    )
+    reader.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    return reader
+
+
 def main(arguments=None):
     """Run `toykit doctor` and return its exit status: 1 if there is something to fix.
 
@@ -288,14 +300,7 @@ def main(arguments=None):
     """
 
     def command():
-        parser = _Parser(
-            prog="toykit doctor",
-            description="Check Python, packages, memory, disk and browser. Needs Python alone: nothing has to be "
-            "installed.",
-            epilog="Leaves with 1 if there is something to fix.",
-        )
-        parser.add_argument("--json", action="store_true", help="print JSON instead of lines")
-        options = parser.parse_args(arguments)
+        options = parser().parse_args(arguments)
         findings = examine()
         data = as_data(findings)
         print(json.dumps(data, indent=2) if options.json else as_text(findings))

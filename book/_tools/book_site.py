@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, code_editor, embedded, live, live_cells, to_do
+from . import architecture, code_editor, command_line, embedded, live, live_cells, to_do
 from .execute import WIDGET_VIEW
 from .vendor import vendor
 
@@ -99,6 +99,12 @@ def live_script(config):
         return {"defer": "defer"}
     config.html_static_path.append(str(pack.parents[1]))
     return {"defer": "defer", "data-pack": pack.name, "data-bytes": str(pack.stat().st_size)}
+
+
+def write_reference(app, document, source):
+    """Put the commands as they are now into the page on the command line."""
+    if document == "book/command_line":
+        source[0] = source[0].replace(command_line.MARK, command_line.reference())
 
 
 def prepare_notebook(app, document, source):
@@ -239,6 +245,7 @@ def setup(app):
     app.connect("builder-inited", write_chapters)
     app.connect("source-read", prepare_notebook)
     app.connect("html-page-context", live_cells.add_to_page)
+    app.connect("source-read", write_reference)
     app.connect("missing-reference", keep_type_in_words)
     app.connect("doctree-resolved", fold_asides)
     app.connect("autodoc-process-docstring", keep_plain_text)

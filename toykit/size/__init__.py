@@ -1,7 +1,8 @@
 """The ledger: what each weight of a model takes, now and after compression.
 
-`ledgers` has the ledger itself, and `view` shows it as a table or as bars. `sources` makes one: `modules` lists
-the weights of a torch module, `packages` and `rows` those of a Core ML package. Not here: what a single weight
+`ledgers` has the ledger itself; `view` shows it as a table or as bars, `reports` with predictions as lines, JSON, CSV
+or a page. `sources` makes one: `modules` lists the weights of a torch module, `tensor_files` those of safetensors
+and state dicts, `packages` and `rows` those of a Core ML package. Not here: what a single weight
 becomes (`toykit.stored`).
 """
 

@@ -1,8 +1,8 @@
-"""Where a ledger comes from: a torch module, a dictionary of arrays, or a Core ML package.
+"""Where a ledger comes from: a torch module, arrays by name, a file of tensors, or a Core ML package.
 
-Arrays and modules are weighed here: each tensor by its shape and type, and after compression by the arrays
-that it would become (`toykit.stored`). For a Core ML package (`toykit.size.packages`) the prediction is exact
-to the byte in `weight.bin` and in the whole.
+Arrays, modules and files of tensors (`toykit.size.tensor_files`) are weighed here: each tensor by its shape and
+type, and after compression by the arrays that it would become (`toykit.stored`). For a Core ML package
+(`toykit.size.packages`) the prediction is exact to the byte in `weight.bin` and in the whole.
 
 Not here: what a ledger shows and sums (`toykit.size.ledgers`).
 """
@@ -16,6 +16,7 @@ from .. import settings as _settings
 from ..compressed import as_array, check_choice, check_type
 from ..stored.parts import BITS, Part, Stored, Weight
 from ..stored.prediction import predict
+from . import tensor_files
 from .ledgers import Ledger, Row
 from .modules import named_tensors
 
@@ -23,7 +24,8 @@ from .modules import named_tensors
 _FORMS = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
 # A type of weights -> the one in which the techniques take them.
 _TAKEN = {"float16": "float16", "float32": "float32", "float64": "float32", "bfloat16": "float32"}
-_COUNTED = tuple(name for name in BITS if name != "bfloat16")  # NumPy does not know that one
+# Types to count in: those that NumPy knows.
+_COUNTED = tuple(name for name in BITS if name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "bool"))
 
 
 def ledger(source, dtype=None):
@@ -32,11 +34,11 @@ def ledger(source, dtype=None):
     Parameters
     ----------
     source : torch.nn.Module, dict of str to array, path, Package or coremltools MLModel
-        A module's parameters (on the `meta` device, too: shapes are enough); arrays by name; or an
-        .mlpackage with an ML program.
+        A module's parameters (on the `meta` device, too: shapes are enough); arrays by name; an .mlpackage
+        with an ML program; a .safetensors file; or a state dict that torch saved (.pt, .pth, .bin, .ckpt),
+        which needs torch. No code of a file is run: those that could (.pt2, .pkl) are refused.
     dtype : str, optional
-        Count a module's or a dictionary's weights as if they were stored in this type, such as
-        "float16". A package has its types.
+        Count the weights as if they were stored in this type, such as "float16". A package has its types.
 
     Returns
     -------
@@ -47,9 +49,10 @@ def ledger(source, dtype=None):
     TypeError
         If the source is none of these.
     FileNotFoundError
-        If there is no package at the path.
+        If there is nothing at the path.
     ValueError
-        If there are no weights, or the package is not sound (`toykit.coreml.PackageError`).
+        If there are no weights, the package is not sound (`toykit.coreml.PackageError`), or a file is not sound
+        or could run code when it is loaded.
 
     Examples
     --------
@@ -68,13 +71,18 @@ def ledger(source, dtype=None):
         return _from_tensors(named_tensors(source), kind.__name__, dtype)
     if isinstance(source, str | os.PathLike):
         source = Path(source)
+        if source.suffix.lower() in tensor_files.SUFFIXES:
+            tensors, rest = tensor_files.read(source)
+            return _from_tensors(tensors, source.name, dtype, rest)
     elif kind.__name__ not in ("MLModel", "Package"):
         raise TypeError(
-            "source must be a torch module, a dict of arrays, the path of an .mlpackage, a Package or an "
-            f"MLModel; got {kind.__name__}"
+            "source must be a torch module, a dict of arrays, the path of an .mlpackage, of a .safetensors file or "
+            f"of a state dict, a Package or an MLModel; got {kind.__name__}"
         )
     if dtype is not None:
-        raise ValueError("dtype is for modules and dictionaries; a package has the types it is stored in")
+        raise ValueError(
+            "dtype is for modules, dictionaries and files of tensors; a package has the types it is stored in"
+        )
     from . import packages
 
     return packages.ledger(source)
@@ -90,7 +98,7 @@ def _tensor(name, array):
     return name, "", Weight(numbers.shape, dtype, values)
 
 
-def _from_tensors(tensors, source, dtype):
+def _from_tensors(tensors, source, dtype, rest=None):
     if not tensors:
         raise ValueError(f"the source, {source}, has no parameters: there is nothing to weigh")
     for name, _, weight in tensors:
@@ -101,6 +109,7 @@ def _from_tensors(tensors, source, dtype):
     if dtype is not None:
         check_choice("dtype", dtype, _COUNTED)
         tensors = [(name, op, _in_type(weight, dtype)) for name, op, weight in tensors]
+        rest = None  # of a file that does not hold this type
     rows = [_row(name, op, weight) for name, op, weight in tensors]
 
     def after(technique, options):
@@ -115,7 +124,7 @@ def _from_tensors(tensors, source, dtype):
                 declined[name] = stored.declined
         return Ledger(compressed, f"{source} after {technique}", exact=exact, declined=declined)
 
-    return Ledger(rows, source, predict=after)
+    return Ledger(rows, source, rest, predict=after)
 
 
 def _in_type(weight, dtype):

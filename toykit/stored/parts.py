@@ -14,9 +14,16 @@ import numpy as np
 
 from ..pruning import Magnitudes
 
-BITS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64} | {
-    f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")
-}
+BITS = (
+    {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
+    | {
+        # Of files of others: weighed, not compressed.
+        "float8_e4m3fn": 8,
+        "float8_e5m2": 8,
+        "bool": 8,
+    }
+    | {f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")}
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Where a command writes its answer: to standard output, or to a file that was not there before."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def check_place(path, source, *, force=False):
+    """The path at which an answer about `source` can be written; looked at before any work.
+
+    Raises
+    ------
+    ValueError
+        If something lies there: with `force`, something else than a file. Also if it is the source or lies inside
+        of it, or in no folder that can be written to.
+    """
+    place = Path(os.path.realpath(path))  # where a link leads to
+    source = Path(os.path.realpath(source))
+    if source == place or source in place.parents:
+        raise ValueError(f"{path} is, or lies in, what is looked at; choose another path")
+    if place.exists() and not (force and place.is_file()):
+        if place.is_file():
+            raise ValueError(f"{path} exists; choose another name, or add --force to replace it")
+        raise ValueError(f"{path} exists and is no file; choose another name")
+    if not place.parent.is_dir():
+        raise ValueError(f"the folder of {path} does not exist; make it first, or choose another path")
+    if not os.access(place.parent, os.W_OK | os.X_OK):
+        raise ValueError(f"the folder of {path} cannot be written to; choose another path")
+    return place
+
+
+def write(text, place, *, force=False):
+    """Write a file whole or not at all, and without `force` only if there is still none.
+
+    Raises
+    ------
+    ValueError
+        If something has appeared at the place meanwhile.
+    """
+    number, name = tempfile.mkstemp(prefix=".toykit-", dir=place.parent)
+    try:
+        with open(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(name, 0o666 & ~_umask())
+        if force:
+            os.replace(name, place)
+        else:
+            _put(name, place)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _put(name, place):
+    """Give a finished file its name, unless the name is taken."""
+    try:
+        try:
+            os.link(name, place)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links, such as that of a USB stick
+            with open(place, "x"):
+                os.replace(name, place)
+    except FileExistsError:
+        raise ValueError(f"{place} has appeared meanwhile; it is left as it is") from None
+
+
+def _umask():
+    """The permissions that new files do not get; the system tells them only to who sets them."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
