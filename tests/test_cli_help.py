@@ -58,7 +58,7 @@ def test_help_needs_no_numpy():
 
 @pytest.mark.parametrize("columns", [40, 200])
 def test_help_is_as_wide_as_its_terminal_and_no_wider_than_reads_well(columns):
-    letters = lambda text: re.sub(r"\s+", "", text)
+    letters = lambda text: re.sub(r"[\s\\]+", "", text)
     shown = told("compare", "--help", COLUMNS=str(columns)).decode()
     assert letters(shown) == letters(told("compare", "--help").decode())
     assert 0.4 * columns < max(map(len, shown.splitlines())) <= min(columns, 100)
@@ -94,11 +94,10 @@ def test_every_command_has_examples_that_can_be_typed(name, monkeypatch, capsys)
     command = toykit.commands[name]
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.main([name, "--help"]) == 0
-    shown = capsys.readouterr().out.partition("Examples:\n")[2]
+    shown = capsys.readouterr().out.partition("Examples:\n")[2].replace(" \\\n     ", "")
     assert command.examples and all(f"  {line}\n" in shown + "\n" for line, _ in command.examples)
     for line, _ in command.examples:
-        assert len(line) <= 78
-        program, asked, *arguments = shlex.split(line)
+        program, asked, *arguments = shlex.split(line.partition(" > ")[0])
         assert (program, asked) == ("toykit", name)
         command.make_context(name, arguments)
 

@@ -1,6 +1,7 @@
 """What the commands share: names of files as arguments, and examples below their help."""
 
 import re
+import textwrap
 
 import rich_click as click
 from click.shell_completion import CompletionItem
@@ -39,7 +40,10 @@ class Command(Trimmed):
         plain = {"markup": False, "highlight": False}
         formatter.write("Examples:", **plain)
         for line, purpose in self.examples:
-            formatter.write(f"  {line}", style=formatter.config.style_command, **plain)
+            # A shell reads on after a backslash, so that what is wrapped can still be copied.
+            lines = textwrap.wrap(line, formatter.width - 6, break_long_words=False, break_on_hyphens=False)
+            shown = " \\\n      ".join(lines)
+            formatter.write(f"  {shown}", style=formatter.config.style_command, **plain)
             formatter.write(f"      {purpose}", **plain)
 
 
