@@ -62,9 +62,15 @@ def pack(codes, bits, signed=False):
     # The low bits of a negative number are its two's complement; the mask drops the rest.
     codes = codes.astype(np.uint8).ravel() & np.uint8(2**bits - 1)
     if 8 % bits:
-        # 3, 5, 6 or 7 bits straddle bytes: spell out every bit, keep the low ones, close ranks.
-        spelled = np.unpackbits(codes[:, None], axis=1, bitorder="little", count=bits)
-        return np.packbits(spelled, bitorder="little")
+        # 3, 5, 6 or 7 bits straddle bytes: spell out every bit, keep the low ones, close ranks. Eight
+        # codes end where a byte ends, so this can be done in parts, and takes little memory.
+        packed = [np.zeros(0, np.uint8)]
+        for start in range(0, codes.size, 1 << 18):
+            spelled = np.unpackbits(
+                codes[start : start + (1 << 18), None], axis=1, bitorder="little", count=bits
+            )
+            packed.append(np.packbits(spelled, bitorder="little"))
+        return np.concatenate(packed)
     # 1, 2, 4 or 8 bits never do: shift each code to its lane in the byte and merge the lanes.
     lanes = np.zeros((-(codes.size * bits // -8), 8 // bits), np.uint8)
     lanes.reshape(-1)[: codes.size] = codes

@@ -21,6 +21,8 @@ import numpy as np
 from . import settings
 from .compressed import Compressed, Part, as_array, check_part, check_shape, check_weights, dense_of
 
+_AT_ONCE = 1 << 18  # weights
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sparse(Compressed):
@@ -150,8 +152,18 @@ def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim
         kept = _largest_blocks(magnitude, sparsity, block_size, dim)
     else:
         kept = above(magnitude, cut_off(_magnitudes(magnitude), sparsity, threshold))
-    values = weights.ravel().compress(kept.ravel())
+    values = _selected(weights.ravel(), kept.ravel())
     return Sparse(values, np.packbits(kept, bitorder="little"), weights.shape)
+
+
+def _selected(values, kept):
+    """`values[kept]`, in parts: `compress` is the quicker way, and takes 8 bytes for each that it keeps."""
+    found, end = np.empty(np.count_nonzero(kept), values.dtype), 0
+    for start in range(0, values.size, _AT_ONCE):
+        part = values[start : start + _AT_ONCE].compress(kept[start : start + _AT_ONCE])
+        found[end : end + part.size] = part
+        end += part.size
+    return found
 
 
 def unpack_mask(mask, shape):
@@ -196,8 +208,8 @@ class Magnitudes:
     def _counts(self):
         """How many weights have each magnitude: a row for the positive ones, and one for the negative."""
         patterns, counts = self.values().view(np.uint16).ravel(), np.zeros(2**16, np.int64)
-        for start in range(0, patterns.size, 2**18):  # in parts, for bincount takes 8 bytes a number
-            counts += np.bincount(patterns[start : start + 2**18], minlength=2**16)
+        for start in range(0, patterns.size, _AT_ONCE):  # in parts, for bincount takes 8 bytes a number
+            counts += np.bincount(patterns[start : start + _AT_ONCE], minlength=2**16)
         return counts.reshape(2, 2**15)
 
     @cached_property

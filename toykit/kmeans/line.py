@@ -25,6 +25,8 @@ import numpy as np
 from ..compressed import as_array, check_array, check_choice, check_int
 from .dynamic_programming import RunCosts, layers
 
+_AT_ONCE = 1 << 18  # values
+
 
 class Clusters(NamedTuple):
     """A clustering of numbers, or of vectors.
@@ -80,7 +82,11 @@ def distinct(values, weights=None):
         mass = counts if weights is None else np.bincount(inverse, weights, levels.size)
         return levels.astype(np.float64) + 0.0, mass.astype(np.float64), inverse
     pattern = np.ascontiguousarray(values).view(np.uint16)
-    counts = np.bincount(pattern, minlength=1 << 16)
+    # In parts: NumPy counts and looks up with numbers of 8 bytes, four times what the values take.
+    parts = [slice(start, start + _AT_ONCE) for start in range(0, pattern.size, _AT_ONCE)]
+    counts = np.zeros(1 << 16, np.int64)
+    for part in parts:
+        counts += np.bincount(pattern[part], minlength=1 << 16)
     if counts[0x7C00:0x8000].any() or counts[0xFC00:].any():
         raise ValueError("values must be finite; one is NaN or infinite")
     mass = counts if weights is None else np.bincount(pattern, weights, 1 << 16)
@@ -95,7 +101,10 @@ def distinct(values, weights=None):
     rank[ascending] = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     mass = np.add.reduceat(mass[ascending], first).astype(np.float64)
-    return levels[first] + 0.0, mass, rank[pattern]  # -0.0 + 0.0 is 0.0
+    inverse = np.empty(pattern.size, np.uint16)
+    for part in parts:
+        inverse[part] = rank[pattern[part]]
+    return levels[first] + 0.0, mass, inverse  # -0.0 + 0.0 is 0.0
 
 
 def exact(values, k, weights=None, method="auto"):
@@ -177,8 +186,12 @@ def _summarize(levels, mass, inverse, bounds):
     centroids = run_means(levels[heavy], mass[heavy], bounds)
     labels = nearest(centroids, levels)
     cost = float(np.sum(mass * (levels - centroids[labels]) ** 2))
-    small = np.uint8 if centroids.size <= 256 else np.intp
-    return Clusters(centroids, labels.astype(small)[inverse], cost)
+    labels = labels.astype(np.uint8 if centroids.size <= 256 else np.intp)
+    chosen = np.empty(inverse.size, labels.dtype)
+    for start in range(0, inverse.size, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        chosen[part] = labels[inverse[part]]
+    return Clusters(centroids, chosen, cost)
 
 
 def nearest(centroids, values):
