@@ -42,6 +42,8 @@ def compress_with_coremltools(source, steps_of, progress=None):
     -------
     Package
         Its `owner` is coremltools' MLModel; where there is nothing to compress, a copy, and toykit's folder.
+    list of Rewriter
+        What was asked of its constants, and what should have become of them.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def compress_with_coremltools(source, steps_of, progress=None):
             if technique in taken
         ]
     if not chosen:
-        return write_package(source, lambda _: ())
+        return write_package(source, lambda _: ())[0], [expected]
     mlmodel = open_mlmodel(source)
     for technique, joint, config in passes(chosen):
         try:
@@ -78,7 +80,7 @@ def compress_with_coremltools(source, steps_of, progress=None):
             ) from error
     written = open_package(mlmodel)
     check(source, expected, written)
-    return written
+    return written, [expected]
 
 
 def _with_axis(options, fitted):

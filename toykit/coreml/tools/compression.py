@@ -6,34 +6,68 @@ here they are the same options. What either has written is held against the sour
 arrays (`toykit.coreml.tools.checking`).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ... import settings as _settings
 from ..._quiet import coremltools, working
 from ...compressed import check_choice
 from ..format.package import Package, open_package
 from ..writing import forms
 from ..writing.packages import write_package
+from ..writing.plans import Weights, choose
 from .checking import compress_with_coremltools
-from .recipe import steps_of_layers
 
 ENGINES = ("toykit", "coremltools")
 
 
-def compress(package, plan, *, engine="toykit", progress=None, **options):
+@dataclass(frozen=True)
+class Outcome:
+    """A compressed package, and what became of each weight.
+
+    Attributes
+    ----------
+    package : Package
+        In a temporary folder, which goes with the object.
+    compressed : dict of str to tuple of str
+        Weights that were compressed -> the techniques that were applied.
+    declined : dict of str to tuple of str
+        Weights that cannot take what was asked, or take only some of the techniques -> why.
+    left : tuple of str
+        Weights of which the plan asks nothing.
+    changes : tuple of str
+        What else is different from the source, in sentences: what a newer system means.
+    """
+
+    package: Package
+    compressed: dict
+    declined: dict
+    left: tuple
+    changes: tuple
+
+
+def compress(package, plan, *, engine="toykit", target=None, only=(), skip=(), progress=None, **options):
     """Compress the weights of an ML program.
 
     Parameters
     ----------
     package : str, Path, Package or coremltools.models.MLModel
         Left as it was.
-    plan : {"prune", "quantize", "palettize", "joint"} or dict of str to dict
+    plan : {"prune", "quantize", "palettize", "joint"}, Path, dict of str to dict, or list of dict
         A technique for all weights; or a setting for each layer, as `toykit.sweep.choose` finds them:
-        `{"conv1.weight": {"technique": "palettize", "bits": 4}}`. See `compress_layers`.
+        `{"conv1.weight": {"technique": "palettize", "bits": 4}}`; or rules in order, of which the first that
+        fits a weight decides: `[{"operator": "gather", "skip": True}, {"technique": "palettize", "bits": 4}]`.
+        A rule may have `name` and `operator`, or lists of them; names may be patterns, as `"layer4.*"`. Rules can
+        be kept in a file of TOML, of which the path is given: see the page on writing packages.
     engine : {"toykit", "coremltools"}
         Who writes the package: toykit, which needs NumPy alone, or coremltools. Where coremltools is
         deterministic, `weight.bin` is the same to the byte; else toykit's tables are its own, of k-means'
         least error for numbers. coremltools takes longer, renames operations and drops notes.
+    target : {"iOS16", "iOS17", "iOS18", "iOS26"}, optional
+        The system that the package may need: where what is asked takes a newer one than the package's, its
+        specification is raised to this.
+    only, skip : sequence of str
+        Names of weights or patterns; or operators that use them, as "operator=gather". Whatever the plan says,
+        others than `only` stay as they are, and so do those of `skip`.
     progress : callable (done, total), optional
         Called after each weight; `total` is the number of weights of a pass over the package.
     **options
@@ -59,39 +93,66 @@ def compress(package, plan, *, engine="toykit", progress=None, **options):
     ------
     ImportError
         Where coremltools is missing, and the package is an MLModel or the engine coremltools.
+    OSError
+        If the plan cannot be read, or the temporary folder cannot hold the package.
     TypeError, ValueError
-        If the technique or an option is unknown or out of range, or needs a package of a newer system;
-        before any work.
+        If the technique or an option is unknown or out of range, or needs a package of a newer system; if a name
+        or pattern means no weight. Before any work.
     PackageError
-        If the package is not sound, or what was written is not what was meant; the weight is named.
+        If the package is not sound, a file of it has changed meanwhile, or what was written is not what was
+        meant; the weight is named.
 
     Examples
     --------
     >>> small = compress("ResNet50.mlpackage", "palettize", bits=4)          # doctest: +SKIP
+    >>> small = compress("ResNet50.mlpackage", "plan.toml")                  # doctest: +SKIP
     """
-    check_choice("engine", engine, ENGINES)
-    source = open_package(package)
-    if isinstance(plan, dict):
-        if options:
-            raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
-        chosen, others = steps_of_layers(source, plan), ()
-    else:
-        check_choice("plan", plan, _settings.TECHNIQUES)
-        chosen, others = {}, _settings.steps(plan, options)
-    for steps in (*chosen.values(), others):
-        forms.check(source, steps)
-
-    def steps_of(name):
-        return chosen.get(name, others)
-
     is_mlmodel = not isinstance(package, str | Path | Package)
-    if engine == "coremltools":
-        written = compress_with_coremltools(source, steps_of, progress)
-    else:
-        written = write_package(source, steps_of, progress)
+    written = outcome(
+        package, plan, engine=engine, target=target, only=only, skip=skip, progress=progress, **options
+    ).package
     if not is_mlmodel:
         return written
     return written.owner if hasattr(written.owner, "package_path") else _mlmodel(written)
+
+
+def outcome(package, plan, *, engine="toykit", target=None, only=(), skip=(), progress=None, **options):
+    """As `compress`, with an account of what became of each weight.
+
+    Returns
+    -------
+    Outcome
+    """
+    check_choice("engine", engine, ENGINES)
+    if target is not None:
+        check_choice("target", target, tuple(forms.VERSIONS)[1:])
+    source = open_package(package)
+    forms.check(source, ())
+    weights = Weights(source)
+    chosen = choose(weights, plan, options, only, skip)
+    version, changes = forms.IOS16, []
+    if target is not None and any(forms.needs(source, steps) for steps in chosen.values()):
+        version, changes = forms.raised(source, target)
+    for steps in chosen.values():
+        forms.check(source, steps, version)
+
+    def steps_of(name):
+        return chosen.get(name, ())
+
+    if engine == "coremltools":
+        if version > source.spec_version:
+            source, _ = write_package(source, lambda _: (), version=version)
+        written, rewriters = compress_with_coremltools(source, steps_of, progress)
+    else:
+        written, rewriters = write_package(source, steps_of, progress, version)
+    stored = {name: found for rewritten in rewriters for name, found in rewritten.stored.items()}
+    return Outcome(
+        written,
+        {name: tuple(technique for technique, _ in found.applied) for name, found in stored.items()},
+        {name: why for rewritten in rewriters for name, why in rewritten.declined.items()},
+        tuple(name for name in weights.operators if name not in chosen),
+        tuple(changes),
+    )
 
 
 def compress_layers(package, settings, *, engine="toykit", progress=None):

@@ -15,17 +15,6 @@ from . import forms
 _FLOATS = ("float16", "float32")
 
 
-def constants_of(package, threshold):
-    """Constants of more than `threshold` elements that may be compressed: name -> that of its operation."""
-    names = {}
-    for part in package.programs:
-        for label, constants in constants_in(part).items():
-            for operation, weight in constants.floats.items():
-                if weight.size > threshold:
-                    names[part.full_name(label, next(iter(operation.outputs)))] = operation.name
-    return names
-
-
 def constants_in(package):
     """The constants of each function of a package with one program: its name -> Constants."""
     return {label: Constants(function) for label, function in package.program.functions.items()}
@@ -40,6 +29,8 @@ class Constants:
     ----------
     floats : dict of Operation to Weight
         Constants in a weight file that may be compressed.
+    operators : dict of Operation to set of str
+        The kinds of operators that use each of the floats.
     places : dict of Operation to (Path, int)
         Where the floats lie.
     results : set of Operation
@@ -51,11 +42,12 @@ class Constants:
         self._makers, self._uses, self.results = dict.fromkeys(function.inputs), {}, set()
         self.names = set(function.inputs)
         self._read(function.block)
-        self.floats, self.places = {}, {}
+        self.floats, self.operators, self.places = {}, {}, {}
         for operation, uses in self._uses.items():
             if uses and not any(op.startswith("constexpr_") for op, *_ in uses):
                 value = operation.attributes["val"]
                 self.floats[operation] = _weight(value, uses)
+                self.operators[operation] = {op for op, *_ in uses}
                 self.places[operation] = value.blob.path, value.blob.offset
 
     def _read(self, block):

@@ -10,6 +10,7 @@ orders them.
 """
 
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +19,43 @@ from ...settings import INDEX_BITS, STORED_CODE_BITS
 from ...stored.parts import Part
 from ..format.program import Type
 
-IOS16, IOS18, IOS26 = 7, 9, 10  # versions of the specification
+# Versions of the specification, by the oldest system that reads them.
+VERSIONS = {"iOS15": 6, "iOS16": 7, "iOS17": 8, "iOS18": 9, "iOS26": 10}
+IOS16, IOS17, IOS18, IOS26 = 7, 8, 9, 10
 IN_PROGRAM = 10  # arrays of fewer elements lie in the program, others in the weight file
+# Operators whose inputs a version of the specification has defined anew.
+_REDEFINED = {
+    IOS17: ("crop_resize", "non_maximum_suppression"),
+    IOS18: (
+        "constexpr_affine_dequantize",
+        "constexpr_cast",
+        "constexpr_lut_to_dense",
+        "constexpr_sparse_to_dense",
+    ),
+}
+_GATHERS = ("gather", "gather_along_axis", "gather_nd")
 STORED_ONCE = 100  # equal arrays of at least this many elements are stored once
 
 
-def check(package, steps):
-    """Raise if a package cannot hold what the steps store: before any work."""
+def check(package, steps, version=IOS16):
+    """Raise if a package, raised to a version, cannot hold what the steps store: before any work."""
+    asked = needs(package, steps)
+    if asked and version < IOS18:
+        oldest = min(part.spec_version for part in package.programs)
+        raise ValueError(
+            f"for {' and '.join(asked)} you need a package for iOS 18: convert with target='iOS18', or "
+            f"compress with it. This one has version {oldest} of the specification, for an older system"
+        )
+
+
+def needs(package, steps):
+    """What the steps store that a package of an older system than iOS 18 cannot hold, in words.
+
+    Raises
+    ------
+    ValueError
+        If no package can hold it.
+    """
     if package.number is not None:
         raise ValueError(
             f"{package} is compressed with the others: compress the pipeline. A plan for each layer can "
@@ -34,9 +65,8 @@ def check(package, steps):
     for technique, options in steps:
         if technique == "quantize" and options["bits"] not in STORED_CODE_BITS:
             raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
-    oldest = min(part.spec_version for part in package.programs)
-    if oldest >= IOS18:
-        return
+    if min(part.spec_version for part in package.programs) >= IOS18:
+        return []
     asked = ["joint compression"] * (len(steps) > 1)
     for technique, options in steps:
         if technique == "quantize":
@@ -46,11 +76,53 @@ def check(package, steps):
             asked += ["3-bit palettes"] * (options["bits"] == 3)
             asked += [name for name in ("group_size", "per_channel_scale") if options[name]]
             asked += ["cluster_dim"] * (options["cluster_dim"] > 1)
-    if asked:
+    return asked
+
+
+def raised(package, target):
+    """What a package becomes if it is to need a newer system: the version, and what changes, in sentences.
+
+    The operators of a program mean the same in a newer operator set, but for those below. Core ML Tools' own
+    definitions say so (tests/parity/test_raising.py).
+
+    Parameters
+    ----------
+    package : Package
+    target : str
+        A key of `VERSIONS`.
+
+    Raises
+    ------
+    ValueError
+        If the package needs a newer system already, or holds an operator that the new one defines otherwise.
+    """
+    version = VERSIONS[target]
+    newest = max(part.spec_version for part in package.programs)
+    if newest > version:
         raise ValueError(
-            f"for {' and '.join(asked)} you need a package for iOS 18: convert with target='iOS18'. "
-            f"This one has version {oldest} of the specification, for an older system"
+            f"target must not be older than the package, which has version {newest} of the specification; got "
+            f"{target!r}, version {version}"
         )
+    kinds = Counter()
+    for part in package.programs:
+        for operation in part.program.walk():
+            for since, gone in _REDEFINED.items():
+                if part.spec_version < since <= version and operation.op in gone:
+                    raise ValueError(
+                        f"target={target!r}: {operation.name!r} is {operation.op}, which newer systems define "
+                        f"otherwise; convert the network anew, with target={target!r}"
+                    )
+            if part.spec_version < IOS17 <= version and operation.op in _GATHERS:
+                indices = operation.inputs.get("indices", [""])[0]
+                kinds[operation.op] += isinstance(indices, str)
+    said = [f"the package needs {target} or newer: version {version} of the specification, was {newest}"]
+    computed = sum(kinds.values())
+    if computed:
+        said.append(
+            f"indices below zero no longer count from the end: {computed} of its operators "
+            f"({', '.join(sorted(kinds))}) are given indices that are computed or come from the input"
+        )
+    return version, said
 
 
 def widths(spec_version):

@@ -15,6 +15,7 @@ from ...stored.parts import digest
 from ..format import protobuf
 from ..format.package import Package, PackageError
 from ..format.schema import MODEL_KINDS
+from .forms import IOS16
 from .rewriting import Rewriter
 from .store import Store
 
@@ -52,27 +53,53 @@ def weight_file(package):
     return "@model_path/weights/weight.bin", None
 
 
-def write_package(package, steps_of, progress=None):
+def write_package(package, steps_of, progress=None, version=IOS16):
     """Compress constants of a package.
 
     Parameters
     ----------
     package : Package
         Left as it is.
-    steps_of, progress
+    steps_of, progress, version
         As in `Rewriter`.
 
     Returns
     -------
     Package
         In a folder of its own, which goes when the object and the models in it are gone.
+    list of Rewriter
+        Of each program: what became of its constants.
+
+    Raises
+    ------
+    PackageError
+        If a file of the package has changed meanwhile, or what was written is not what was meant.
     """
-    folder = _Folder()
+    folder, before = _Folder(), _states(package)
     try:
-        return Package(_write(package, steps_of, folder.path / package.path.name, progress), owner=folder)
+        path = folder.path / package.path.name
+        rewriters = _write(package, steps_of, path, progress, version)
+        changed = sorted(name for name, state in _states(package).items() ^ before.items())
+        if changed:
+            raise PackageError(
+                f"{package.path} has changed while it was compressed: {changed[0]}. Start again"
+            )
+        return Package(path, owner=folder), rewriters
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
+
+
+def _states(package):
+    """What the system says of each file of a package: another state is another content."""
+    states = {}
+    for name in package.files:
+        try:
+            found = (package.path / name).stat()
+            states[name] = found.st_ino, found.st_size, found.st_mtime_ns
+        except OSError:  # it is gone
+            states[name] = None
+    return states
 
 
 class _Folder:
@@ -83,7 +110,7 @@ class _Folder:
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
-def _write(package, steps_of, path, progress):
+def _write(package, steps_of, path, progress, version):
     root = package.path.resolve()
     model = package.model_file.relative_to(root)
     replaced = {model, *(old.path.relative_to(root) for old in package.weight_files.values())}
@@ -98,17 +125,17 @@ def _write(package, steps_of, path, progress):
         name, weights = weight_file(part)
         store = Store(name)
         if weights is None:
-            rewriters.append(Rewriter(part, steps_of, store, progress))
+            rewriters.append(Rewriter(part, steps_of, store, progress, version))
         else:
             with (path / weights).open("wb") as file:
                 store = Store(name, file)
-                rewriters.append(Rewriter(part, steps_of, store, progress))
+                rewriters.append(Rewriter(part, steps_of, store, progress, version))
                 store.close()
         digests.append(store.digests)
     (path / model).write_bytes(model_bytes(package, rewriters))
     for written, rewritten, known in zip(Package(path).programs, rewriters, digests, strict=True):
         _check(written, rewritten, known)
-    return path
+    return rewriters
 
 
 def _check(written, rewritten, digests):

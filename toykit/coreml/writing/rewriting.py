@@ -19,8 +19,6 @@ from ..format.program import Function, Operation, Program
 from . import forms, messages
 from .candidates import constants_in
 
-# iOS 15 has no compressed constants. What an operator is given there means the same in iOS 16.
-_RAISED = {"CoreML5": "CoreML6"}
 _ON_FILE = b"@model_path/"  # what a message holds that has an array of a weight file
 
 
@@ -36,6 +34,8 @@ class Rewriter:
     store : Store
     progress : callable (done, total), optional
         Called after each weight.
+    version : int
+        Of the specification, which is raised to it.
     constants : dict of str to Constants, optional
         What `constants_in(package)` returned, for who rewrites a program several times.
 
@@ -46,7 +46,7 @@ class Rewriter:
     content : bytes
         Its message. What did not change is as it was, to the byte.
     spec_version : int
-        That of the package, but iOS 16's at least.
+        That of the package, but iOS 16's and `version` at least.
     exact : bool
     declined : dict of str to tuple of str
         Weights that stay as they are, or take only some of the techniques -> why.
@@ -58,9 +58,9 @@ class Rewriter:
         The same constants -> names of their operations, which coremltools goes by.
     """
 
-    def __init__(self, package, steps_of, store, progress=None, constants=None):
+    def __init__(self, package, steps_of, store, progress=None, version=forms.IOS16, constants=None):
         self._package, self._steps_of, self._store, self._progress = package, steps_of, store, progress
-        self.spec_version = max(package.spec_version, forms.IOS16)
+        self.spec_version = max(package.spec_version, forms.IOS16, version)
         self.exact, self.declined, self.stored, self.sources, self.operations = True, {}, {}, {}, {}
         found = constants_in(package) if constants is None else constants
         store.together = len(found) > 1
@@ -86,8 +86,8 @@ class Rewriter:
         block = self._block(function.block)
         source = self._message(self._label, function.source, "Function", {"Block": lambda *_: block.source})
         opset = function.opset
-        if opset in _RAISED:
-            opset = _RAISED[opset]
+        if self.spec_version > self._package.spec_version:
+            opset = f"CoreML{self.spec_version - 1}"  # 5 came with iOS 15, and version 6 of the specification
             name = opset.encode()
             source = protobuf.replace(source, {2: name, 3: lambda entry: protobuf.replace(entry, {1: name})})
         return replace(function, opset=opset, block=block, source=source)
