@@ -52,9 +52,9 @@ class File:
         return Value(Type("tensor", array.dtype.name, array.shape), blob=blob)
 
 
-def layer(number, kind, weight):
+def layer(number, kind, weight, name=None):
     """What a layer of a kind makes of a weight: (operations, its input's shape and type, its outputs)."""
-    dtype, name, x = weight.dtype.name, f"w{number}", f"x{number}"
+    dtype, name, x = weight.dtype.name, name or f"w{number}", f"x{number}"
     outputs, inputs = weight.shape[0], weight.shape[1] if weight.ndim > 1 else 1
     typed = lambda *shape: Type("tensor", dtype, shape)
     if kind == "linear":
@@ -106,7 +106,7 @@ def layer(number, kind, weight):
     return [operation(kind, f"y{number}", given, typed(1, made, *result))], (1, channels, *size), dtype
 
 
-def write(path, layers, version=9):
+def write(path, layers, version=9, names=None):
     """Write a package of layers.
 
     Parameters
@@ -115,6 +115,8 @@ def write(path, layers, version=9):
     layers : list of (kind, array)
     version : int
         Of the specification.
+    names : list of str, optional
+        Of the weights; w0, w1, ... by default.
 
     Returns
     -------
@@ -122,10 +124,10 @@ def write(path, layers, version=9):
     """
     file, operations, inputs, outputs = File(), [], [], []
     for number, (kind, weight) in enumerate(layers):
-        value, name = file.add(weight), f"w{number}"
+        value, name = file.add(weight), names[number] if names else f"w{number}"
         made = Operation("const", name, {}, {name: value.type}, {"val": value}, [])
         operations.append(messages.encode_operation(made, FILE))
-        found, shape, dtype = layer(number, kind, weight)
+        found, shape, dtype = layer(number, kind, weight, name)
         operations += found
         inputs.append((f"x{number}", shape, dtype))
         outputs.append(f"y{number}")

@@ -1,5 +1,7 @@
 """`toykit compress`: write a compressed package."""
 
+from pathlib import Path
+
 import rich_click as click
 
 from .._text import printable
@@ -17,9 +19,14 @@ from .progress import progress
         "toykit compress Model.mlpackage Small.mlpackage --prune 0.7 --palettize 4",
         "zero 70 % of the weights, and give the others a palette (iOS 18 and later)",
     ),
+    ("toykit compress Model.mlpackage Small.mlpackage --plan plan.toml", "each layer as a file says"),
+    (
+        "toykit compress Model.mlpackage Small.mlpackage --palettize 6 --skip 'head.*'",
+        "all layers but those whose names begin with head",
+    ),
 )
 @click.argument("model", type=File(), help="an .mlpackage; left as it is")
-@click.argument("out", type=File(), help="the .mlpackage to write; must not exist")
+@click.argument("out", type=File(), help="the .mlpackage to write; must not exist, or take --force")
 @click.option("--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5")
 @click.option(
     "--palettize",
@@ -37,35 +44,95 @@ from .progress import progress
 @click.option("--quantize", type=int, metavar="BITS", help="linear, 8 or 4 bits, a scale a channel")
 @click.option("--block-size", type=int, metavar="N", help="with --quantize: a scale for each N weights")
 @click.option(
+    "--plan",
+    type=File(),
+    metavar="FILE",
+    help="a .toml file that says what each layer gets; rules in order, the first that fits decides",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="compress no other weights than these: a layer's name, a pattern such as 'layer4.*', or operator=conv; "
+    "can be given several times",
+)
+@click.option("--skip", multiple=True, metavar="NAME", help="leave these weights as they are; as --only")
+@click.option(
+    "--target",
+    type=click.Choice(["iOS16", "iOS17", "iOS18", "iOS26"]),
+    help="the system that the package may need, if what you ask takes a newer one than it has",
+)
+@click.option("--force", is_flag=True, help="replace the package that lies at OUT")
+@click.option(
+    "--with",
     "--engine",
+    "engine",
     type=click.Choice(["toykit", "coremltools"]),
     default="toykit",
     help="who writes the package: toykit itself (the default), or Core ML Tools",
 )
-def compress(model, out, engine, **how):
+def compress(model, out, engine, only, skip, target, force, **how):
     """Write a compressed package.
 
-    All weights are compressed. Several techniques are joined: --prune 0.7 --palettize 4 (for iOS 18 and later).
+    All weights are compressed, or those of a plan. Several techniques are joined: --prune 0.7 --palettize 4 (for iOS
+    18 and later). Whatever stops it, no half of a package lies at OUT.
     """
     from .. import coreml
+    from ..coreml.tools.compression import outcome
     from ..coreml.writing.output import check_output
 
     plan, details = _plan(**how)
-    out = check_output(out, model)
+    out = check_output(out, model, replace=force)
     before = coreml.Package(model)
     with progress("weights") as show:
-        small = coreml.compress(before, plan, engine=engine, progress=show, **details)
-    after = coreml.Package(coreml.save(small, out, replace=False))
+        found = outcome(
+            before, plan, engine=engine, target=target, only=only, skip=skip, progress=show, **details
+        )
+    if not found.compressed:
+        reason = next(iter(found.declined.items()), None)
+        said = f"; {reason[0]}, for one: {'; '.join(reason[1])}" if reason else ""
+        raise ValueError(f"{model} has no weight that can take this{said}. Nothing was written")
+    after = coreml.Package(coreml.save(found.package, out, replace=force))
     print(
         f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} "
         "times smaller"
     )
+    for line in _account(found):
+        print(printable(line))
     print(printable(f"next: toykit compare {out} {model}, and your own test set"))
     return 0
 
 
-def _plan(prune, palettize, group_size, quantize, block_size):
-    """What `coreml.compress` is asked for: a technique, and its options."""
+def _account(found):
+    """Lines that say which weights stayed as they are, and what else has changed."""
+    small = [
+        name for name, why in found.declined.items() if all("elements are not more" in one for one in why)
+    ]
+    reasons = {}
+    for name, why in found.declined.items():
+        if name not in small:
+            reasons.setdefault("; ".join(why), []).append(name)
+    yield f"{len(found.compressed)} weights compressed" + (f", {len(small)} small ones not" if small else "")
+    for reason, names in reasons.items():
+        yield f"not as asked: {_listed(names)} ({reason})"
+    if found.left:
+        yield f"left alone: {_listed(found.left)}"
+    yield from found.changes
+
+
+def _listed(names, most=5):
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _plan(prune, palettize, group_size, quantize, block_size, plan):
+    """What `coreml.compress` is asked for: a technique and its options, or the path of a plan."""
+    if plan is not None:
+        if any(option is not None for option in (prune, palettize, group_size, quantize, block_size)):
+            raise ValueError(
+                "--plan says what each layer gets: leave out --prune, --palettize, --quantize and their options"
+            )
+        return Path(plan), {}
     if group_size is not None and palettize is None:
         raise ValueError("--group-size goes with --palettize")
     if block_size is not None and (quantize is None or palettize is not None):
@@ -80,5 +147,5 @@ def _plan(prune, palettize, group_size, quantize, block_size):
         if block_size is not None:
             chosen["quantize"] |= {"granularity": "per_block", "block_size": block_size}
     if not chosen:
-        raise ValueError("say how: --prune, --palettize, --quantize, or several of them")
+        raise ValueError("say how: --prune, --palettize, --quantize or several of them, or --plan")
     return next(iter(chosen.items())) if len(chosen) == 1 else ("joint", chosen)
