@@ -49,6 +49,7 @@ LATE = {
     ("toykit.cli", "toykit.cli.commands"): "rich_click: `toykit doctor` works where it is missing",
     ("toykit.cli.compare", "toykit.coreml"): "NumPy: help is quick",
     ("toykit.cli.compress", "toykit.coreml"): "NumPy",
+    ("toykit.cli.compress", "toykit.coreml.tools.compression"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.writing.output"): "NumPy",
     ("toykit.cli.diff", "toykit.verification.differences"): "NumPy",
     ("toykit.cli.size", "toykit.size.reports"): "NumPy",

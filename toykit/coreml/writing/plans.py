@@ -221,9 +221,9 @@ def _rule(weights, rule):
     if skip and setting:
         raise ValueError(f"a layer that is skipped has no other settings; got {', '.join(setting)}")
     if not skip and "technique" not in setting:
-        near = difflib.get_close_matches("technique", setting, 1)
+        near = "".join(f"; got {word!r}" for word in difflib.get_close_matches("technique", setting, 1))
         known = ", ".join(map(repr, (*_settings.TECHNIQUES, "float16")))
-        raise ValueError(f"say technique, one of {known}, or skip = true" + f"; got {near[0]!r}" * bool(near))
+        raise ValueError(f"say technique, one of {known}, or skip = true{near}")
     steps = [] if skip else _settings.read_setting(setting, model=True)
     names = set(weights.operators)
     for key, mark in (("name", ""), ("operator", _OPERATOR)):
@@ -237,7 +237,7 @@ def _rule(weights, rule):
 
 def _meant(weights, key, patterns, mark=""):
     """All weights that some names or patterns mean; each has to mean one."""
-    if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
+    if not isinstance(patterns, list | tuple) or not all(isinstance(pattern, str) for pattern in patterns):
         raise TypeError(f"{key} must be a list of names or patterns; got {shown(patterns)}")
     found = set()
     for pattern in patterns:
