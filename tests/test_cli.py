@@ -444,15 +444,16 @@ def test_mistakes_are_said_in_a_sentence(package, tmp_path, monkeypatch, capsys,
 
 def test_a_package_that_appears_meanwhile_is_left_as_it_is(package, tmp_path, monkeypatch, capsys):
     from toykit import coreml
+    from toykit.coreml.tools import compression
 
-    out, compress = tmp_path / "out.mlpackage", coreml.compress
+    out, compress = tmp_path / "out.mlpackage", compression.outcome
 
     def slow(*arguments, **options):
         made = compress(*arguments, **options)
         shutil.copytree(package, out)
         return made
 
-    monkeypatch.setattr(coreml, "compress", slow)
+    monkeypatch.setattr(compression, "outcome", slow)
     assert cli.main(["compress", str(package), str(out), "--prune", "0.5"]) == 2
     assert "exists" in (said := capsys.readouterr().err) or "has appeared" in said
     assert coreml.Package(out).nbytes == coreml.Package(package).nbytes
