@@ -92,11 +92,9 @@ def compress(model, out, engine, only, skip, target, force, **how):
         reason = next(iter(found.declined.items()), None)
         said = f"; {reason[0]}, for one: {'; '.join(reason[1])}" if reason else ""
         raise ValueError(f"{model} has no weight that can take this{said}. Nothing was written")
-    after = coreml.Package(coreml.save(found.package, out, replace=force))
-    print(
-        f"{before.nbytes / 1e6:.2f} MB -> {after.nbytes / 1e6:.2f} MB, {before.nbytes / after.nbytes:.1f} "
-        "times smaller"
-    )
+    coreml.save(found.package, out, replace=force)
+    old, new = before.nbytes, found.package.nbytes
+    print(f"{old / 1e6:.2f} MB -> {new / 1e6:.2f} MB, {old / new:.1f} times smaller")
     for line in _account(found):
         print(printable(line))
     print(printable(f"next: toykit compare {out} {model}, and your own test set"))

@@ -78,12 +78,14 @@ def write_package(package, steps_of, progress=None, version=IOS16):
     folder, before = _Folder(), _states(package)
     try:
         path = folder.path / package.path.name
-        rewriters = _write(package, steps_of, path, progress, version)
-        changed = sorted(name for name, state in _states(package).items() ^ before.items())
-        if changed:
-            raise PackageError(
-                f"{package.path} has changed while it was compressed: {changed[0]}. Start again"
-            )
+        try:
+            rewriters = _write(package, steps_of, path, progress, version)
+        finally:  # also where something went wrong: this is why
+            changed = sorted(name for name, _ in _states(package).items() ^ before.items())
+            if changed:
+                raise PackageError(
+                    f"{package.path} has changed while it was compressed: {changed[0]}. Start again"
+                )
         return Package(path, owner=folder), rewriters
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)
