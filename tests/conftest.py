@@ -30,9 +30,15 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Name packages that have vanished from their registry, also where skipped tests are not listed."""
+    """Say what was not tested for want of a package, also where skipped tests are not listed."""
     reasons = {str(report.longrepr[2]) for report in terminalreporter.getreports("skipped")}
     if vanished := sorted(reason for reason in reasons if "has vanished" in reason):
         terminalreporter.section("VANISHED from their registry, and not tested: see tests/zoo", sep="!")
         for reason in vanished:
+            terminalreporter.line(reason.removeprefix("Skipped: "))
+    if missing := sorted(
+        reason for reason in reasons if "cannot be had" in reason or "Firefox was not" in reason
+    ):
+        terminalreporter.section("NOT TESTED: Python in the page", sep="!")
+        for reason in missing:
             terminalreporter.line(reason.removeprefix("Skipped: "))

@@ -82,6 +82,7 @@ def add_files(app, config):
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
+    config.myst_substitutions |= live.in_words()
     config.myst_substitutions["progress_table"] = to_do.table()
 
 

@@ -17,6 +17,7 @@ import io
 import json
 import os
 import re
+import sysconfig
 import tempfile
 import urllib.request
 import zipfile
@@ -26,7 +27,7 @@ from . import fetch
 from .project import BUILD, DATA, ROOT, say
 from .vendor import Unfetched, pack_of_npm, unpack
 
-VERSION = "0.27.7"
+VERSION, PYTHON, NUMPY = "0.27.7", "3.12.7", "2.0.2"
 # The sha512 of its npm package, as npm states it.
 DIGEST = "RUSVJlhQdfWfgO9hVHCiXoG+nVZQRS5D9FzgpLJ/VcgGBLSAKoPL8kTiOikxbHQm1kRISeWUBdulEgO26qpSRA=="
 PARTS = ("pyodide.js", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
@@ -193,3 +194,25 @@ def script():
     except Missing as error:
         say(f"WITHOUT LIVE CELLS: Python for the pages cannot be had ({error}).")
         return None
+
+
+def in_words():
+    """What the pages on serving and on licences say of it: {name of the substitution: Markdown}."""
+    path = script()
+    told = {"live_pyodide": VERSION, "live_python": PYTHON, "live_numpy": NUMPY}
+    if path is None:
+        absent = "This copy of the book was built without it."
+        return told | {"live_size": absent, "live_licences": absent}
+    content = path.read_bytes()
+    sizes = f"{len(content) / 1e6:.1f} MB, {len(gzip.compress(content)) / 1e6:.1f} MB compressed"
+    with zipfile.ZipFile(next(file for name, file in parts().items() if name.endswith(".whl"))) as wheel:
+        name = next(name for name in wheel.namelist() if name.endswith(".dist-info/LICENSE.txt"))
+        texts = {"NumPy": wheel.read(name).decode()}
+    # Pyodide's Python comes without its licence; every other Python has the same one.
+    licence = Path(sysconfig.get_path("stdlib"), "LICENSE.txt")
+    if licence.is_file():
+        texts["CPython"] = licence.read_text("utf-8")
+    folds = (
+        f"`````{{dropdown}} Licence of {name}\n```text\n{text}\n```\n`````" for name, text in texts.items()
+    )
+    return told | {"live_size": f"One script holds them: {sizes}.", "live_licences": "\n\n".join(folds)}

