@@ -63,6 +63,7 @@ test-fuzz: setup ## Run the fuzz tests at full length, and the tests marked as l
 	@echo "seed $(SEED): repeat it with make test-fuzz SEED=$(SEED)"
 	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -n 2 --dist load --hypothesis-seed=$(SEED) -rs \
 	  -k "fuzz or nightly" tests --ignore=tests/site --ignore=tests/benchmarks
+	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -rs -k nightly tests/site
 
 # Ten minutes of one core. It is no part of `make test`: a version that is not out yet may change any day.
 test-next: setup ## Test against the next version of Core ML Tools, in an environment of its own (NEXT=... for a part)

@@ -17,8 +17,8 @@ pytest.importorskip("torch")
 import toykit as tk
 from toykit.coreml import Package
 from toykit.coreml.view import graph
+from toykit.coreml.view.contents import TECHNIQUES
 from toykit.widgets import package as module
-from toykit.widgets.package import TECHNIQUES
 
 from .parity import inside
 

@@ -65,6 +65,7 @@ def add_files(app, config):
         "book.css",
         "folds.css",
         "progress.css",
+        "weigh.css",
         "live/cells.css",
     ]
     config.html_js_files = [
@@ -86,11 +87,14 @@ def add_files(app, config):
     config.myst_substitutions["progress_table"] = to_do.table()
 
 
-def write_chapters(app):
-    """Write the script that says what there is to do in each chapter."""
+def write_scripts(app):
+    """Write the scripts that follow from the notebooks and from toykit."""
+    from toykit.widgets.package import PackageExplorer
+
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
     (static / "chapters.js").write_text(to_do.script(), encoding="utf-8")
+    (static / "explorer.js").write_text(embedded.script("tkExplorer", PackageExplorer), encoding="utf-8")
 
 
 def live_script(config):
@@ -243,7 +247,7 @@ def setup(app):
     # Jupyter Book sets this for sphinx_comments, which the book does without.
     app.add_config_value("comments_config", {}, "html")
     app.connect("config-inited", add_files)
-    app.connect("builder-inited", write_chapters)
+    app.connect("builder-inited", write_scripts)
     app.connect("source-read", prepare_notebook)
     app.connect("html-page-context", live_cells.add_to_page)
     app.connect("source-read", write_reference)

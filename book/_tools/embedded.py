@@ -54,3 +54,19 @@ def small_explorer():
 
     html = embedded(accuracy_explorer(DATA / "crepe_explorer.npz", small=True))
     return f"````{{raw}} html\n{html}\n````"
+
+
+def script(name, instrument):
+    """Return a script that draws an instrument of toykit from data that the page has: `NAME(place, state)`."""
+    code, style = instrument._esm.replace("export default", "const instrument ="), json.dumps(instrument._css)
+    return f"""window.{name} = (() => {{
+{code}
+return (el, state) => {{
+{MODEL}
+const style = document.createElement("style");
+style.textContent = {style};
+el.append(style);
+instrument.render({{ model, el }});
+}};
+}})();
+"""

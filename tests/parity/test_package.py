@@ -295,11 +295,19 @@ class TestWeightFile:
         with pytest.raises(PackageError, match="starts before its end"):
             weightbin.WeightFile(path).blobs()
 
-    @pytest.mark.parametrize("read_at_once", [0, 2**20])
-    def test_a_file_that_is_cut_while_in_use(self, written, monkeypatch, read_at_once):
+    def test_a_file_that_cannot_be_mapped_is_read_array_by_array(self, written, monkeypatch):
+        """So it is in a browser."""
+        monkeypatch.setattr(weightbin, "_READ_AT_ONCE", 0)
+        monkeypatch.setattr(weightbin, "CAN_MAP", False)
+        self.test_every_type(written)
+        self.test_records_that_lead_in_circles(written)
+
+    @pytest.mark.parametrize("read_at_once, can_map", [(0, True), (0, False), (2**20, True)])
+    def test_a_file_that_is_cut_while_in_use(self, written, monkeypatch, read_at_once, can_map):
         """What is mapped ends the process when it is read behind the end; it must not come to that."""
         path, arrays = written
         monkeypatch.setattr(weightbin, "_READ_AT_ONCE", read_at_once)
+        monkeypatch.setattr(weightbin, "CAN_MAP", can_map)
         weights = weightbin.WeightFile(path)
         *_, last = weights.blobs()
         path.write_bytes(path.read_bytes()[:100])

@@ -1,7 +1,6 @@
 """`package_explorer`: the files, the program and the weight file of a package, and how they hang together.
 
-Only what is written about the weights is in the widget, never the weights: a package of 50 MB takes
-some 40 kB of a page.
+What it draws is listed by `toykit.coreml.view.contents`.
 """
 
 import tempfile
@@ -10,12 +9,8 @@ from pathlib import Path
 import traitlets
 
 from ..coreml.format.package import open_package
-from ..coreml.view.graph import read_graph
-from ..coreml.view.meanings import MEANINGS
+from ..coreml.view.contents import contents
 from .base import Instrument, table
-
-TECHNIQUES = ("dense", "pruning", "quantization", "palettization", "joint")
-_UNKNOWN = "toykit has no sentence about this operator."
 
 
 class PackageExplorer(Instrument, js="package"):
@@ -67,16 +62,6 @@ class PackageExplorer(Instrument, js="package"):
         return table(self.label, header, rows, "operations")
 
 
-class _Words:
-    """Numbers for words, so that one that occurs often is in the page once."""
-
-    def __init__(self):
-        self.numbers = {}
-
-    def __call__(self, word):
-        return self.numbers.setdefault(word, len(self.numbers))
-
-
 def _made_up(path):
     return path.parent == Path(tempfile.gettempdir()) and path.name.startswith(tempfile.gettempprefix())
 
@@ -117,45 +102,6 @@ def package_explorer(package, function=None, name=None):
     package = open_package(package)
     if name is None:
         name = "a package" if _made_up(package.path) else package.path.name
-    graph = read_graph(package, function)
-    if not graph.steps:
-        raise ValueError("the function has no operations: there is nothing to show")
-    word, weights, places = _Words(), [], {}
-    used = {constant.blob for step in graph.steps for constant in step.constants}
-    for file in package.weight_files.values():
-        # A program can also refer to a record that the file does not count.
-        blobs = sorted({*file.blobs(), *(blob for blob in used if blob.file is file)}, key=lambda b: b.offset)
-        for blob in blobs:
-            places[blob] = len(places)
-        inside = file.path.relative_to(package.path.resolve()).as_posix()
-        # Place of the record, from there to the data, bytes of data.
-        weights.append([inside, file.nbytes, [[b.offset, b.start - b.offset, b.nbytes] for b in blobs]])
-    steps, constants = [], []
-    for number, step in enumerate(graph.steps):
-        takes = []
-        for parameter, result in step.inputs:
-            maker = graph.source(number, result)
-            which = None if maker is None else list(graph.steps[maker].outputs).index(result)
-            # A result is the number of its step (and which of several it is); an input is its name.
-            takes.append([word(parameter), result if maker is None else maker, *([which] if which else [])])
-        gives = [[0 if own == step.name else own, word(str(kind))] for own, kind in step.outputs.items()]
-        settings = [[word(parameter), word(text)] for parameter, text in step.settings.items()]
-        steps.append([word(step.op), step.name, step.depth, takes, gives, settings, word(step.form)])
-        for constant in step.constants:
-            # A part of a compressed weight has no name of its own.
-            own = "" if step.decompresses else constant.name
-            texts = (word(constant.parameter), own, word(str(constant.type)), word(constant.form))
-            technique = TECHNIQUES.index(constant.technique)
-            constants.append([number, *texts, technique, places[constant.blob]])
-    return PackageExplorer(
-        label=f"Inside {name}",
-        files=[[file, nbytes] for file, nbytes in package.files.items()],
-        inputs=[[result, str(kind)] for result, kind in graph.inputs.items()],
-        outputs=list(graph.outputs),
-        words=list(word.numbers),
-        steps=steps,
-        constants=constants,
-        weights=weights,
-        meanings={step.op: MEANINGS.get(step.op, _UNKNOWN) for step in graph.steps},
-        selected=constants[0][0] if constants else 0,
-    )
+    found = contents(package, function)
+    selected = found["constants"][0][0] if found["constants"] else 0
+    return PackageExplorer(label=f"Inside {name}", selected=selected, **found)

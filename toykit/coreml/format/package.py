@@ -22,7 +22,7 @@ from .features import read_description
 from .program import read_program
 from .protobuf import PackageError
 from .schema import MODEL_KINDS
-from .weightbin import WeightFile
+from .weightbin import CAN_MAP, WeightFile
 
 _LARGEST_MODEL_FILE = 2**31  # the protobuf library reads no message beyond 2 GiB
 _LARGEST_PROGRAM = 2**26  # weights lie outside the program; those of the largest networks have a few MB
@@ -323,7 +323,7 @@ def _content(file):
     size = file.stat().st_size
     if not 0 < size < _LARGEST_MODEL_FILE:
         raise PackageError(f"{file.name} has {size:,} bytes; a model file has 1 to 2**31 - 1")
-    if size <= _READ_AT_ONCE:
+    if size <= _READ_AT_ONCE or not CAN_MAP:
         return file.read_bytes()
     with file.open("rb") as opened:
         return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)

@@ -13,7 +13,8 @@ of its record. Reserved bytes can be anything: coremltools left them as memory w
 and with it the elements of fewer than 8 bits, set them to zero.
 
 Reading maps the file into memory, so that only the arrays that are looked at are loaded; a file of at most
-1 MiB is read at once. Elements of fewer than 8 bits are packed as in `toykit.bits`.
+1 MiB is read at once. Python in a browser cannot map the files of its page: there each array is read when it is
+looked at. Elements of fewer than 8 bits are packed as in `toykit.bits`.
 
 A mapped file must stay as long as it is: the system ends a process that reads behind the end of a file
 which somebody has cut meanwhile. Before an array is handed out the length is looked at again, so a file
@@ -22,6 +23,7 @@ that was cut earlier gives a `PackageError`. What remains is the moment between 
 
 import mmap
 import struct
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from .schema import DTYPES
 
 ALIGNMENT = 64
 _READ_AT_ONCE = 2**20
+CAN_MAP = sys.platform != "emscripten"
 SENTINEL = 0xDEADBEEF
 # Element types in a record. They are numbered differently than in the program.
 STORED = {
@@ -176,15 +179,15 @@ class WeightFile:
         self.nbytes = self.path.stat().st_size
         if self.nbytes < ALIGNMENT:
             raise PackageError(f"{self.path} has {self.nbytes} bytes; its header alone takes {ALIGNMENT}")
-        self._map = None
-        if self.nbytes > _READ_AT_ONCE:
+        self._map = self._bytes = None
+        if self.nbytes <= _READ_AT_ONCE:
+            self._bytes = np.frombuffer(self.path.read_bytes(), np.uint8)
+            self.nbytes = self._bytes.size
+        elif CAN_MAP:
             with self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._bytes = np.frombuffer(self._map, np.uint8)
-        else:
-            self._bytes = np.frombuffer(self.path.read_bytes(), np.uint8)
-            self.nbytes = self._bytes.size
-        self.count, version = struct.unpack_from("<II", self._bytes.data)
+        self.count, version = struct.unpack_from("<II", self._part(0, ALIGNMENT).data)
         if version != 2:
             raise PackageError(f"{self.path} claims version {version} of the format; toykit reads version 2")
 
@@ -199,7 +202,8 @@ class WeightFile:
         where = f"{self.path}, record at {offset}"
         if not 0 <= offset <= self.nbytes - ALIGNMENT or offset % ALIGNMENT:
             raise PackageError(f"{where}: not a multiple of {ALIGNMENT} inside a file of {self.nbytes} bytes")
-        sentinel, code, stored, start, unused = struct.unpack_from("<IIQQQ", self._bytes.data, offset)
+        record = self._part(offset, ALIGNMENT)
+        sentinel, code, stored, start, unused = struct.unpack_from("<IIQQQ", record.data)
         if sentinel != SENTINEL:
             raise PackageError(f"{where}: starts with {sentinel:#x}, not {SENTINEL:#x}: no array lies here")
         if code not in STORED:
@@ -215,7 +219,7 @@ class WeightFile:
         return Blob(offset, dtype, (stored * 8 - unused) // BITS[dtype], stored, start, self)
 
     def read(self, start, nbytes):
-        """Bytes of the file, as a uint8 array that is mapped from it.
+        """Bytes of the file, as a uint8 array: mapped from it where that can be.
 
         Raises
         ------
@@ -223,11 +227,22 @@ class WeightFile:
             If the file is shorter than it was.
         """
         self.check()
-        return self._bytes[start : start + nbytes]
+        return self._part(start, nbytes)
+
+    def _part(self, start, nbytes):
+        if self._bytes is not None:
+            return self._bytes[start : start + nbytes]
+        self.check()
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return np.frombuffer(file.read(nbytes), np.uint8)
 
     def check(self):
         """Raise a PackageError if the file is shorter than it was: what is mapped of it cannot be read."""
-        now = self.nbytes if self._map is None else self._map.size()
+        if self._map is not None:
+            now = self._map.size()
+        else:
+            now = self.nbytes if self._bytes is not None else self.path.stat().st_size
         if now < self.nbytes:
             raise PackageError(
                 f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use"
