@@ -4,6 +4,7 @@ import copy
 import inspect
 import json
 import re
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
@@ -302,13 +303,19 @@ def test_a_session_in_which_numpy_raises():
         assert exercise(lambda x: x).hint == "Over."
 
 
-def test_an_endless_loop_ends_in_a_sentence(monkeypatch):
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["shell", "background"])
+def test_an_endless_loop_ends_in_a_sentence(monkeypatch, handler):
     def endless(a, b):
         while True:
             pass
 
     monkeypatch.setattr(limits, "LIMIT", 0.2)
-    report = adder()(endless)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        report = adder()(endless)
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "had not answered after" in report.problem and "never becomes false" in report.hint
     assert adder()(lambda a, b: a + b)
 

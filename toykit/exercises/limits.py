@@ -7,6 +7,7 @@ there is no limit: there the page stops it.
 
 import _thread
 import contextlib
+import signal
 import threading
 
 LIMIT = 10  # seconds for one case; a right answer takes thousandths of one
@@ -34,8 +35,13 @@ def time_limit(seconds=None):
 
     timer = threading.Timer(LIMIT if seconds is None else seconds, interrupt)
     timer.daemon = True
+    here = threading.current_thread() is threading.main_thread()
+    # A program that a shell starts in the background ignores Ctrl-C, and would ignore the interrupt, too.
+    ignored = here and signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     try:
-        if threading.current_thread() is threading.main_thread():
+        if ignored:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if here:
             with contextlib.suppress(RuntimeError):  # no threads here
                 timer.start()
         yield
@@ -48,3 +54,5 @@ def time_limit(seconds=None):
         raise TimeUp from None
     finally:
         timer.cancel()
+        if ignored:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
