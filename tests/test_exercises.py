@@ -15,6 +15,8 @@ import pytest
 from toykit.exercises import Case, Exercise, Hint, check, limits, training_time
 from toykit.exercises.checks import CHAPTERS
 
+from .exercises.edges import EDGES
+
 EXERCISES = check.all()
 
 
@@ -49,6 +51,16 @@ def test_reference_passes_every_case(name):
     assert "passed" in repr(report)
 
 
+@pytest.mark.parametrize("name", EXERCISES)
+def test_a_right_answer_of_another_kind_passes(name):
+    pytest.importorskip("torch")
+    from .exercises.right import RIGHT
+
+    for answer in RIGHT[name]:
+        report = EXERCISES[name](answer)
+        assert report, report
+
+
 @pytest.mark.parametrize("name, answer, hint", PAIRS)
 def test_wrong_answer_fails_with_its_hint(name, answer, hint):
     report = EXERCISES[name](answer)
@@ -57,6 +69,27 @@ def test_wrong_answer_fails_with_its_hint(name, answer, hint):
     assert report.problem and report.details
     if not hint:
         assert report.hint not in [h.text for h in EXERCISES[name].hints], "say which hint"
+
+
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind, answers in EDGES.items() for name in answers])
+def test_an_answer_that_misses_an_edge_is_refused(kind, name):
+    assert not EXERCISES[name](EDGES[kind][name]), kind
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_answer_that_is_printed_is_not_returned(name, capsys):
+    report = EXERCISES[name](lambda *args: print(EXERCISES[name].reference(*args)))
+    assert "returned None" in report.problem and "return" in report.hint
+    assert capsys.readouterr().out
+
+
+def test_an_answer_that_ends_without_a_return_is_told_apart_from_one_that_has_none():
+    report = adder()(lambda a, b: a + b if a > 0 else None)
+    assert "returned None" in report.problem and "Some way through it" in report.hint
+
+
+def test_an_answer_that_was_rounded_is_told_so():
+    assert "Do not round" in adder(tolerance=1e-9)(lambda a, b: a + b + 1e-5 * (a > 0)).hint
 
 
 @pytest.mark.parametrize("name", EXERCISES)

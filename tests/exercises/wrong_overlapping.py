@@ -36,6 +36,7 @@ WRONG = {
             "round down",
         ),
         (lambda fixed, each, gap, deadline: (deadline - fixed + gap) / (each + gap), "whole number"),
+        (lambda fixed, each, gap, deadline: abs((deadline - fixed + gap) // (each + gap)), "not even one"),
         (lambda fixed, each, gap, deadline: 100, "Solve that"),
         (lambda fixed, each, gap, deadline: "8", ""),
     ],

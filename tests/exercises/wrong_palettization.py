@@ -54,6 +54,7 @@ WRONG = {
     "lloyd_step": [
         (lambda v, c: step_once(v, c, empty=np.nan), "0 divided by 0"),
         (lambda v, c: step_once(v, c, empty=0.0), "0 divided by 0"),
+        (lambda v, c: step_once(v, c, empty=v.mean()), "stay where it is"),
         (lambda v, c: c[np.abs(v[:, None] - c).argmin(axis=1)], "one number for each value"),
         (lambda v, c: step_once(v, step_once(v, c)), "single step"),
         (lambda v, c: step_once(v, c, key=lambda d: d), "no sign"),

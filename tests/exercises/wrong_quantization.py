@@ -36,6 +36,7 @@ WRONG = {
         (lambda w, b: (2 ** (b - 1) - 1) / max(np.abs(w).max(), 1e-9), "turn the fraction over"),
         (lambda w, b: np.abs(w).max() / 127, "bits is an argument"),
         (lambda w, b: np.abs(w).max(axis=0) / (2 ** (b - 1) - 1), ""),
+        (lambda w, b: np.float16(np.abs(w).max() / (2 ** (b - 1) - 1)), "first digits"),
     ],
     "quantize_affine": [
         (lambda w, s, z: np.clip(np.rint(w / s) + z, -128, 127), "int8"),

@@ -27,6 +27,10 @@ def _never_gives_up(bits, snr, enough):
     return int(good[np.argmin(bits[good])]) if good.size else int(np.argmax(snr))
 
 
+def _cheapest_above(bits, snr, enough):
+    return int(np.where(snr >= enough, bits, np.inf).argmin()) if (snr >= enough).any() else -1
+
+
 def _ratio(w, d):
     return np.sum(w**2) / np.sum((w - d) ** 2)
 
@@ -35,6 +39,7 @@ WRONG = {
     "signal_to_noise": [
         (lambda w, d: float(-10 * np.log10(_ratio(w, d))), "not noise over signal"),
         (lambda w, d: float(20 * np.log10(_ratio(w, d))), "squares already"),
+        (lambda w, d: float(abs(10 * np.log10(_ratio(w, d)))), "is below zero"),
         (lambda w, d: float(10 * np.log(_ratio(w, d))), "decimal"),
         (
             lambda w, d: float(10 * np.log10(np.sum(w**2) / np.sum(d**2))) if d.any() else 0.0,
@@ -61,5 +66,6 @@ WRONG = {
         (_strictly, "just good enough counts"),
         (_place_among_the_good, "original arrays"),
         (_never_gives_up, "return -1"),
+        (lambda bits, snr, enough: _cheapest_above(bits, np.abs(snr), abs(enough)), "-3 is more than -5"),
     ],
 }

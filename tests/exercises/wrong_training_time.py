@@ -95,6 +95,7 @@ WRONG = {
         (lambda *a: entries(*a, count=1), "number n - 1"),
         (lambda step, steps, i, t: entries(step, steps, 0.0, t), "starts from initial"),
         (lambda *a: entries(*a, power=1), "straight line"),
+        (lambda *a: entries(*a, count=len(a[1]) == 1), "A list of one entry"),
         (lambda step, steps, i, t: entries(max(step, steps[0]), steps, i, t), "not even the initial"),
         (lambda step, steps, i, t: t, ""),
     ],

@@ -229,9 +229,8 @@ class Exercise:
                 hint="",
             ), None
         if got is None:
-            return self._failed(
-                tried, "Your function returned None.", details, "Did you forget the return?"
-            ), None
+            forgot = "Some way through it ends without a return." if tried else "Did you forget the return?"
+            return self._failed(tried, "Your function returned None.", details, forgot), None
         changed = [name for name, before, after in zip(names, case.args, args) if not _same(before, after)]
         if changed:
             return self._failed(
@@ -256,6 +255,10 @@ class Exercise:
 
     def _find_hint(self, got, expected, args, comparable):
         seen = as_expected(got, expected) if comparable else got
+        if comparable and self.tolerance and _nearly(seen, expected):
+            return (
+                "The first digits are right and the others are not. Do not round, and calculate in float64."
+            )
         for hint in self.hints:
             if not comparable and not hint.anything:
                 continue
@@ -279,6 +282,13 @@ def _is_unwritten(function):
     steps = dis.get_instructions(code) if code is not None else ()
     # Whatever does something else names something: an argument, a function, a constant that is not None.
     return code is not None and all(step.opname == "RESUME" or step.argval is None for step in steps)
+
+
+def _nearly(got, expected):
+    """Whether numbers agree in three digits: hints that compare would take them for equal."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return np.allclose(np.asarray(got, float), np.asarray(expected, float), rtol=5e-4, atol=0)
+    return False
 
 
 def _same(before: Any, after: Any):

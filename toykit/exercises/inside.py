@@ -64,7 +64,7 @@ read_float16 = Exercise(
         ),
         Hint(
             "That is the first array of the file. offset says which record is meant.",
-            lambda got, want, data, o: np.array_equal(got, _read_float16(data, 64)),
+            lambda got, want, data, o: o != 64 and np.array_equal(got, _read_float16(data, 64)),
             anything=True,
         ),
         Hint(
@@ -129,8 +129,8 @@ from_table = Exercise(
         ),
         Hint(
             "Within a byte the first index lies in the lowest bits, at the right end.",
-            lambda got, want, i, t, n: np.array_equal(
-                got, t[((i[:, None] >> np.arange(6, -1, -2)) & 3).ravel()[:n]]
+            lambda got, want, i, t, n: (
+                n > 3 and np.array_equal(got, t[((i[:, None] >> np.arange(6, -1, -2)) & 3).ravel()[:n]])
             ),
         ),
         Hint(

@@ -151,6 +151,10 @@ largest_batch = Exercise(
     ),
     hints=[
         Hint(
+            "If not even one is in time, the answer is 0.",
+            lambda got, want, f, e, g, d: d + g < f and got > 0,
+        ),
+        Hint(
             "The first input also waits for the others to arrive: (batch - 1) * gap.",
             lambda got, want, f, e, g, d: g > 0 and got == max((d - f) // e, 0),
         ),

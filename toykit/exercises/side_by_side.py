@@ -31,6 +31,10 @@ signal_to_noise = Exercise(
     random=_noisy,
     hints=[
         Hint(
+            "With more noise than signal the logarithm is below zero, and so is the answer.",
+            lambda got, want, w, d: want < 0 <= got,
+        ),
+        Hint(
             "Signal over noise, not noise over signal.",
             lambda got, want, w, d: np.isclose(got, -want) and want,
         ),
@@ -129,6 +133,10 @@ cheapest = Exercise(
         Hint(
             "A setting that is just good enough counts.",
             lambda got, want, b, q, e: q[want] == e and got == _cheapest(b, q, np.nextafter(e, np.inf)),
+        ),
+        Hint(
+            "Decibels can be below zero, and -3 is more than -5: compare them as they are.",
+            lambda got, want, b, q, e: e < 0,
         ),
         Hint(
             "That is a place among the good ones. Return the place in the original arrays.",

@@ -208,6 +208,12 @@ choose_format = Exercise(
     random=_random_choice,
     hints=[
         Hint(
+            "If several are equally fast, there is no reason to lose accuracy: take the most bits.",
+            lambda got, want, m, w, formats, c: (
+                _seconds(m, w, formats[int(got)], c) == _seconds(m, w, formats[want], c)
+            ),
+        ),
+        Hint(
             "Reading and computing go on at the same time. Where computing takes longer, fewer bytes "
             "save nothing: "
             "take the longer of the two, neither the bytes alone nor the sum.",
@@ -216,12 +222,6 @@ choose_format = Exercise(
         Hint(
             "Each table costs table_cost, on top of the longer of the two times.",
             _picked(lambda m, w, f, c: (max(2 * m / c[0], w * f[0] / 8 / c[1]), -f[0])),
-        ),
-        Hint(
-            "If several are equally fast, there is no reason to lose accuracy: take the most bits.",
-            lambda got, want, m, w, formats, c: (
-                _seconds(m, w, formats[int(got)], c) == _seconds(m, w, formats[want], c)
-            ),
         ),
         Hint(
             "That is the slowest one.",

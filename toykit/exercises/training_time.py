@@ -160,6 +160,10 @@ held_sparsity = Exercise(
             ),
         ),
         Hint(
+            "A list of one entry has no way from initial to target: it is at the target at once.",
+            lambda got, want, step, steps, initial, target: len(steps) == 1,
+        ),
+        Hint(
             "The last entry is number n - 1, and there the target has to be reached.",
             lambda got, want, step, steps, initial, target: (
                 np.isclose(got, _counted(sum(s <= step for s in steps) - 1, len(steps), initial, target))

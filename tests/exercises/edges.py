@@ -1,0 +1,226 @@
+"""Answers that are right but for an edge, by its kind: each must be refused, by a case that has the edge."""
+
+import math
+from itertools import zip_longest
+
+import numpy as np
+
+
+def nibbles(codes, last=0, low=lambda code: int(code) & 15):
+    pairs = zip_longest(codes[::2], codes[1::2], fillvalue=last)
+    return np.array([low(first) | low(second) << 4 for first, second in pairs], np.uint8)
+
+
+def packed(indices, bits, least=0, more=0, end="little"):
+    number = sum(int(index) << (bits * k) for k, index in enumerate(indices.ravel()))
+    size = max(least, -(-indices.size * bits // 8) + more * (indices.size * bits % 8 == 0))
+    return np.frombuffer(number.to_bytes(size, end), np.uint8)
+
+
+def moved(values, centroids):
+    nearest = np.abs(values[:, None] - centroids).argmin(axis=1)
+    means = [values[nearest == j].mean() if (nearest == j).any() else c for j, c in enumerate(centroids)]
+    return np.array(means)
+
+
+def split(values, borders):
+    values = np.sort(values)
+    costs = [len(part) * part.var() for k in borders(len(values)) for part in (values[:k], values[k:])]
+    return min(map(sum, zip(costs[::2], costs[1::2])), default=0.0)
+
+
+def first(order, fits):
+    return next((int(place) for place in order if fits[place]), -1)
+
+
+def pruned(w, t, least, small, above=np.greater, share=np.less, size=np.less_equal, up=7):
+    kept = above(np.abs(w), t)
+    if size(w.size, small) or share(1 - kept.sum() / w.size, least):
+        return 2 * w.size
+    return 2 * int(kept.sum()) + (w.size + up) // 8
+
+
+def fits(fixed, each, gap, deadline, most=200_000, inside=np.less_equal):
+    batches = np.arange(1, most)
+    good = batches[inside((batches - 1) * gap + fixed + batches * each, deadline)]
+    return int(good.max()) if good.size else 0
+
+
+def held(step, steps, initial, target, done=None):
+    done = sum(s <= step for s in steps) if done is None else done
+    if not done:
+        return 0.0
+    return target + (initial - target) * (1 - (done - 1) / max(len(steps) - 1, 1)) ** 3
+
+
+def stored_bits(name, kind, by_name, by_type, rest):
+    return by_name.get(name, by_type.get(kind, rest)) or 16
+
+
+def let_through(low, high):
+    return lambda x, s, lo, hi, g: g * (low(np.rint(x / s), lo) & high(np.rint(x / s), hi))
+
+
+def runs(sure):
+    return lambda confidence: next(n for n in range(1, 99) if sure(1 - 2 ** (1 - n), confidence))
+
+
+def counts(zero=lambda there, w: (there == 0) & (w != 0), infinite=lambda there, w: np.isinf(there)):
+    def answer(w):
+        with np.errstate(over="ignore"):
+            there = w.astype(np.float16)
+        return np.array([np.sum(there != w), np.sum(zero(there, w)), np.sum(infinite(there, w))])
+
+    return answer
+
+
+EDGES = {
+    "ties": {
+        "pruning_mask": lambda w, s: (
+            np.argsort(np.argsort(np.abs(w), axis=None)).reshape(w.shape) >= s * w.size
+        ),
+        "n_m_mask": lambda w, n, m: (
+            np.abs(w).reshape(-1, m)[:, ::-1].argsort(1, kind="stable").argsort(1)[:, ::-1] >= n
+        ).reshape(w.shape),
+        "pareto_front": lambda n, a: np.array([hit == a[n <= size].max() for size, hit in zip(n, a)]),
+        "choose_format": lambda m, w, f, c: int(
+            np.argmin([max(2 * m / c[0], w * b / 8 / c[1]) + t * c[2] for b, t in f])
+        ),
+        "bound_unit": lambda u, s: 2 - int(np.argmax([s[u == unit].sum() for unit in (2, 1, 0)])),
+        "settled_pairs": lambda t: int((t[:, :, None] <= t[:, None, :]).all(0).sum() - t.shape[1]),
+        "quantize_affine": lambda w, s, z: np.clip(
+            np.sign(w) * np.floor(np.abs(w / s) + 0.5) + z, -128, 127
+        ).astype(np.int8),
+    },
+    "nothing at all": {
+        "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + max(1, -(-w.size // 8)),
+        "pack_int4": lambda codes: nibbles(codes) if codes.size else np.zeros(1, np.uint8),
+        "pack_indices": lambda i, b: packed(i, b, least=1),
+        "weight_file_bytes": lambda sizes: (
+            64 + sum(64 + -(-n // 64) * 64 for n in sizes[:-1]) + 64 + (sizes[-1] if sizes else 0)
+        ),
+        "symmetric_scale": lambda w, b: (np.abs(w).max() or 1.0) / (2 ** (b - 1) - 1),
+        "uniform_table": lambda w, b: np.linspace(w.min(), w.max() + (w.min() == w.max()), 2**b),
+        "lloyd_step": lambda v, c: np.where(
+            np.bincount(np.abs(v[:, None] - c).argmin(axis=1), minlength=len(c)), moved(v, c), v.mean()
+        ),
+        "cheapest": lambda b, q, e: int(np.where(q >= e, b, np.inf).argmin()),
+        "smallest_good": lambda n, right, off, most, needed: int(
+            np.where((n <= most) & (right - off >= needed), n, 10**9).argmin()
+        ),
+        "model_size": lambda p, bits: (max(p, 1) * bits / 8e6, max(p, 1) * bits / 2**23),
+        "largest_batch": lambda f, e, g, d: max(1, (d - f + g) // (e + g)),
+        "enough_runs": lambda c: max(2, runs(np.greater_equal)(c)),
+        "joint_bits": lambda s, b: 1 + (1 - s) * b if s < 1 else 0,
+        "held_sparsity": held,  # a list of one entry
+    },
+    "below zero": {
+        "sparse_bytes": lambda w: 2 * int((w > 0).sum()) + -(-w.size // 8),
+        "n_m_mask": lambda w, n, m: (w.reshape(-1, m).argsort(1, kind="stable").argsort(1) >= n).reshape(
+            w.shape
+        ),
+        "symmetric_scale": lambda w, b: abs(w.max()) / (2 ** (b - 1) - 1),
+        "pack_int4": lambda codes: nibbles(codes, low=lambda code: abs(int(code)) & 15),
+        "signal_to_noise": lambda w, d: max(0.0, 10 * np.log10((w**2).sum() / ((w - d) ** 2).sum())),
+        "layer_damage": lambda w, c, m: np.array(
+            [abs(m(w) - m(np.vstack([w[:i], c[[i]], w[i + 1 :]]))) for i in range(len(w))]
+        ),
+        "largest_batch": lambda f, e, g, d: int((d - f + g) / (e + g)),
+        "break_even_batch": lambda o, b, u: -((u * b - 2 * o) // (2 * b)),
+        "float16_damage": counts(zero=lambda there, w: (there == 0) & (w > 0)),
+        "threshold_bytes": lambda w, t, m, n: pruned(np.maximum(w, 0), t, m, n),
+        "fold_batch_norm": lambda w, b, g, be, m, v, e: np.c_[
+            w * (np.abs(g) / np.sqrt(v + e))[:, None], (b - m) * np.abs(g) / np.sqrt(v + e) + be
+        ],
+        "range_to_codes": lambda low, high: (
+            (max(high, 0) - low) / 255,
+            round(-low / ((max(high, 0) - low) / 255)),
+        ),
+    },
+    "a search that stops too early": {
+        "break_even_batch": lambda o, b, u: next(
+            (n for n in range(1, 10_000) if (2 * n + u) * b >= 2 * o), 10_000
+        ),
+        "enough_runs": lambda c: min(15, runs(np.greater_equal)(c)),
+        "largest_batch": lambda f, e, g, d: fits(f, e, g, d, most=1000),
+        "best_border": lambda v: split(v, lambda n: range(1, n - 1)),
+    },
+    "not sorted": {
+        "best_border": lambda v: min(v[:k].var() * k + v[k:].var() * (len(v) - k) for k in range(1, len(v))),
+        "lloyd_step": lambda v, c: moved(v, np.sort(c)),
+        "cheapest": lambda b, q, e: first(range(len(b) - 1, -1, -1), q >= e),
+        "pareto_front": lambda n, a: a > np.r_[-1, np.maximum.accumulate(a)[:-1]],
+        "smallest_good": lambda n, right, off, most, needed: first(
+            range(len(n) - 1, -1, -1), (n <= most) & (right - off >= needed)
+        ),
+        "in_flight": lambda a, e: (e - a).sum() / (e.max() - a[0]),
+        "paired_speed_up": lambda b, a, k: ((b / a)[k], np.median(b / a), (b / a)[-1 - k]),
+        "bound_unit": lambda u, s: int(
+            np.argmax([s[np.searchsorted(u, k) : np.searchsorted(u, k, "right")].sum() for k in range(3)])
+        ),
+        "from_table": lambda i, t, n: np.sort(t)[((i[:, None] >> np.arange(0, 8, 2)) & 3).ravel()[:n]],
+    },
+    "both orders": {
+        "settled_pairs": lambda t: int(np.triu((t[:, :, None] < t[:, None, :]).all(0)).sum()),
+        "minimum_target": lambda t, b, g, a: (
+            18
+            if t == ("sparse", "palette") or g in ("per_block", "per_grouped_channel")
+            else 18
+            if (t[0], b) in (("linear", 4), ("palette", 3))
+            else 17
+            if a == 8
+            else 16
+        ),
+        "configured_bits": lambda name, kind, by_name, by_type, rest: stored_bits(
+            kind, name, by_type, by_name, rest
+        ),
+        "grouped_bytes": lambda o, i, b, g: (
+            2 * o * i if g % o else math.ceil(o * i * b / 8) + max(o // g, 1) * 2**b * 2
+        ),
+        "float16_damage": lambda w: counts()(w)[[0, 2, 1]],
+        "pack_indices": lambda i, b: packed(i.T, b),
+    },
+    "exactly at a limit": {
+        "ste_backward": let_through(np.greater, np.less_equal),
+        "pruning_mask": lambda w, s: np.abs(w) >= np.quantile(np.abs(w), s) if s else np.full(w.shape, True),
+        "threshold_bytes": lambda w, t, m, n: pruned(w, t, m, n, size=np.less),
+        "enough_runs": runs(np.greater),
+        "largest_batch": lambda f, e, g, d: fits(f, e, g, d, inside=np.less),
+        "smallest_good": lambda n, right, off, most, needed: first(
+            np.argsort(n), (n <= most) & (right - off > needed)
+        ),
+        "held_sparsity": lambda step, steps, i, t: held(step, steps, i, t, done=sum(s < step for s in steps)),
+        "float16_damage": counts(infinite=lambda there, w: np.abs(w) >= 65504),
+        "break_even_batch": lambda o, b, u: max(1, math.floor(o / b - u / 2) + 1),
+        "weight_file_bytes": lambda sizes: (
+            64 + sum(64 + (n // 64 + 1) * 64 for n in sizes[:-1]) + sum(64 + n for n in sizes[-1:])
+        ),
+        "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + w.size // 8 + 1,
+        "pack_indices": lambda i, b: packed(i, b, more=1),
+        "next_step": lambda needed, f, c, t, samples, training: (
+            0
+            if np.nanmax([f, c, t]) > needed
+            else 1
+            if samples and np.isnan(c)
+            else 2
+            if training and np.isnan(t)
+            else 3
+        ),
+        "quantize_affine": lambda w, s, z: np.clip(np.rint(w / s) + z, -128, 126).astype(np.int8),
+    },
+    "what has no part in it": {
+        "bound_unit": lambda u, s: int(max({*u.tolist()}, key=lambda unit: (s[u == unit].sum(), -unit))),
+        "damped_hessian": lambda x, d: (
+            x.T @ x + d * np.diagonal(x.T @ x)[np.diagonal(x.T @ x) > 0].mean() * np.eye(x.shape[1])
+        ),
+        "pack_int4": lambda codes: nibbles(codes, last=-1),
+    },
+    "too few digits": {
+        "symmetric_scale": lambda w, b: np.float16(np.abs(w).max() / (2 ** (b - 1) - 1)),
+        "uniform_table": lambda w, b: np.linspace(w.min(), w.max(), 2**b).astype(np.float16),
+        "model_size": lambda p, bits: (round(p * bits / 8e6, 2), round(p * bits / 2**23, 2)),
+        "arithmetic_intensity": lambda m, n, batch, bits: float(
+            np.float16(2 * m * n * batch / (m * n * bits / 8 + 2 * batch * (m + n)))
+        ),
+    },
+}

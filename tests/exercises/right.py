@@ -1,0 +1,349 @@
+"""Right answers that people give in other ways than the references: loops, torch, exact fractions, other algorithms.
+
+Forms of one answer (lists, tuples, other types of numbers) are made from the references by tests/test_exercises.py.
+"""
+
+import math
+import struct
+from fractions import Fraction
+from itertools import combinations, count, pairwise
+
+import numpy as np
+import torch
+
+
+def mask_in_a_loop(w, sparsity):
+    mask, many = np.ones(w.shape, bool), int(sparsity * w.size)
+    if many:
+        limit = sorted(abs(x) for x in w.ravel())[many - 1]
+        for place in np.ndindex(w.shape):
+            mask[place] = abs(w[place]) > limit
+    return mask
+
+
+def mask_with_torch(w, sparsity):
+    magnitudes, many = torch.from_numpy(np.abs(w)), int(sparsity * w.size)
+    return (magnitudes > (magnitudes.flatten().kthvalue(many).values if many else -1)).numpy()
+
+
+def n_smallest_one_by_one(w, n, m):
+    groups, kept = np.abs(w).reshape(-1, m), np.ones((w.size // m, m), bool)
+    for _ in range(n):
+        place = groups.argmin(axis=1)
+        kept[np.arange(len(kept)), place] = False
+        groups[np.arange(len(kept)), place] = np.inf
+    return kept.reshape(w.shape)
+
+
+def codes_in_a_loop(w, scale, zero_point):
+    codes = np.zeros(w.shape, np.int8)
+    for place in np.ndindex(w.shape):
+        codes[place] = min(127, max(-128, round(float(w[place] / scale)) + zero_point))
+    return codes
+
+
+def pairs_in_a_loop(codes):
+    padded = [int(code) & 15 for code in codes] + [0] * (len(codes) % 2)
+    return np.array([low + 16 * high for low, high in zip(padded[::2], padded[1::2])], np.uint8)
+
+
+def lloyd_in_a_loop(values, centroids):
+    groups = [[] for _ in centroids]
+    for value in values:
+        groups[min(range(len(centroids)), key=lambda j: abs(value - centroids[j]))].append(value)
+    return [sum(group) / len(group) if group else c for group, c in zip(groups, centroids)]
+
+
+def lloyd_between_sorted(values, centroids):
+    order = np.argsort(centroids)
+    borders = (centroids[order][1:] + centroids[order][:-1]) / 2
+    place = order[np.searchsorted(borders, values)]
+    return [values[place == j].mean() if (place == j).any() else c for j, c in enumerate(centroids)]
+
+
+def one_large_number(indices, bits):
+    number = sum(int(index) << (bits * k) for k, index in enumerate(indices.ravel()))
+    return np.frombuffer(number.to_bytes(-(-indices.size * bits // 8), "little"), np.uint8)
+
+
+def border_from_running_sums(values):
+    v, left = np.sort(values), np.arange(1, len(values))
+    s, q = np.cumsum(v), np.cumsum(v * v)
+    costs = q[:-1] - s[:-1] ** 2 / left + (q[-1] - q[:-1]) - (s[-1] - s[:-1]) ** 2 / (len(v) - left)
+    return costs.min()
+
+
+def front_in_a_loop(nbytes, accuracy):
+    settings = list(zip(nbytes, accuracy))
+    return np.array(
+        [not any(b <= n and a >= hit and (b, a) != (n, hit) for b, a in settings) for n, hit in settings]
+    )
+
+
+def damage_put_back(weights, compressed, metric):
+    weights, damage = weights.copy(), []
+    before = metric(weights)
+    for layer, row in enumerate(compressed):
+        kept = weights[layer].copy()
+        weights[layer] = row
+        damage.append(before - metric(weights))
+        weights[layer] = kept
+    return damage
+
+
+def bits_without_dominated(nbytes, damage, budget):
+    found = [(0, 0.0, ())]
+    for sizes, harms in zip(nbytes, damage):
+        longer = sorted(
+            (n + int(size), d + float(harm), (*taken, place))
+            for n, d, taken in found
+            for place, (size, harm) in enumerate(zip(sizes, harms))
+            if n + size <= budget
+        )
+        found, least = [], math.inf
+        for one in longer:
+            if one[1] < least:
+                found.append(one)
+                least = one[1]
+    return np.array(min(found, key=lambda one: one[1])[2], np.uint8)
+
+
+def format_in_a_loop(macs, weights, formats, chip):
+    operations, bandwidth, table = chip
+    best = None
+    for number, (bits, tables) in enumerate(formats):
+        seconds = max(2 * macs / operations, weights * bits / 8 / bandwidth) + tables * table
+        if best is None or (seconds, -bits) < best[:2]:
+            best = seconds, -bits, number
+    return best[2]
+
+
+def bounds_in_a_loop(times, confidence):
+    ordered, n, dropped = sorted(times), len(times), 0
+    while (
+        dropped < (n - 1) // 2
+        and sum(math.comb(n, k) for k in range(dropped + 2, n - dropped - 1)) >= confidence * 2**n
+    ):
+        dropped += 1
+    return torch.tensor([ordered[dropped], ordered[n - 1 - dropped]])
+
+
+def next_by_ifs(needed, data_free, calibrated, trained, samples, training):
+    if data_free >= needed or calibrated >= needed or trained >= needed:
+        return 0
+    if math.isnan(calibrated) and samples:
+        return 1
+    return 2 if math.isnan(trained) and training else 3
+
+
+def smallest_in_a_loop(nbytes, right, interval, max_bytes, needed):
+    best = -1
+    for number, size in enumerate(nbytes):
+        fits = size <= max_bytes and right[number] - interval[number] >= needed
+        if fits and (best == -1 or size < nbytes[best]):
+            best = number
+    return best
+
+
+def in_flight_by_area(arrivals, ends):
+    moments = sorted({*arrivals, *ends})
+    there = [sum((arrivals <= start) & (ends > start)) for start in moments[:-1]]
+    area = sum(n * (end - start) for n, (start, end) in zip(there, pairwise(moments)))
+    return area / (moments[-1] - moments[0])
+
+
+def pipeline_simulated(stages, requests):
+    free = [0] * len(stages)
+    for _ in range(requests):
+        now = 0
+        for number, seconds in enumerate(stages):
+            free[number] = now = max(now, free[number]) + seconds
+    return now
+
+
+def batch_in_a_loop(fixed, each, gap, deadline):
+    batch = 0
+    while batch * gap + fixed + (batch + 1) * each <= deadline:
+        batch += 1
+    return batch
+
+
+def ste_by_autograd(x, scale, low, high, gradient):
+    x = torch.tensor(x, requires_grad=True)
+    codes = x / scale + (torch.round(x / scale) - x / scale).detach()
+    (codes.clamp(low, high) * scale).backward(torch.from_numpy(gradient))
+    return x.grad
+
+
+def dkm_in_a_loop(weights, centroids, temperature):
+    sums, shares = np.zeros(len(centroids)), np.zeros(len(centroids))
+    for weight in weights:
+        closeness = [-((weight - c) ** 2) / temperature for c in centroids]
+        raised = np.array([math.exp(one - max(closeness)) for one in closeness])
+        sums += raised / raised.sum() * weight
+        shares += raised / raised.sum()
+    return (sums / shares).tolist()
+
+
+def dkm_with_torch(weights, centroids, temperature):
+    w, c = torch.from_numpy(weights), torch.from_numpy(centroids)
+    attention = torch.softmax(-((w[:, None] - c) ** 2) / temperature, dim=1)
+    return attention.T @ w / attention.sum(0)
+
+
+def gptq_by_cholesky(row, hessian, scale, order):
+    factor = np.linalg.cholesky(np.linalg.inv(hessian[np.ix_(order, order)])).T
+    moved = row.astype(float)[order]
+    for k, direction in enumerate(factor):
+        rounded = np.round(moved[k] / scale) * scale
+        moved[k + 1 :] -= (moved[k] - rounded) / direction[k] * direction[k + 1 :]
+        moved[k] = rounded
+    found = np.empty(len(order))
+    found[order] = moved
+    return found
+
+
+def gptq_by_updates(row, hessian, scale, order):
+    row, inverse = row.astype(float), np.linalg.inv(hessian)
+    for place, column in enumerate(order):
+        rounded = np.round(row[column] / scale) * scale
+        later = order[place + 1 :]
+        row[later] -= (row[column] - rounded) / inverse[column, column] * inverse[column, later]
+        row[column] = rounded
+        inverse = inverse - np.outer(inverse[:, column], inverse[column]) / inverse[column, column]
+    return row
+
+
+def folded_with_torch(weight, bias, gamma, beta, mean, variance, epsilon):
+    norm = torch.nn.BatchNorm1d(len(gamma), eps=epsilon).double().eval()
+    given = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
+    norm.load_state_dict({name: torch.tensor(value) for name, value in given.items()}, strict=False)
+    with torch.no_grad():
+        moved = norm(torch.tensor(bias)[None])[0]
+        columns = [norm(torch.tensor(bias + column)[None])[0] - moved for column in weight.T]
+    return torch.stack([*columns, moved], dim=1)
+
+
+def damage_in_a_loop(weights):
+    changed = zero = infinite = 0
+    for weight in weights.ravel():
+        with np.errstate(over="ignore"):
+            there = np.float32(np.float16(weight))
+        changed += there != weight
+        zero += there == 0 != weight
+        infinite += np.isinf(there)
+    return int(changed), int(zero), int(infinite)
+
+
+def float16_by_struct(data, offset):
+    size, start = (int.from_bytes(data[offset + at : offset + at + 8], "little") for at in (8, 16))
+    return np.array(
+        [number for (number,) in struct.iter_unpack("<e", data[start : start + size])], np.float16
+    )
+
+
+def codes_of_blocks(codes, scale, offset):
+    blocks = codes.reshape(*scale.shape, -1).astype(float)
+    return ((blocks - offset[..., None]) * scale[..., None]).reshape(codes.shape).tolist()
+
+
+RIGHT = {
+    "conv_parameters": [
+        lambda i, o, k, bias: sum(p.numel() for p in torch.nn.Conv2d(i, o, k, bias=bias).parameters())
+    ],
+    "model_size": [lambda p, bits: torch.tensor([p * bits / 8e6, p * bits / 2**23], dtype=torch.float64)],
+    "weight_file_bytes": [
+        lambda sizes: (
+            64 + sum(64 + math.ceil(n / 64) * 64 for n in sizes[:-1]) + sum(64 + n for n in sizes[-1:])
+        )
+    ],
+    "pruning_mask": [mask_in_a_loop, mask_with_torch],
+    "sparse_bytes": [lambda w: w[w != 0].astype(np.float16).nbytes + np.packbits(w != 0).nbytes],
+    "n_m_mask": [n_smallest_one_by_one],
+    "symmetric_scale": [lambda w, b: torch.from_numpy(w).abs().max() / (2 ** (b - 1) - 1)],
+    "quantize_affine": [codes_in_a_loop],
+    "pack_int4": [pairs_in_a_loop],
+    "uniform_table": [lambda w, b: [w.min() + i * (w.max() - w.min()) / (2**b - 1) for i in range(2**b)]],
+    "lloyd_step": [lloyd_in_a_loop, lloyd_between_sorted],
+    "pack_indices": [one_large_number],
+    "best_border": [border_from_running_sums],
+    "signal_to_noise": [lambda w, d: 20 * np.log10(np.linalg.norm(w) / np.linalg.norm(w - d))],
+    "joint_bits": [lambda s, b: 1 + (1 - Fraction(s)) * b],
+    "cheapest": [lambda b, q, e: next((int(i) for i in np.argsort(b, kind="stable") if q[i] >= e), -1)],
+    "pareto_front": [front_in_a_loop],
+    "layer_damage": [damage_put_back],
+    "pick_bits": [bits_without_dominated],
+    "arithmetic_intensity": [lambda m, n, batch, bits: 1 / (bits / 8 / (2 * batch) + 1 / m + 1 / n)],
+    "break_even_batch": [lambda o, b, u: max(1, math.ceil(Fraction(o, b) - Fraction(u, 2)))],
+    "choose_format": [format_in_a_loop],
+    "enough_runs": [lambda c: next(n for n in count(1) if 1 - Fraction(2, 2**n) >= Fraction(c))],
+    "median_bounds": [bounds_in_a_loop],
+    "paired_speed_up": [
+        lambda before, after, k: torch.tensor(
+            [np.sort(before / after)[k], np.median(before / after), np.sort(before / after)[-1 - k]]
+        )
+    ],
+    "bound_unit": [lambda u, s: np.bincount(u[u >= 0], s[u >= 0], minlength=3).argmax()],
+    "smallest_good": [smallest_in_a_loop],
+    "next_step": [next_by_ifs],
+    "settled_pairs": [lambda t: sum(abs(np.sign(a - b).sum()) == len(t) for a, b in combinations(t.T, 2))],
+    "in_flight": [in_flight_by_area],
+    "pipeline_seconds": [pipeline_simulated],
+    "largest_batch": [batch_in_a_loop],
+    "ste_backward": [ste_by_autograd],
+    "pruning_schedule": [lambda step, b, e, s: s - s * (1 - np.interp(step, [b, e], [0, 1])) ** 3],
+    "dkm_step": [dkm_in_a_loop, dkm_with_torch],
+    "gptq_column": [lambda row, c, s: row - (row[0] - np.rint(row[0] / s) * s) * c[0] / c[0, 0]],
+    "gptq_row": [gptq_by_cholesky, gptq_by_updates],
+    "damped_hessian": [
+        lambda x, d: np.einsum("ni,nj->ij", x, x) + np.diag([d * np.sum(x * x) / x.shape[1]] * x.shape[1])
+    ],
+    "fold_batch_norm": [folded_with_torch],
+    "image_scale_bias": [lambda mean, std: [1 / 255 / std] + [-m / std for m in mean]],
+    "float16_damage": [damage_in_a_loop],
+    "configured_bits": [
+        lambda name, kind, by_name, by_type, rest: by_name.get(name, by_type.get(kind, rest)) or 16
+    ],
+    "threshold_bytes": [
+        lambda w, t, m, n: (
+            2 * w.size
+            if w.size <= n or np.mean(np.abs(w) <= t) < m
+            else 2 * sum(abs(x) > t for x in w.ravel()) + (w.size + 7) // 8
+        )
+    ],
+    "grouped_bytes": [lambda o, i, b, g: 2 * o * i if o % g else (o * i * b + 7) // 8 + o // g * (2 << b)],
+    "pruning_config": [
+        lambda target, begin, end, every, skip: {
+            "global_config": {
+                "target_sparsity": target,
+                "scheduler": {"update_steps": torch.arange(begin, end + 1, every)},
+            },
+            "module_name_configs": dict.fromkeys(skip),
+        }
+    ],
+    "held_sparsity": [
+        lambda step, steps, i, t: (
+            0.0
+            if step < steps[0]
+            else t + (i - t) * (1 - (np.searchsorted(steps, step, "right") - 1) / (len(steps) - 1)) ** 3
+            if len(steps) > 1
+            else t
+        )
+    ],
+    "range_to_codes": [
+        lambda low, high: np.array(
+            [(max(high, 0) - min(low, 0)) / 255, round(-255 * min(low, 0) / (max(high, 0) - min(low, 0)))]
+        )
+    ],
+    "minimum_target": [
+        lambda techniques, bits, granularity, activations: max(
+            16 + (activations == 8),
+            18 * (len(techniques) == 2 or granularity not in ("per_tensor", "per_channel")),
+            18 * (("linear", 4) in [(t, bits) for t in techniques]),
+            18 * (("palette", 3) in [(t, bits) for t in techniques]),
+        )
+    ],
+    "read_float16": [float16_by_struct],
+    "from_table": [lambda i, t, n: [t[(int(i[k // 4]) >> (2 * (k % 4))) & 3] for k in range(n)]],
+    "shift_scale": [codes_of_blocks],
+}
