@@ -17,7 +17,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets workshop screenshots bench data data-training data-post-training networks constraints zoo-fixtures clean
+        notebooks widgets workshop page-weights screenshots bench data data-training data-post-training networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -92,6 +92,9 @@ widgets: setup ## Bring the JavaScript of stored widgets up to date, without run
 
 workshop: setup ## Make the learner's copies of the notebooks, without solutions
 	$(BIN)/python -m $(TOOLS).workshop
+
+page-weights: setup ## Print what each page of the built book weighs, and the data of each widget
+	$(BIN)/python -m $(TOOLS).page_weights
 
 screenshots: setup ## Photograph every page of the built book, wide and narrow, light and dark
 	$(BIN)/python -m $(TOOLS).screenshots

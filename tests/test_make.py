@@ -22,6 +22,7 @@ from book._tools import (
     execute,
     install,
     next_version,
+    page_weights,
     pin_versions,
     project,
     vendor,
@@ -282,6 +283,23 @@ def test_what_another_system_or_python_needs_is_looked_up(monkeypatch):
     assert pin_versions.elsewhere("python", known) == ["for-13==1.0", "for-mac==1.0", "inner-part==1.0"]
     assert [need[0] for need in asked] == ["for-13", "for-mac", "inner-part"]
     assert asked[0][1] == "3.13" and asked[1] == ("for-mac", "3.11", ("macosx_14_0_arm64",), ">=2")
+
+
+def test_pages_are_weighed_with_the_data_of_their_widgets(tmp_path):
+    own = {"_anywidget_id": "toykit.widgets.lloyd.Lloyd", "label": "x"}
+    models = {
+        "a": {"state": own | {"_esm": "long" * 99}, "buffers": [{"path": ["steps"], "data": "AAAA"}]},
+        "b": {"state": {"_model_name": "LayoutModel"}},
+    }
+    kind = "application/vnd.jupyter.widget-state+json"
+    (tmp_path / "a.html").write_text(
+        f'<p>é</p><script type="{kind}">{json.dumps({"state": models})}</script>'
+    )
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "b.html").write_text("<p>")
+    heaviest, other = page_weights.weigh(tmp_path)
+    assert heaviest == ("a.html", (tmp_path / "a.html").stat().st_size, [("Lloyd", len(json.dumps(own)) + 4)])
+    assert other == ("notebooks/b.html", 3, [])
 
 
 def test_the_kernel_computes_with_one_thread():
