@@ -75,7 +75,7 @@ test-lib: setup ## Test the library and the tools
 	  --ignore=tests/site --ignore=tests/benchmarks
 
 test-notebooks: setup ## Run every notebook and compare with its stored outputs (NB=... for one)
-	$(BIN)/python -m $(TOOLS).verify $(NB)
+	$(BIN)/python -m $(TOOLS).verify_outputs $(NB)
 
 # The site that is tested is built from the outputs that test-notebooks verified, and from no others.
 site: setup

@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
-from book._tools import compare_images, execute, verify
+from book._tools import compare_images, execute, verify_outputs
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_figure_that_is_stale_does_not_agree(tmp_path, capfd):
     nbformat.write(new_notebook(cells=[new_code_cell(code.format(9))], metadata=metadata), path)
     execute.execute(path)
     path.write_text(path.read_text().replace("[1, 4, 9]", "[1, 4, 8]"))
-    assert not verify.agree([path])
+    assert not verify_outputs.agree([path])
     assert "of the figure's pixels changed" in capfd.readouterr().out
 
 
@@ -127,12 +127,12 @@ def test_a_stamp_counts_only_while_nothing_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "ROOT", tmp_path)
     monkeypatch.setattr(verify, "STAMP", tmp_path / "verified.json")
     monkeypatch.setattr(verify, "chapters", lambda: [tmp_path / "notebooks/01.ipynb"])
-    assert "have not been verified" in verify.explain_stamp()
-    verify.STAMP.write_text(json.dumps(verify.digests()))
-    assert verify.explain_stamp() == ""
+    assert "have not been verified" in verify_outputs.explain_stamp()
+    verify_outputs.STAMP.write_text(json.dumps(verify_outputs.digests()))
+    assert verify_outputs.explain_stamp() == ""
     (tmp_path / "book/page.md").write_text("prose decides no output")
-    assert verify.explain_stamp() == ""
+    assert verify_outputs.explain_stamp() == ""
     (tmp_path / "toykit/a.py").write_text("another")
     (tmp_path / "toykit/b.py").write_text("new")
     (tmp_path / "notebooks/data/rows.csv").write_text("measured again")
-    assert "notebooks/data/rows.csv, toykit/a.py, toykit/b.py" in verify.explain_stamp()
+    assert "notebooks/data/rows.csv, toykit/a.py, toykit/b.py" in verify_outputs.explain_stamp()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .project import BUILD, HTML, ROOT, alone, fail, program, say, shown
 from .stored_outputs import broken
-from .verify import explain_stamp
+from .verify_outputs import explain_stamp
 
 
 def check_stored_outputs():
