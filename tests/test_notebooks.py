@@ -124,9 +124,9 @@ def test_a_stamp_counts_only_while_nothing_changes(tmp_path, monkeypatch):
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    monkeypatch.setattr(verify, "ROOT", tmp_path)
-    monkeypatch.setattr(verify, "STAMP", tmp_path / "verified.json")
-    monkeypatch.setattr(verify, "chapters", lambda: [tmp_path / "notebooks/01.ipynb"])
+    monkeypatch.setattr(verify_outputs, "ROOT", tmp_path)
+    monkeypatch.setattr(verify_outputs, "STAMP", tmp_path / "verified.json")
+    monkeypatch.setattr(verify_outputs, "chapters", lambda: [tmp_path / "notebooks/01.ipynb"])
     assert "have not been verified" in verify_outputs.explain_stamp()
     verify_outputs.STAMP.write_text(json.dumps(verify_outputs.digests()))
     assert verify_outputs.explain_stamp() == ""
