@@ -42,8 +42,8 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
   }
   function sayWhere() {
     const isKept = !unkept && !window.tkForgets; // storage.js
-    summary.textContent = `Python runs in this page, and nothing leaves it; ${isKept ? "your answers are kept in this browser"
-      : "your browser keeps no more answers, by its settings or for want of room: save them before you leave"}`;
+    summary.textContent = isKept ? "Python runs in this page, and your answers stay in this browser"
+      : "Your browser keeps no more answers, by its settings or for want of room: save them before you leave";
   }
 
   // The file of all answers is a Python file whose cells JupyterLab and other editors know.
@@ -95,7 +95,7 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
     const stored = isExercise ? document.querySelector(`.cell.tag_live-check-${data.cell}`) : node.querySelector(".cell_output");
     const what = isExercise ? `Your answer to the exercise ${data.name}` : "The code of this cell";
     const hint = element("p", { class: "live-hint", id: `live-hint-${data.cell}` },
-      `Tab indents; Escape, then Tab leaves the editor. ${isMac ? "Cmd" : "Ctrl"}-Enter ${isExercise ? "checks" : "runs"}.`);
+      `Tab indents; Escape, then Tab leaves the editor. ${isMac ? "Cmd" : "Ctrl"}\u2011Enter ${isExercise ? "checks" : "runs"}.`);
     const result = element("div", { class: "live-result", role: "status" });
     const box = element("div", { class: "live-editor" });
     let editor = null, opening = null, isRunning = false, text = (isExercise && answers()[name]) || first;
