@@ -2,7 +2,7 @@
 
     runnable(notebook)     ->  a list of `Cell`
 
-An exercise can, and so can another cell of the first five chapters if it, and every earlier line that it depends
+An exercise can, and so can another cell of the first seven chapters if it, and every earlier line that it depends
 on, needs NumPy and toykit alone, and it neither draws nor measures. What depends on what is a matter of names,
 followed backwards statement by statement: of a cell that draws a matrix, the line that makes the matrix runs, and
 the drawing does not. A function that alters its argument would not be noticed; the tests compare what comes out with
@@ -23,9 +23,10 @@ from itertools import groupby
 from pathlib import Path
 
 # The chapters in which cells that are no exercises can be run.
-TRIED = re.compile(r"0[1-5]_")
+TRIED = re.compile(r"0[1-7]")
 # What of toykit needs more than NumPy.
-NEEDS_MORE = {"coreml", "data", "kernels", "models", "plots", "quiet", "training", "widgets"}
+NEEDS_MORE = {"coreml", "kernels", "models", "plots", "quiet", "training", "widgets"}
+NEEDS_MORE |= {"data.digits1d", "data.sentences", "data.words"}
 # What of the standard library a browser has not.
 NOT_IN_A_PAGE = {"asyncio", "concurrent", "multiprocessing", "subprocess", "threading"}
 MODULES = ({"numpy", "toykit"} | sys.stdlib_module_names) - NOT_IN_A_PAGE
@@ -65,7 +66,8 @@ class Cell:
     check : str
         The line that checks an exercise.
     before : list of (int, str)
-        What has to run first: index of a cell, and the lines of it that are needed.
+        What has to run first: index of a cell, and the lines of it that are needed. What a solution defines stands
+        there under the index of its exercise: a reader's own answer takes its place.
     """
 
     cell: int
@@ -124,6 +126,8 @@ def changes(tree):
                 found.add(owner(target))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as method)):
                 found.add(owner(method))
+            case ast.For() if any(binds(node.target) & changes(inner) for inner in node.body):
+                found |= uses(node.iter)  # `for row in rows: row["name"] = 1` alters rows
     return found - {None}
 
 
@@ -207,10 +211,15 @@ def needs_numpy_alone(tree):
                 names += [f"{node.module}.{alias.name}" for alias in node.names]
             case ast.Attribute(value=ast.Name(id="tk")):
                 names.append(f"toykit.{node.attr}")
-    parts = [name.split(".") for name in names]
-    return all(
-        root in MODULES and not (root == "toykit" and {*inner[:1]} & NEEDS_MORE) for root, *inner in parts
-    )
+            case ast.Attribute(value=ast.Attribute(value=ast.Name(id="tk"))):
+                names.append(f"toykit.{node.value.attr}.{node.attr}")
+    for name in names:
+        root, *inner = name.split(".")
+        if root not in MODULES or (
+            root == "toykit" and {".".join(inner[:1]), ".".join(inner[:2])} & NEEDS_MORE
+        ):
+            return False
+    return True
 
 
 def is_text(cell):
@@ -225,7 +234,7 @@ def runnable(notebook, with_tries=True):
         for i, cell in enumerate(notebook["cells"])
         if cell["cell_type"] == "code"
     ]
-    earlier, found = [], []
+    earlier, found, solved = [], [], {}
     for place, (index, source, cell, tags) in enumerate(code):
         own = list(statements(index, source))
         trees, name, check = [statement.tree for statement in own], "", ""
@@ -233,15 +242,16 @@ def runnable(notebook, with_tries=True):
         if "exercise" in tags:
             check = code[place + 1][1].strip()
             name = CHECK.fullmatch(check)[1]
-            solution = next(text for _, text, _, tags in code[place:] if "solution" in tags)
-            wanted = before(ast.parse(solution).body, before(trees, COMMON)) | COMMON
+            solution, text = next((i, text) for i, text, _, tags in code[place:] if "solution" in tags)
+            solved[solution] = index
+            wanted = before(ast.parse(text).body, before(trees, COMMON)) | COMMON
         if "exercise" in tags or (
             with_tries and not tags & NOT_TRIED and is_text(cell) and not CHECK.fullmatch(source)
         ):
             first, missing = needed(earlier, wanted)
             if not missing and all(needs_numpy_alone(statement.tree) for statement in first + own):
-                groups = groupby(first, lambda statement: statement.cell)
-                lines = [(cell, "\n".join(statement.code for statement in group)) for cell, group in groups]
+                groups = groupby(first, lambda statement: solved.get(statement.cell, statement.cell))
+                lines = [(at, "\n".join(statement.code for statement in group)) for at, group in groups]
                 found.append(Cell(index, name, source, check, lines))
         earlier += own
     return found

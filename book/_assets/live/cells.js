@@ -139,12 +139,13 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
     const show = (...nodes) => result.replaceChildren(...nodes);
 
     async function go() {
-      isRunning = true;
+      const hasStarted = ["ready", "busy"].includes(tkLive.state);
+      isRunning = reset.disabled = true;
       run.textContent = "Stop";
-      const said = element("p", {}, tkLive.state === "ready" ? "Running." : "Starting Python, once for this page.");
+      const said = element("p", {}, hasStarted ? "Running." : "Starting Python, once for this page.");
       const progress = element("progress", { max: 1, "aria-label": "Python is being loaded" });
       const printed = element("pre", { class: "live-printed" });
-      show(said, ...(tkLive.state === "ready" ? [] : [progress]));
+      show(said, ...(hasStarted ? [] : [progress]));
       const before = data.before.map(([cell, lines]) => others.get(cell)?.changed ?? lines);
       const ran = await tkLive.run({
         code: isExercise ? `${text.trimEnd()}\n\n\n${data.check}\n` : text,
@@ -159,10 +160,11 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
           printed.textContent += text;
         },
       });
-      isRunning = false;
+      isRunning = reset.disabled = false;
       run.textContent = isExercise ? "Check" : "Run";
       if (!isExercise && stored) stored.hidden = true;
       show(...inWords(ran));
+      for (const pre of result.querySelectorAll("pre")) if (pre.scrollHeight > pre.clientHeight + 1) pre.tabIndex = 0; // it scrolls
       if (isExercise && ran.ok && ran.value?.passed) window.tkProgress?.passed(null, data.name);
     }
 
@@ -178,7 +180,6 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
       }
       if (error) nodes.push(element("div", { class: "live-error" }, ...explained(error)));
       if (!nodes.length) nodes.push(element("p", {}, "It ran, and printed nothing."));
-      for (const pre of nodes.flatMap((node) => [node, ...node.querySelectorAll("pre")])) if (pre.tagName === "PRE") pre.tabIndex = 0;
       return nodes;
     }
 
@@ -197,7 +198,7 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
 
     if (text !== first) open();
     return {
-      get changed() { return isExercise || text === first ? undefined : text; },
+      get changed() { return text === first ? undefined : text; },
       refresh() { if (isExercise) { const kept = answers()[name] || first; if (kept !== text) change(kept); } show(); },
     };
   }
