@@ -1,9 +1,11 @@
 """`toykit doctor`: what it finds on machines of every kind, and what it says."""
 
 import errno
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -201,6 +203,36 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(monkeypatch, arguments, u
     assert (status, said) == (_ending.SIGPIPE, "")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="as shells of Unix close a stream")
+@pytest.mark.parametrize(
+    "arguments",
+    ["size nothing", "siz", "size --jsn", "doctor --jsn", "doctor --help", "size --help", "doctor"],
+)
+def test_what_goes_to_a_closed_stream_goes_nowhere_else(arguments):
+    line = f"exec {shlex.quote(sys.executable)} -m toykit.cli {arguments}"
+    usual, no_err, no_out = (
+        subprocess.run(["sh", "-c", line + closed], capture_output=True, text=True)
+        for closed in ("", " 2>&-", " >&-")
+    )
+    assert usual.returncode == no_err.returncode == no_out.returncode
+    assert (no_err.stdout, no_err.stderr) == (usual.stdout, "")
+    assert (no_out.stdout, no_out.stderr) == ("", usual.stderr)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_names_that_a_console_cannot_show_are_escaped(encoding, tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    header = json.dumps({"γ.weight": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 4)
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding, newline="") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert cli.main(["size", str(path), "--layers"]) == 0
+    assert r"\u03b3.weight" in out.buffer.getvalue().decode(encoding) and out.errors == "strict"
+    assert cli.main(["size", "γ.mlpackage"]) == 2
+    assert err.buffer.getvalue().decode(encoding) == "toykit size: there is no package at \\u03b3.mlpackage\n"
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a full disk at hand")
 def test_an_answer_that_cannot_be_written_is_a_sentence(monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", "")
@@ -314,7 +346,7 @@ def test_size_writes_a_file_only_where_there_is_none(package, tmp_path, capsys, 
     assert os.name == "nt" or out.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
-def test_size_replaces_nothing_but_a_file(package, tmp_path, capsys):
+def test_size_replaces_nothing_but_a_file(package, tmp_path, monkeypatch, capsys):
     inside = package / "size.html"
     for place, words in (
         (package, "is, or lies in, what is looked at"),
@@ -326,6 +358,9 @@ def test_size_replaces_nothing_but_a_file(package, tmp_path, capsys):
         assert cli.main(["size", str(package), "--html", "--output", str(place), "--force"]) == 2
         assert words in capsys.readouterr().err
     assert not inside.exists() and not list(tmp_path.iterdir())
+    monkeypatch.setattr(os, "access", lambda *asked: False)  # as in a read-only folder
+    assert cli.main(["size", str(package), "--html", "--output", str(tmp_path / "a.html")]) == 2
+    assert "cannot be written to" in capsys.readouterr().err
 
 
 def test_size_leaves_no_half_of_a_file(package, tmp_path, monkeypatch, capsys):

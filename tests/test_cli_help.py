@@ -64,6 +64,13 @@ def test_help_is_as_wide_as_its_terminal_and_no_wider_than_reads_well(columns):
     assert 0.4 * columns < max(map(len, shown.splitlines())) <= min(columns, 100)
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "-3", "wide", "99999"])
+def test_help_of_a_terminal_without_a_sensible_width_is_help(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert cli.main(["compress", "--help"]) == 0
+    assert "Examples:" in re.sub(r"\s", "", capsys.readouterr().out)
+
+
 def in_terminal(**environment):
     """What help writes to a terminal."""
     pty = pytest.importorskip("pty")  # not on Windows

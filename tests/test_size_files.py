@@ -285,6 +285,36 @@ def test_an_older_torch_is_not_asked(torch, tmp_path, monkeypatch):
         tk.size.ledger(tmp_path / "a.pt")
 
 
+def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(torch, tmp_path):
+    buffer = io.BytesIO()
+    torch.save({"w": torch.zeros(3)}, buffer)
+    with (
+        zipfile.ZipFile(buffer) as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    with pytest.raises(ValueError, match="compressed archive"):
+        tk.size.ledger(tmp_path / "bomb.pt")
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "model.safetensors.index.json", "weights", "a\x1b.gguf"])
+def test_other_files_are_told_what_is_weighed(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"is not weighed: it can be an \.mlpackage, a \.safetensors file"
+    ) as told:
+        tk.size.ledger(tmp_path / name)
+    assert str(told.value).isprintable()
+
+
+def test_a_file_of_a_package_is_no_state_dict(tmp_path):
+    (tmp_path / "a.mlpackage" / "Data").mkdir(parents=True)
+    (tmp_path / "a.mlpackage" / "Data" / "weight.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"lies inside a package: give .*a\.mlpackage itself"):
+        tk.size.ledger(tmp_path / "a.mlpackage" / "Data" / "weight.bin")
+
+
 def test_files_that_are_none(tmp_path):
     (tmp_path / "folder.pt").mkdir()
     with pytest.raises(ValueError, match="is no file"):

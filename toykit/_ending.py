@@ -64,10 +64,18 @@ def _answer(name, work):
 
 @contextlib.contextmanager
 def _any_sign():
-    """A block that writes signs which the streams' encoding lacks as escapes: cp1252 has no Greek name of a layer."""
+    """A block that writes any sign to any stream.
+
+    Signs that a stream's encoding lacks are written as escapes: cp1252 has no Greek name of a layer. What goes to a
+    stream that is closed (`2>&-`) goes nowhere: print would send it to the other.
+    """
     with contextlib.ExitStack() as after:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:
+                after.callback(setattr, sys, name, None)
+                setattr(sys, name, after.enter_context(open(os.devnull, "w")))
+            elif isinstance(stream, io.TextIOWrapper):
                 after.callback(stream.reconfigure, errors=stream.errors)
                 stream.reconfigure(errors="backslashreplace")
         yield

@@ -41,7 +41,8 @@ class Command(Trimmed):
         formatter.write("Examples:", **plain)
         for line, purpose in self.examples:
             # A shell reads on after a backslash, so that what is wrapped can still be copied.
-            lines = textwrap.wrap(line, formatter.width - 6, break_long_words=False, break_on_hyphens=False)
+            width = max(20, formatter.width - 6)
+            lines = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
             shown = " \\\n      ".join(lines)
             formatter.write(f"  {shown}", style=formatter.config.style_command, **plain)
             formatter.write(f"      {purpose}", **plain)

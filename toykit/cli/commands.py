@@ -6,6 +6,7 @@ so that help is quick.
 """
 
 import os
+import shutil
 import sys
 from importlib import import_module
 
@@ -26,8 +27,8 @@ COMMANDS = (
     "verify",
     "where",
 )
-# The theme has no frames: what is copied or read aloud is text alone. Of the environment rich asks NO_COLOR,
-# FORCE_COLOR and COLUMNS, and nothing that is not a user's: on GitHub's computers a pipe is a pipe.
+# The theme has no frames: what is copied or read aloud is text alone. Of the environment rich asks NO_COLOR
+# and FORCE_COLOR, and nothing that is not a user's: on GitHub's computers a pipe is a pipe.
 _LOOK = {
     "theme": "cargo-slim",
     "enable_theme_env_var": False,
@@ -72,7 +73,9 @@ def run(arguments):
 
         return shell_complete(toykit, {}, "toykit", _COMPLETE, os.environ[_COMPLETE])
     try:
-        with toykit.make_context("toykit", arguments) as context:
+        # That of standard output, or 80; rich takes COLUMNS=0 at its word.
+        width = max(20, shutil.get_terminal_size().columns)
+        with toykit.make_context("toykit", arguments, terminal_width=width) as context:
             return toykit.invoke(context)
     except Exit as end:  # after --help and --version
         return end.exit_code

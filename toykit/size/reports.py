@@ -277,20 +277,23 @@ def _in_cell(text):
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
+_NUMBERS, _NUMBER = ("weights", "times smaller", "parameters", "bytes"), ' class="number"'
+
+
 def _html_table(title, head, rows, whole):
     """A table whose last column, bytes, has a bar behind its numbers."""
-    lines = ["".join(f'<th scope="col">{name}</th>' for name in head)]
+    lines = ["".join(f'<th scope="col"{_NUMBER * (name in _NUMBERS)}>{name}</th>' for name in head)]
     for row in rows:
         cells = "".join(
-            f'<td class="number">{value:,}</td>' if isinstance(value, int) else f"<td>{escape(value)}</td>"
-            for value in row[:-1]
+            f"<td{_NUMBER * (name in _NUMBERS)}>{f'{value:,}' if isinstance(value, int) else escape(value)}</td>"
+            for name, value in zip(head[:-1], row)
         )
         nbytes = row[-1]
         if isinstance(nbytes, int):
             share = f"{nbytes / max(1, whole):.2%}"
-            cells += f'<td class="number" style="--share: {share}">{nbytes:,}</td>'
+            cells += f'<td{_NUMBER} style="--share: {share}">{nbytes:,}</td>'
         else:
-            cells += f'<td class="number">{nbytes}</td>'
+            cells += f"<td{_NUMBER}>{nbytes}</td>"
         lines.append(cells)
     body = "\n".join(f"<tr>{line}</tr>" for line in lines[1:])
     return (
@@ -312,9 +315,11 @@ h1 {{ overflow-wrap: anywhere; }}
 div {{ overflow-x: auto; margin-bottom: 2rem; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 caption {{ font-weight: bold; text-align: left; padding: 0.3rem 0; }}
-th, td {{ border-bottom: 1px solid var(--line); padding: 0.2rem 0.7rem; text-align: left; white-space: nowrap; }}
+th, td {{ border-bottom: 1px solid var(--line); padding: 0.2rem 0.5rem; text-align: left; }}
+td:first-child {{ min-width: 9rem; overflow-wrap: anywhere; }}
 .number {{ text-align: right; }}
-td:last-child {{ background: linear-gradient(to right, var(--bar) var(--share, 0%), transparent 0); min-width: 10rem; }}
+td.number {{ white-space: nowrap; }}
+td:last-child {{ background: linear-gradient(to right, var(--bar) var(--share, 0%), transparent 0); min-width: 7rem; }}
 </style>
 </head>
 <body>

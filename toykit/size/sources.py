@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .. import settings as _settings
+from .._text import printable
 from ..compressed import as_array, check_choice, check_type
 from ..stored.parts import BITS, Part, Stored, Weight
 from ..stored.prediction import predict
@@ -71,9 +72,20 @@ def ledger(source, dtype=None):
         return _from_tensors(named_tensors(source), kind.__name__, dtype)
     if isinstance(source, str | os.PathLike):
         source = Path(source)
-        if source.suffix.lower() in tensor_files.SUFFIXES:
+        suffix, packed = (
+            source.suffix.lower(),
+            any(around.suffix == ".mlpackage" for around in source.parents),
+        )
+        if suffix in tensor_files.SUFFIXES and not packed:
             tensors, rest = tensor_files.read(source)
             return _from_tensors(tensors, source.name, dtype, rest)
+        if source.is_file() and not packed and suffix not in (".mlpackage", ".mlmodel", ".zip"):
+            raise ValueError(
+                printable(
+                    f"{source.name} is not weighed: it can be an .mlpackage, a .safetensors file or a state dict "
+                )
+                + f"({', '.join(tensor_files.STATE_DICTS)})"
+            )
     elif kind.__name__ not in ("MLModel", "Package"):
         raise TypeError(
             "source must be a torch module, a dict of arrays, the path of an .mlpackage, of a .safetensors file or "

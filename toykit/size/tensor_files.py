@@ -201,9 +201,14 @@ def _refuse_programs(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            inside = {name.partition("/")[2] for name in archive.namelist()}
+            entries = archive.infolist()
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(printable(f"{path.name} cannot be read: {error}")) from None
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError(
+            f"{path.name} is not opened: it is a compressed archive, which torch does not write; {_SAVE}"
+        )
+    inside = {entry.filename.partition("/")[2] for entry in entries}
     if "data.pkl" in inside and not any(
         name.startswith("code/") or name == "constants.pkl" for name in inside
     ):
