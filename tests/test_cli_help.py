@@ -101,7 +101,7 @@ def test_every_command_has_examples_that_can_be_typed(name, monkeypatch, capsys)
     command = toykit.commands[name]
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.main([name, "--help"]) == 0
-    shown = capsys.readouterr().out.partition("Examples:\n")[2].replace(" \\\n     ", "")
+    shown = capsys.readouterr().out.partition("Examples:\n")[2].replace(" \\\n   ", "")
     assert command.examples and all(f"  {line}\n" in shown + "\n" for line, _ in command.examples)
     for line, _ in command.examples:
         program, asked, *arguments = shlex.split(line.partition(" > ")[0])
@@ -220,6 +220,6 @@ def test_the_page_of_the_book_has_every_command_option_and_example():
         assert all(f"\n{line}\n" in section for line, _ in command.examples)
         for parameter in command.params:
             shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
-            assert re.search(rf"^`{shown}[^`]*`\n: \S", section, re.MULTILINE)
+            assert re.search(rf"^`{shown}[^`]*`(, `[^`]+`)?\n: \S", section, re.MULTILINE)
         prose = re.sub(r"```.*?```|`[^`]*`", "", section, flags=re.DOTALL)
         assert "--" not in prose  # which typography would make a dash of

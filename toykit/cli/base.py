@@ -40,12 +40,16 @@ class Command(Trimmed):
         plain = {"markup": False, "highlight": False}
         formatter.write("Examples:", **plain)
         for line, purpose in self.examples:
-            # A shell reads on after a backslash, so that what is wrapped can still be copied.
-            width = max(20, formatter.width - 6)
-            lines = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
-            shown = " \\\n      ".join(lines)
+            shown = line if len(line) <= formatter.width - 2 else _wrapped(line, formatter.width - 6)
             formatter.write(f"  {shown}", style=formatter.config.style_command, **plain)
             formatter.write(f"      {purpose}", **plain)
+
+
+def _wrapped(line, width):
+    """A line for a shell on several lines: it reads on after a backslash. An option keeps its value."""
+    together = re.sub(r"(--[\w-]+) (?!-)", "\\1\xa0", line)
+    lines = textwrap.wrap(together, max(20, width), break_long_words=False, break_on_hyphens=False)
+    return " \\\n    ".join(lines).replace("\xa0", " ")
 
 
 def command(*examples):
