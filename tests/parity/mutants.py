@@ -86,9 +86,9 @@ def mutate(rng, path):
         inner = next(name for name in ("mlProgram", "pipeline") if name in model)
         message = {"mlProgram": "Program", "pipeline": "Pipeline"}[inner]
         model[inner] = protobuf.decode(model[inner], message)
-        model = _plain(model)
+        model = plain(model)
         for _ in range(rng.choice([1, 1, 2])):
-            _change(rng, model)
+            change(rng, model)
         if isinstance(model.get(inner), dict):
             model[inner] = protobuf.encode(model[inner], message)
         (path / MODEL).write_bytes(protobuf.encode(model, "Model"))
@@ -114,12 +114,12 @@ def mutate(rng, path):
     file.write_bytes(content)
 
 
-def _plain(tree):
+def plain(tree):
     """A message with lists for arrays, so that it can be changed; bytes of other messages stay."""
     if isinstance(tree, dict):
-        return {name: _plain(value) for name, value in tree.items()}
+        return {name: plain(value) for name, value in tree.items()}
     if isinstance(tree, list | np.ndarray):
-        return [_plain(value) for value in (tree.tolist() if isinstance(tree, np.ndarray) else tree)]
+        return [plain(value) for value in (tree.tolist() if isinstance(tree, np.ndarray) else tree)]
     return bytes(tree) if isinstance(tree, memoryview) else tree
 
 
@@ -131,7 +131,7 @@ def _places(tree, found):
     return found
 
 
-def _change(rng, model):
+def change(rng, model):
     places = _places(model, [])
     holder, key = rng.choice(places)
     value, how = holder[key], rng.random()
@@ -158,7 +158,7 @@ def _change(rng, model):
     elif isinstance(value, bytes):
         holder[key] = value[: rng.randrange(len(value) + 1)] + rng.randbytes(rng.choice([0, 1, 64]))
     else:
-        _change(rng, value) if value else holder.pop(key)
+        change(rng, value) if value else holder.pop(key)
 
 
 def _inputs(model):

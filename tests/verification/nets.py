@@ -68,15 +68,28 @@ def set_byte(path, place, value):
     file.write_bytes(content)
 
 
-def values(package):
-    """Everything that a program computes with: constants by operation and parameter, as bytes."""
-    found = {}
-    for part in tk.coreml.Package(package).programs:
-        for name, value in tk.coreml.weights(part).items():
-            dense = value.dense() if hasattr(value, "dense") else value
-            found[name] = np.asarray(dense).tobytes() if not isinstance(dense, list) else repr(dense)
-        for operation in part.program.walk():
-            if not operation.op.startswith("constexpr_"):
-                for parameter, value in operation.constants:
-                    found[operation.name, parameter] = repr(np.asarray(value.numpy()).tolist())
+def content(path):
+    """Everything that a program computes with, and what an app sees: equal for packages that are the same network."""
+    package = tk.coreml.Package(path)
+    told = package.description
+    found = {"app": [told.inputs, told.outputs, told.states, told.predicted_feature, told.default_function]}
+    for label, function in package.program.functions.items():
+        found[label] = [function.inputs, function.block.outputs]
+        for operation in function.block.walk():
+            if operation.op.startswith("constexpr_"):
+                continue
+            given = {name: [_said(value) for value in values] for name, values in operation.inputs.items()}
+            given |= {name: _said(value) for name, value in operation.attributes.items()}
+            found[(label, *operation.outputs)] = [operation.op, operation.outputs, given]
+    found["weights"] = {name: _said(value) for name, value in tk.coreml.weights(package).items()}
     return found
+
+
+def _said(value):
+    if isinstance(value, str):
+        return value
+    value = value.numpy() if hasattr(value, "numpy") else value
+    dense = value.dense() if hasattr(value, "dense") else value
+    return (
+        dense if isinstance(dense, str | list) else (np.asarray(dense).dtype.str, np.asarray(dense).tobytes())
+    )
