@@ -266,7 +266,7 @@ class Pairing:
                 elif isinstance(mine, Constant) or isinstance(other, Constant):
                     yield f"{where}: {_given([mine])}; it was {_given([other])}"
                 elif self.names.get(mine) != other:
-                    yield f"{where}: takes the result {mine!r}; it took {other!r}"
+                    yield f"{where}: takes the result {mine!r}, which does not stand for {other!r}"
 
 
 def _given(arguments):
