@@ -184,7 +184,7 @@ class Location:
             yield f"the answers: {level}{' dB' * math.isfinite(self.answers_db)}"
         if self.first is not None:
             yield f"below {self.below:g} dB for the first time: {_named(self.first)}"
-        if self.steepest is not None and self.steepest is not self.first:
+        elif self.steepest is not None:
             yield f"most is lost at {_named(self.steepest)}, {self.steepest.fall_db:.1f} dB"
         if self.culprit is not None:
             one = self.culprit
