@@ -212,6 +212,9 @@ ENTRIES = {
     "graph": lambda path, sound: graph.read_graph(path).edges(),
     "layers": lambda path, sound: tk.latency.layers(path),
     "explorer": lambda path, sound: tk.widgets.package_explorer(path).fallback(),
+    "diff": lambda path, sound: str(tk.diff(sound, path)),
+    "verify": lambda path, sound: str(tk.verify(path, sound, samples=1)),
+    "where": lambda path, sound: str(tk.where(path, sound, samples=1)),
     "toykit size": lambda path, sound: _command("size", path),
     "toykit compare": lambda path, sound: _command("compare", path, sound, "--samples", "1"),
 }

@@ -13,6 +13,7 @@ from ..._quiet import working
 from ...compressed import Compressed
 from ...stored.arrays import compress
 from ...stored.parts import digest
+from ...verification import promises
 from ..constants.weights_of import weights
 from ..format.package import open_package
 from ..format.protobuf import PackageError
@@ -24,10 +25,8 @@ from .opening import open_mlmodel
 from .patches import COMPRESSION, reporting
 from .recipe import passes
 
-_EXACT_KMEANS = 10_000  # float16 weights a table from which coremltools finds the best one
 # What coremltools dies of where its passes do not agree with each other.
 _ITS_OWN = (AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError)
-_WORSE = 10  # times toykit's squared error: scikit-learn's k-means starts at random
 
 
 def compress_with_coremltools(source, steps_of, progress=None):
@@ -133,20 +132,6 @@ def _same(weight, applied, ours, theirs):
     mine, other = ours.dense(), theirs.dense()
     if np.array_equal(mine, other):
         return True
-    if _deterministic(weight, applied):
+    if all(promises.deterministic(weight, *step) for step in applied):
         return False
-    dense = weight.values().astype(np.float64)
-    least = dense.size * (np.abs(dense).max() * float(np.finfo(weight.dtype).eps)) ** 2
-    return np.square(dense - other).sum() <= _WORSE * np.square(dense - mine).sum() + least
-
-
-def _deterministic(weight, applied):
-    """Whether coremltools gives the same arrays every time, on every computer."""
-    for technique, options in applied:
-        if technique == "prune" and options["n_m"] is not None:
-            return False  # which of two equal weights goes, it leaves to an unstable sort
-        if technique == "palettize" and options["mode"] == "kmeans":
-            a_table = weight.size * options["group_size"] // weight.shape[options["axis"]]
-            if options["cluster_dim"] > 1 or weight.dtype != "float16" or a_table < _EXACT_KMEANS:
-                return False
-    return True
+    return promises.about_as_good(weight.values(), mine, other)
