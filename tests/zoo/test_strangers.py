@@ -95,3 +95,17 @@ def test_the_type_before_ml_programs_is_refused_in_a_sentence(older, at_hand):
             read(package)
         assert str(package) in str(refused.value)
         assert "is of type neuralNetwork, not an ML program" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in AGAIN])
+def test_a_compressed_one_is_verified(name, at_hand):
+    path = at_hand(NAMES[name])
+    found = tk.verify(tk.coreml.compress(path, "quantize"), path, samples=1)
+    assert found.ok and {one.status for one in found.weights} == {"exact"}
+
+
+@nightly
+@pytest.mark.parametrize("name", AGAIN)
+def test_nightly_these_are_verified_too(name, at_hand):
+    """Batches of any size are tried: the compressed package is allowed the memory that the original is."""
+    test_a_compressed_one_is_verified(name, at_hand)

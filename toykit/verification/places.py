@@ -297,9 +297,14 @@ class _Search:
         chosen = self.reference.function if not self.big.models else None
         self.functions = [one for one in pairings.functions if chosen in (None, one.small.label)]
 
+    def _load(self, package):
+        model = load(package, function=self.function, **self.options)
+        model.allow_as(self.reference)
+        return model
+
     def run(self, inputs, samples, seed, below, most, progress):
         tried, note = sequences(self.reference, inputs, samples, seed)
-        model = load(self.small, function=self.function, **self.options)
+        model = self._load(self.small)
         tallies, expected, measured = tallies_of(model, self.reference), [], _Listener(self.functions)
         for sequence in tried:
             expected.append(answers(self.reference, sequence, measured.reference))
@@ -342,7 +347,7 @@ class _Search:
         own = {pair.small.operation: pair.small.dense() for pair in pairs}
         for done, pair in enumerate(chosen):
             values = own | {pair.small.operation: pair.big.dense()}
-            model = load(with_values(self.small, values), function=self.function, **self.options)
+            model = self._load(with_values(self.small, values))
             tallies = tallies_of(model, self.reference)
             for sequence, theirs in zip(tried, expected):
                 add(tallies, answers(model, sequence), theirs)

@@ -265,7 +265,9 @@ def _pairs(model, reference, function, options):
     for name in (ours or [None]) if function is None else [function]:
         # The only function of a package stands for whichever is asked for.
         asked = [name if known or not (ours or theirs) else None for known in (ours, theirs)]
-        pair = (load(package, function=one, **options) for package, one in zip(packages, asked))
+        pair = [load(package, function=one, **options) for package, one in zip(packages, asked)]
+        pair[0].allow_as(pair[1])
+        pair[1].allow_as(pair[0])
         yield name or "", *pair
 
 

@@ -155,7 +155,7 @@ class Model:
             raise PackageError(
                 f"{package}: the description asks for a function {name!r}, which the program lacks"
             )
-        self._memory_limit, self._work_limit = memory_limit, work_limit
+        self._memory_limit, self._work_limit, self._stored = memory_limit, work_limit, package.nbytes
         self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
         self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
@@ -249,6 +249,11 @@ class Model:
                 raise ValueError(f"names: no operation of the program has a result {name!r}")
         return seen
 
+    def allow_as(self, other):
+        """Let a prediction take what it may with another model: results do not shrink with the package."""
+        for mine, its in zip(getattr(self, "models", (self,)), getattr(other, "models", (other,))):
+            mine._stored = max(mine._stored, its.package.nbytes)
+
     def make_state(self):
         """Zeros for every state of the model, to be handed to `predict`: dict of str to array."""
         if not self.states:
@@ -301,7 +306,7 @@ class Model:
 
     def _prediction(self, arrays, state, watch):
         """A prediction with these inputs, and what it may use."""
-        stored, given = self.package.nbytes, sum(array.nbytes for array in arrays.values())
+        stored, given = self._stored, sum(array.nbytes for array in arrays.values())
         memory = Memory(prediction.memory_limit(self._memory_limit, stored, given))
         memory.used = self._constants.memory.used
         elements = sum(costs.elements(array) for array in [*arrays.values(), *state.values()])
