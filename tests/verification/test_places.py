@@ -22,7 +22,7 @@ def compress(bits):
         chosen = next((bits[part] for part in bits if part in name), 8)
         return steps("palettize", {"bits": chosen, "weight_threshold": 250}) if chosen else []
 
-    return write_package(tk.coreml.Package(PLAIN.path), steps_of)
+    return write_package(tk.coreml.Package(PLAIN.path), steps_of)[0]
 
 
 @pytest.fixture(scope="module")
