@@ -28,7 +28,7 @@ class Worker {
   constructor(address) {
     const text = resolveObjectURL(address).text();
     this.thread = text.then((workerData) => {
-      const thread = new threads.Worker(LIKE_A_BROWSER, { eval: true, workerData });
+      const thread = new threads.Worker(LIKE_A_BROWSER, { eval: true, workerData, stdout: true, stderr: true });
       thread.on("message", (data) => this.onmessage({ data }));
       thread.on("error", (error) => this.onerror(error));
       return thread;

@@ -167,7 +167,7 @@ def test_a_network_that_hangs_is_given_up(registry, no_release, monkeypatch):
 
 def test_npm_that_fails_or_hangs_or_brings_another_archive_is_a_reason(registry, tmp_path, monkeypatch):
     monkeypatch.setattr(live, "pack_of_npm", vendor.pack_of_npm)
-    monkeypatch.setattr(live, "SECONDS", 1)
+    monkeypatch.setattr(live, "SECONDS", 2)
     for command, words in [
         (["false"], "npm could not fetch pyodide"),
         (["sh", "-c", "sleep 30"], "npm had not fetched pyodide .* after 1 s"),

@@ -143,6 +143,22 @@ def test_stop_ends_what_runs(page):
     assert page.run("1")["fresh"]
 
 
+def test_stop_also_ends_a_start(page):
+    page.ask("stop")
+    started = page.send("run", {"code": "1"})
+    while page.ask("state") != "loading":
+        pass
+    page.ask("stop")
+    assert page.answer(started)["error"]["kind"] == "stopped"
+    assert page.run("2")["value"]["json"] == 2
+
+
+def test_python_that_has_failed_starts_anew(page):
+    error = page.run("import ctypes\nctypes.string_at(2**32 - 8)")["error"]
+    assert error["kind"] == "start" and "has failed and starts anew" in error["message"]
+    assert page.run("3")["fresh"]
+
+
 def test_a_build_without_python_says_what_to_do_instead():
     with Page() as page:
         available, instead = page.ask("available")

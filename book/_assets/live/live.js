@@ -97,21 +97,28 @@
   }
 
   function ready(tell) {
-    worker ??= begin(tell).catch((error) => {
+    if (worker) return worker;
+    const made = begin(tell);
+    worker = made;
+    made.catch((error) => {
+      if (worker !== made) return;
       worker = null;
-      become("failed");
-      throw error;
+      become(error.kind === "stopped" ? "idle" : "failed");
     });
-    return worker;
+    return made;
   }
 
+  const stopped = () => Object.assign(new Error("This was stopped."), { kind: "stopped" });
   let starting = null; // the worker that is being started, so that stop() finds it
+  let stops = 0;
 
   async function begin(tell) {
+    const before = stops;
     become("loading");
     loading ??= load(tell);
     loading.catch(() => (loading = null));
     const { text, files, module } = await loading;
+    if (stops !== before) throw stopped();
     tell(0.4, "Starting Python");
     const made = makeWorker(text);
     starting = made;
@@ -119,7 +126,7 @@
       made.listen = (said) => {
         if (said.type === "progress") tell(said.share, said.text);
         if (said.type === "started") resolve();
-        if (said.type === "ended") reject(Object.assign(new Error(said.message), { kind: said.kind }));
+        if (said.type === "ended") reject(stopped());
         if (said.type === "broken") {
           made.terminate();
           reject(new Error(`Python could not be started in this browser. ${said.message}`));
@@ -136,7 +143,8 @@
 
   // The answer of the worker to one request; a worker that does not answer in time is ended, and the next one made.
   async function ask(request, { timeout, onOutput, onProgress, transfer = [] }) {
-    const made = await ready((share, text) => onProgress?.(share, text));
+    const used = ready((share, text) => onProgress?.(share, text));
+    const made = await used;
     const id = ++requests;
     let clock;
     become("busy");
@@ -171,8 +179,8 @@
       become("ready");
     } else {
       made.terminate();
-      worker = null;
-      become("idle");
+      if (worker === used) worker = null;
+      if (!worker) become("idle");
       if (said.kind === "timeout" || said.type === "failed") ready(() => {}).catch(() => {});
     }
     const failed = "Python in the page has failed and starts anew.";
@@ -226,14 +234,12 @@
   }
 
   function stop() {
-    const why = { kind: "stopped", message: "This was stopped." };
-    if (starting) {
-      starting.end(why);
-      starting = null;
-    }
-    const running = worker;
+    const { kind, message } = stopped();
+    stops++;
+    starting?.end({ kind, message });
+    starting = null;
+    worker?.then((made) => made.end({ kind, message })).catch(() => {});
     worker = null;
-    running?.then((made) => made.end(why)).catch(() => {});
     become("idle");
   }
 
