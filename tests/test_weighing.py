@@ -1,5 +1,6 @@
 """A stranger's package as a folder or an archive: found, weighed as `toykit.size` does, or declined in a sentence."""
 
+import io
 import json
 import shutil
 import struct
@@ -7,7 +8,7 @@ import zipfile
 
 import pytest
 
-from toykit import size, weighing
+from toykit import coreml, size, weighing
 from toykit.coreml.view.contents import contents
 
 from .zoo.fixtures import Fixture, names
@@ -212,3 +213,28 @@ def test_a_package_that_is_too_large(package, monkeypatch):
     monkeypatch.setattr(weighing, "LARGEST", 1000)
     with pytest.raises(ValueError, match="and at most 1,000 are weighed here"):
         weighing.weigh(package)
+
+
+def test_what_is_made_is_packed_and_verified(package, packed):
+    """The network's weights are small: they are compressed when that is asked for."""
+    choice = ("palettize", {"bits": 4, "weight_threshold": 0})
+    predicted = weighing.predict(packed(), *choice)
+    told = []
+    made = weighing.compress(packed(), *choice, progress=lambda share, text: told.append(share))
+    small = coreml.compress(package, *choice[:1], **choice[1])
+    assert predicted["bytes"] == made["bytes"] == small.nbytes < size.ledger(package).nbytes
+    assert told == sorted(told) and made["name"] == "Model.mlpackage"
+    with zipfile.ZipFile(io.BytesIO(made["archive"])) as archive:
+        found = {name.removeprefix("Model.mlpackage/"): archive.read(name) for name in archive.namelist()}
+    assert found == {name: (small.path / name).read_bytes() for name in small.files}
+    verified = weighing.verify(packed(), made["path"])
+    assert verified["ok"] and verified["problems"] == [] and "verified against Model" in verified["text"]
+    other = weighing.verify(Fixture("9.0", "iOS15 float32").path, made["path"])
+    assert not other["ok"] and other["problems"]
+
+
+def test_what_cannot_be_made_is_said(package):
+    with pytest.raises(ValueError, match="bits must be"):
+        weighing.compress(package, "palettize", {"bits": 5})
+    with pytest.raises(ValueError, match="need a package for iOS 18"):
+        weighing.compress(Fixture("9.0", "iOS16 palette 4").path, "palettize", {"bits": 4, "group_size": 8})

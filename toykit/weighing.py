@@ -5,10 +5,15 @@ return are plain lists and dictionaries.
 
     found = weigh("Model.mlpackage.zip")
     found["report"]["bytes"], found["report"]["predictions"][0]["bytes"]
+    made = compress("Model.mlpackage.zip", "palettize", {"bits": 4})
+    made["archive"]                                             # a zip archive of the new package
+    verify("Model.mlpackage.zip", made["path"])["ok"]
 
-Not here: how anything is computed. Sizes are `toykit.size`'s, what the explorer draws is `toykit.coreml.view`'s.
+Not here: how anything is computed. Sizes are `toykit.size`'s, what the explorer draws is `toykit.coreml.view`'s,
+packages are written by `toykit.coreml.compress`, and verified by `toykit.verify`.
 """
 
+import io
 import os
 import shutil
 import tempfile
@@ -20,15 +25,24 @@ from pathlib import Path, PurePosixPath
 from ._text import printable
 from .coreml.format.package import Package
 from .coreml.format.protobuf import PackageError
+from .coreml.tools.compression import compress as _compress
 from .coreml.view.contents import contents
-from .settings import THRESHOLD
+from .settings import THRESHOLD, name_of
 from .size import ledger, report
+from .verification.verdicts import verify as _verify
 
 LARGEST = 10**9  # bytes of a package, or of what an archive holds: they lie in the memory of a page
 MOST_FILES = 10_000
 _MANIFEST = "Manifest.json"
 _OF_THE_SYSTEM = ("__MACOSX", ".DS_Store")  # what macOS adds to an archive
 _ENCRYPTED = 1  # a flag of an entry
+SAMPLES = 2  # inputs that `verify` runs both packages on: a browser is slow
+
+_made = []  # the package that was made last: its folder lasts as long as the object
+
+
+def _silent(share, text):
+    """Where nobody is told of progress."""
 
 
 def weigh(source, inside=None, progress=None):
@@ -66,7 +80,7 @@ def weigh(source, inside=None, progress=None):
     >>> weigh("Model.mlpackage")["report"]["bytes"]                         # doctest: +SKIP
     51148003
     """
-    tell = progress or (lambda share, text: None)
+    tell = progress or _silent
     tell(0.0, "Reading the package")
     with _unpacked(source) as root:
         packages = _packages(root, Path(source))
@@ -92,6 +106,86 @@ def weigh(source, inside=None, progress=None):
         }
 
 
+def predict(source, technique, options, inside=None, progress=None):
+    """One more prediction, as in the `report` of `weigh`: `technique` and `options` as `Ledger.after` takes them."""
+    (progress or _silent)(None, "Weighing")
+    with _unpacked(source) as root:
+        weighed = ledger(_open(root, _packages(root, Path(source)), inside))
+        choice = {name_of(technique, options): (technique, options)}
+        return _with_what_stays(report(weighed, choice))["predictions"][0]
+
+
+def compress(source, technique, options, inside=None, progress=None):
+    """Make a compressed package, and pack it into a zip archive.
+
+    Parameters
+    ----------
+    source, inside, progress
+        As in `weigh`.
+    technique : {"prune", "quantize", "palettize", "joint"}
+    options : dict
+        As `toykit.coreml.compress` takes them.
+
+    Returns
+    -------
+    dict
+        `name`, `bytes` and `path` of the package, which lies there until the next one is made; `archive`: bytes.
+
+    Raises
+    ------
+    ValueError
+        As `weigh` and `toykit.coreml.compress`.
+    """
+    tell = progress or _silent
+    tell(0.0, "Reading the package")
+    with _unpacked(source) as root:
+        package = _open(root, _packages(root, Path(source)), inside)
+
+        def compressed(done, total):
+            tell(0.05 + 0.85 * done / max(1, total), f"Weight {done} of {total}")
+
+        _made[:] = [_compress(package, technique, progress=compressed, **options)]
+    tell(0.9, "Packing the archive")
+    (small,) = _made
+    archive, name = io.BytesIO(), _folder_name(small.path.name)
+    # Compressed weights do not become smaller again, and plain archives are read everywhere.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
+        for path in small.files:
+            packed.write(small.path / path, f"{name}/{path}")
+    return {"name": name, "bytes": small.nbytes, "path": str(small.path), "archive": archive.getvalue()}
+
+
+def _folder_name(name):
+    return name if name.endswith(".mlpackage") else f"{name}.mlpackage"
+
+
+def verify(source, path, inside=None, progress=None):
+    """Hold a package that was made against the one that it was made from.
+
+    Parameters
+    ----------
+    source, inside, progress
+        As in `weigh`.
+    path : str
+        Of the package that was made.
+
+    Returns
+    -------
+    dict
+        `ok`, `problems`: sentences, and `text`: all that was found (`toykit.verify`).
+    """
+    tell = progress or _silent
+    tell(None, "Comparing every weight with the original's")
+    with _unpacked(source) as root:
+        package = _open(root, _packages(root, Path(source)), inside)
+
+        def run(done, total):
+            tell(done / max(1, total), f"Running both: {done} of {total}")
+
+        found = _verify(path, package, samples=SAMPLES, progress=run)
+    return {"ok": found.ok, "problems": list(found.problems), "text": str(found)}
+
+
 def _with_what_stays(found):
     """The report; biases and other small weights, which no technique takes by default, are nothing to tell."""
     data = found.as_data()
@@ -101,8 +195,9 @@ def _with_what_stays(found):
     return data
 
 
-def explore(source, number, function, inside=None):
+def explore(source, number, function, inside=None, progress=None):
     """What the explorer draws of one function: `number` and `function` as in the `programs` of `weigh`."""
+    (progress or _silent)(None, "Reading the program")
     with _unpacked(source) as root:
         return _contents(_open(root, _packages(root, Path(source)), inside), number, function)
 

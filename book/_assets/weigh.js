@@ -1,6 +1,25 @@
 // "Weigh your package": a package is chosen or dropped, toykit weighs it in the page's Python, and the tables are drawn here.
 (() => {
   "use strict";
+  // Another setting than those of the table: techniques, and what each is asked.
+  const BITS = [1, 2, 3, 4, 6, 8].map((bits) => [bits, `${bits} bit${bits > 1 ? "s" : ""}`]);
+  const FIELDS = {
+    sparsity: ["Weights to zero", [0.5, 0.6, 0.7, 0.75, 0.8, 0.9].map((part) => [part, `${Math.round(100 * part)} %`])],
+    palette: ["Bits of a palette", BITS],
+    tables: ["A table for each", [[0, "weight array"], ...[4, 8, 16, 32].map((size) => [size, `${size} channels`])]],
+    linear: ["Bits, linear", [[8, "8 bits"], [4, "4 bits"]]],
+    scales: ["A scale for each", [[1, "channel"], [0, "weight array"], ...[16, 32, 64].map((size) => [size, `block of ${size}`])]],
+  };
+  const prune = ({ sparsity }) => ({ sparsity });
+  const palettize = ({ palette, tables }) => ({ bits: palette, ...(tables ? { group_size: tables } : {}) });
+  const quantize = ({ linear, scales }) => ({ bits: linear, ...(scales > 1 ? { granularity: "per_block", block_size: scales } : { granularity: scales ? "per_channel" : "per_tensor" }) });
+  const SETTINGS = {
+    "Palettization": [["palette", "tables"], (values) => ["palettize", palettize(values)]],
+    "Linear quantization": [["linear", "scales"], (values) => ["quantize", quantize(values)]],
+    "Pruning": [["sparsity"], (values) => ["prune", prune(values)]],
+    "Pruning, then a palette": [["sparsity", "palette", "tables"], (values) => ["joint", { prune: prune(values), palettize: palettize(values) }]],
+    "Pruning, then linear": [["sparsity", "linear"], (values) => ["joint", { prune: prune(values), quantize: { bits: values.linear } }]],
+  };
   const place = document.getElementById("book-weigh"), live = window.tkLive;
   const MODULE = "toykit.weighing", MOST_FILES = 10000, FIRST_ROWS = 20;
 
@@ -153,7 +172,7 @@
         ...report.forms.map((form) => [form.type, form.weights, form.bytes, share(form.bytes, all)]),
         ...Object.entries(report.rest).map(([name, bytes]) => [name, "", bytes, share(bytes, all)])], all).node,
       element("h3", {}, "Compressed"),
-      predictions(report),
+      ...predictions(report, source, inside),
       element("h3", {}, "Weight by weight"),
       ...weights(report),
     ];
@@ -162,16 +181,64 @@
     parts[0].focus();
   }
 
-  function predictions(report) {
-    const rows = report.predictions.map((one) => {
-      if (one.problem) return [one.about, "–", "–", one.problem];
+  function predictions(report, source, inside) {
+    const made = element("div", { class: "book-made" });
+    const cells = (one) => {
       const left = Object.entries(one.stays);
-      const stays = left.length ? `${left[0][0]}${left.length > 1 ? ` and ${left.length - 1} more` : ""}: ${left[0][1].join("; ")}` : one.bytes === report.bytes ? "all of it: no weight is both large enough and not compressed yet" : "";
-      return [one.about, one.bytes, `${one.exact ? "" : "about "}${fixed(report.bytes / Math.max(1, one.bytes), 1)}`, stays];
+      let note = one.problem || "", make = "";
+      if (left.length) note = `${left[0][0]}${left.length > 1 ? ` and ${left.length - 1} more` : ""} ${left.length > 1 ? "stay as they are" : "stays as it is"}: ${left[0][1].join("; ")}`;
+      else if (!note && one.bytes === report.bytes) note = "all stays as it is: no weight is both large enough and not compressed yet";
+      const how = element("span", {}, one.about, ...(note ? [element("small", {}, note)] : []));
+      if (one.problem) return [how, "–", "–", ""];
+      if (one.bytes !== report.bytes) {
+        make = button("Make it", () => produce(one, source, inside, made));
+        make.setAttribute("aria-label", `Make it: ${one.about}`);
+      }
+      return [how, one.bytes, `${one.exact ? "" : "about "}${fixed(report.bytes / Math.max(1, one.bytes), 1)}`, make];
+    };
+    const drawn = table("Compressed", [["How"], ["Bytes", 1], ["Times smaller", 1], ["A package"]], report.predictions.map(cells), report.bytes);
+    return [drawn.node, another((one) => drawn.add([cells(one)]), source, inside), made];
+  }
+
+  // A form for another setting; its prediction becomes one more row.
+  function another(add, source, inside) {
+    const picked = (label, options) => {
+      const select = element("select", {}, ...options.map(([value, text]) => element("option", { value }, text)));
+      return { select, node: element("label", {}, `${label} `, select) };
+    };
+    const technique = picked("Technique", Object.keys(SETTINGS).map((name) => [name, name]));
+    const fields = Object.fromEntries(Object.entries(FIELDS).map(([name, [label, options]]) => [name, picked(label, options)]));
+    fields.palette.select.value = "4";
+    const update = () => Object.entries(fields).forEach(([name, { node }]) => { node.hidden = !SETTINGS[technique.select.value][0].includes(name); });
+    technique.select.addEventListener("change", update);
+    update();
+    const weighIt = button("Weigh this", async () => {
+      const values = Object.fromEntries(Object.entries(fields).map(([name, { select }]) => [name, Number(select.value)]));
+      const [name, options] = SETTINGS[technique.select.value][1](values);
+      const one = await ask("predict", [source, name, options], { inside }, []);
+      if (one) add(one);
     });
-    const columns = [["How"], ["Bytes", 1], ["Times smaller", 1], ["What stays as it is"]];
-    const last = rows.some((row) => row[3]) ? 4 : 3;
-    return table("Compressed", columns.slice(0, last), rows.map((row) => row.slice(0, last)), report.bytes).node;
+    return element("fieldset", { class: "book-another" }, element("legend", {}, "Another setting"), technique.node, ...Object.values(fields).map(({ node }) => node), weighIt);
+  }
+
+  // Compress, offer the archive, then verify it.
+  let address = null;
+  async function produce({ about, technique, options, bytes }, source, inside, made) {
+    made.replaceChildren();
+    const small = await ask("compress", [source, technique, options], { inside }, []);
+    if (!small) return;
+    if (address) URL.revokeObjectURL(address);
+    address = URL.createObjectURL(new Blob([small.archive], { type: "application/zip" }));
+    const verdict = element("p", {}, "It is being verified: you can save it meanwhile.");
+    made.replaceChildren(element("h4", { tabindex: -1 }, `Made: ${about}`),
+      element("p", {}, `${whole(small.bytes)} bytes, ${small.bytes === bytes ? "as predicted" : `where ${whole(bytes)} were predicted`}. `, element("a", { href: address, download: `${small.name}.zip` }, `Save ${small.name}.zip`), "."), verdict);
+    made.firstChild.focus();
+    const found = await ask("verify", [source, small.path], { inside }, []);
+    if (!found) verdict.textContent = "It was not verified.";
+    else {
+      verdict.replaceChildren(element("b", {}, found.ok ? "Verified" : "Not verified"), found.ok ? " against your package: every compressed weight is what its form promises, and everything else is as it was." : `: ${found.problems.join("; ")}.`);
+      verdict.after(element("details", {}, element("summary", {}, "All that was looked at, as toykit verify says it"), element("pre", { tabindex: 0 }, found.text)));
+    }
   }
 
   function weights(report) {
