@@ -13,7 +13,7 @@ from toykit.coreml.view.contents import contents
 
 from .zoo.fixtures import Fixture, names
 
-KINDS = ("iOS15 plain", "iOS16 palette 4", "iOS18 plain", "iOS26 palette 4")
+KINDS = ("iOS15 plain", "iOS16 palette 4", "iOS18 plain", "iOS18 two functions")
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def test_what_is_weighed_is_what_the_ledger_says(version, name):
         assert one.pop("stays") == {}  # the network's weights are small
     assert found["report"] == report and found["name"] == path.name
     assert found["programs"] == [(None, function) for _, function in found["programs"]]
-    assert found["explorer"] == contents(path) == weighing.explore(path, *found["programs"][0])
+    assert found["explorer"] == contents(path, found["programs"][0][1])
+    for number, function in found["programs"]:
+        assert weighing.explore(path, number, function) == contents(path, function)
     assert json.loads(json.dumps(found))["report"]["bytes"] == sum(
         file.stat().st_size for file in path.rglob("*") if file.is_file()
     )
@@ -223,9 +225,11 @@ def test_what_is_made_is_packed_and_verified(package, packed):
     made = weighing.compress(packed(), *choice, progress=lambda share, text: told.append(share))
     small = coreml.compress(package, *choice[:1], **choice[1])
     assert predicted["bytes"] == made["bytes"] == small.nbytes < size.ledger(package).nbytes
-    assert told == sorted(told) and made["name"] == "Model.mlpackage"
+    assert told == sorted(told) and made["name"] == "Model-small.mlpackage"
     with zipfile.ZipFile(io.BytesIO(made["archive"])) as archive:
-        found = {name.removeprefix("Model.mlpackage/"): archive.read(name) for name in archive.namelist()}
+        found = {
+            name.removeprefix("Model-small.mlpackage/"): archive.read(name) for name in archive.namelist()
+        }
     assert found == {name: (small.path / name).read_bytes() for name in small.files}
     verified = weighing.verify(packed(), made["path"])
     assert verified["ok"] and verified["problems"] == [] and "verified against Model" in verified["text"]

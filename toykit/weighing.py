@@ -147,7 +147,7 @@ def compress(source, technique, options, inside=None, progress=None):
         _made[:] = [_compress(package, technique, progress=compressed, **options)]
     tell(0.9, "Packing the archive")
     (small,) = _made
-    archive, name = io.BytesIO(), _folder_name(small.path.name)
+    archive, name = io.BytesIO(), _small_name(small.path.name)
     # Compressed weights do not become smaller again, and plain archives are read everywhere.
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
         for path in small.files:
@@ -155,8 +155,9 @@ def compress(source, technique, options, inside=None, progress=None):
     return {"name": name, "bytes": small.nbytes, "path": str(small.path), "archive": archive.getvalue()}
 
 
-def _folder_name(name):
-    return name if name.endswith(".mlpackage") else f"{name}.mlpackage"
+def _small_name(name):
+    """Not that of the original: what is unpacked beside it must not take its place."""
+    return f"{name.removesuffix('.mlpackage')}-small.mlpackage"
 
 
 def verify(source, path, inside=None, progress=None):

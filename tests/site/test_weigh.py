@@ -115,6 +115,17 @@ def test_what_cannot_be_weighed_is_said_and_the_next_package_is_weighed(weigh, t
     weighing.give(weigh.page, package)
 
 
+def test_of_several_functions_the_reader_chooses_one(weigh):
+    path = Fixture("9.0", "iOS18 two functions").path
+    weighing.give(weigh.page, path)
+    explorer, select = weigh.page.locator("[data-instrument=package]"), weigh.page.get_by_label("Function")
+    for function in tk.coreml.Package(path).program.functions:
+        select.select_option(function)
+        steps = read_graph(path, function).steps
+        weigh.page.wait_for_function(f"() => !({BUSY})")
+        assert explorer.locator("[role=option]").count() == len(steps)
+
+
 def test_of_several_packages_the_reader_chooses_one(weigh, tmp_path):
     for name in ("one", "two"):
         shutil.copytree(Fixture("9.0", "iOS18 plain").path, tmp_path / "many" / f"{name}.mlpackage")
@@ -169,12 +180,14 @@ def test_what_is_made_in_the_page_is_what_the_command_line_writes(weigh, tmp_pat
         page.get_by_role("heading", name=f"Made: {about}").wait_for(timeout=PYTHON)
         assert "as predicted" in page.locator(".book-made").inner_text()
         with page.expect_download() as download:
-            page.get_by_role("link", name="Save Some.mlpackage.zip").press("Enter")
+            page.get_by_role("link", name="Save Some-small.mlpackage.zip").press("Enter")
         page.locator(".book-made", has_text="Verified against your package").wait_for(timeout=PYTHON)
         small = tk.coreml.compress(path, technique, **options)
         with zipfile.ZipFile(download.value.path()) as archive:
             found = {name: archive.read(name) for name in archive.namelist()}
-        assert found == {f"Some.mlpackage/{name}": (small.path / name).read_bytes() for name in small.files}
+        assert found == {
+            f"Some-small.mlpackage/{name}": (small.path / name).read_bytes() for name in small.files
+        }
 
 
 @pytest.mark.parametrize("opened", ["file"], indirect=True)
