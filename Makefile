@@ -35,7 +35,9 @@ book: setup ## Build the book and open it (OPEN=0: only build)
 serve: setup ## Serve the built book on this computer (PORT=8000)
 	$(BIN)/python -m $(TOOLS).serve --port $(PORT)
 
+# JupyterLab shows drawings and widgets only of notebooks that were run here, or are trusted.
 lab: setup ## Open the notebooks in JupyterLab
+	@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
 lint: setup ## Check the code's form and the types of the library; make format mends most of the form

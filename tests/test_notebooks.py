@@ -4,6 +4,7 @@ import base64
 import io
 import json
 
+import matplotlib
 import nbformat
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
 from book._tools import compare_images, execute, verify_outputs
+from book._tools.page_figures import WIDE
+from toykit import plots
+from toykit.plots.vector import NARROW
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 
 @pytest.fixture
@@ -101,16 +108,67 @@ def test_a_transparent_figure_is_seen_on_white():
     assert compare_images.difference(png(figure()), png(clear)) == ""
 
 
+def drawing(points=(1, 4, 9), label="steps", **style):
+    shown, axes = plt.subplots(figsize=(4, 3))
+    axes.plot([1, 2, 3], points, **style)
+    axes.set(xlabel=label, xlim=(1, 3), ylim=(0, 10))
+    plt.close(shown)
+    return plots.svg(shown)
+
+
+def test_equal_drawings_are_equal_and_the_last_digit_of_a_sum_does_not_count():
+    stored = drawing()
+    assert compare_images.drawing_difference(stored, stored) == ""
+    assert compare_images.drawing_difference(stored, drawing((1, 4, 9.0005))) == ""
+    assert compare_images.drawing_difference(stored, stored.replace(" L ", " L 0.1", 1)) != ""
+
+
+@pytest.mark.parametrize(
+    "other, fault",
+    [
+        ({"points": (1, 4, 8.8)}, "something in the figure moved by"),
+        ({"points": (1, 4, float("nan"))}, "shapes and styles"),
+        ({"label": "step"}, "label of the figure was 'steps' and is 'step'"),
+        ({"label": ""}, "label of the figure was 'steps' and is '0'"),
+        ({"color": "#0067a6"}, "shapes and styles"),
+        ({"linewidth": 3}, "shapes and styles"),
+        ({"marker": "o"}, "shapes and styles"),
+    ],
+)
+def test_a_drawing_of_other_data_in_another_colour_or_with_another_label_is_a_difference(other, fault):
+    assert fault in compare_images.drawing_difference(
+        drawing(color="#0067a5"), drawing(**{"color": "#0067a5"} | other)
+    )
+
+
+def test_a_letter_of_another_size_is_a_difference():
+    stored = drawing()
+    assert "scale(0.1 -0.1)" in stored
+    assert compare_images.drawing_difference(stored, stored.replace("scale(0.1 -0.1)", "scale(0.11 -0.11)"))
+
+
+def test_a_cloud_in_a_drawing_is_compared_as_pixels():
+    def cloud(level):
+        return f'<svg><image href="{compare_images.PICTURE}{png(figure(level=level))}" x="0" /></svg>'
+
+    assert compare_images.drawing_difference(cloud(200), cloud(200)) == ""
+    assert "pixels changed" in compare_images.drawing_difference(cloud(200), cloud(190))
+
+
 def test_a_figure_that_is_stale_does_not_agree(tmp_path, capfd):
-    # The whole way: a stored figure that shows other data than its cell draws now.
-    code = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3], [1, 4, {}])\nplt.show()"
+    # The whole way: stored figures, pixels and a drawing, that show other data than their cells draw now.
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2, 3], [1, 4, 9])\nplt.ylim(0, 10)\nplt.show()"
     path = tmp_path / "figure.ipynb"
     metadata = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
-    nbformat.write(new_notebook(cells=[new_code_cell(code.format(9))], metadata=metadata), path)
+    cells = [new_code_cell(plot), new_code_cell(f"import toykit\ntoykit.plots.use_style()\n{plot}")]
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
     execute.execute(path)
+    kinds = [set(cell["outputs"][0]["data"]) for cell in json.loads(path.read_text())["cells"]]
+    assert kinds == [{"image/png", "text/plain"}, {WIDE, NARROW, "text/plain"}]
     path.write_text(path.read_text().replace("[1, 4, 9]", "[1, 4, 8]"))
     assert not verify_outputs.agree([path])
-    assert "of the figure's pixels changed" in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert "of the figure's pixels changed" in said and "something in the figure moved by" in said
 
 
 def test_a_stamp_counts_only_while_nothing_changes(tmp_path, monkeypatch):

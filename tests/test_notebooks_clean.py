@@ -7,12 +7,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from book._tools import format_cells, stored_outputs
 from book._tools.project import chapters
+from toykit.plots.vector import NARROW
 
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-PNG = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}
+DRAWN = {"image/svg+xml": "<svg/>", "text/plain": "<Figure>"}
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
@@ -233,9 +234,23 @@ def test_the_name_of_this_computer_is_found(tmp_path, monkeypatch):
 
 def test_a_figure_needs_a_text(tmp_path):
     source = "plt.show()"
-    assert "alternative text" in stored_outputs.untidy(notebook(tmp_path, source, data=PNG))[0]
+    assert "alternative text" in stored_outputs.untidy(notebook(tmp_path, source, data=DRAWN))[0]
     described = {"mystnb": {"image": {"alt": "A curve that bends at 70 %"}}}
-    assert stored_outputs.untidy(notebook(tmp_path, source, data=PNG, metadata=described)) == []
+    assert stored_outputs.untidy(notebook(tmp_path, source, data=DRAWN, metadata=described)) == []
+
+
+@pytest.mark.parametrize(
+    "data, fault",
+    [
+        ({"image/png": "iVBORw0KGgo="}, "stores pixels"),
+        ({"image/svg+xml": "<svg/>" + 100_000 * " "}, "a figure of 100,006 bytes; at most 100,000"),
+        ({"image/svg+xml": "<svg/>", NARROW: "<svg/>" + 100_000 * " "}, "a figure of 100,006 bytes"),
+    ],
+)
+def test_a_figure_is_a_drawing_of_a_moderate_size(tmp_path, data, fault):
+    described = {"mystnb": {"image": {"alt": "A curve that bends at 70 %"}}}
+    (found,) = stored_outputs.untidy(notebook(tmp_path, "plt.show()", data=data, metadata=described))
+    assert fault in found
 
 
 @pytest.mark.parametrize(

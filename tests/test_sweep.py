@@ -198,7 +198,7 @@ def test_rows_are_tidy_and_in_order(network):
     for row, setting in zip(rows, made, strict=True):
         assert row["spread"] == spread(sweep.apply(network, setting).weights)["spread"]
     assert len(rows.where(technique="prune")) == 2
-    assert "<th>spread</th>" in rows._repr_html_()
+    assert "spread</th>" in rows._repr_html_()
 
 
 def test_frame(network):

@@ -1,6 +1,7 @@
 """The results of a sweep: a list of dictionaries that can show and filter itself."""
 
 from ._optional import require
+from ._text import in_table
 
 
 class Rows(list):
@@ -30,14 +31,7 @@ class Rows(list):
         return require("pandas", "rows.frame() needs pandas").DataFrame(list(self))
 
     def _repr_html_(self):
-        from html import escape
-
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_shown(row.get(name)))}</td>" for name in self.columns) + "</tr>"
-            for row in self
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return in_table(self.columns, [[_shown(row.get(name)) for name in self.columns] for row in self])
 
 
 def _shown(value):

@@ -9,6 +9,7 @@ import re
 from html import escape
 
 # What Markdown reads as a cell's end, a link, an emphasis, code or a formula. An underscore inside a word is none.
+_NUMBER = re.compile(r"[-\u2212+]?[\d.]")
 _MARKDOWN = re.compile(r"[\\`*|\[\]$~]")
 
 
@@ -43,3 +44,49 @@ def in_figure(text):
     a\$b\$
     """
     return printable(text).replace("$", r"\$")
+
+
+def in_table(head, rows, caption=""):
+    """An HTML table. Names may be broken at their joints; a column of numbers is not, and stands at the right.
+
+    Parameters
+    ----------
+    head : sequence of str
+    rows : iterable of sequences of str
+        One cell a column.
+    caption : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_table(["name", "bytes"], [["conv_1", "1,024"]]).count("text-align:right")
+    2
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
+    numeric = [
+        any(column) and all(_NUMBER.match(cell) or not cell for cell in column)
+        for column in zip(*rows, strict=True)
+    ]
+    style = [
+        ' style="text-align:right;white-space:nowrap"' if one else ""
+        for one in numeric or len(head) * [False]
+    ]
+    top = "".join(
+        f'<th scope="col"{look}>{escape(printable(name))}</th>'
+        for name, look in zip(head, style, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td{look}>{_breakable(cell)}</td>" for cell, look in zip(row, style, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    above = f"<caption>{_breakable(printable(caption))}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _breakable(text):
+    return re.sub(r"(?<=[_./])(?=[^\W\d])", "<wbr>", escape(text))

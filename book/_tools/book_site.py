@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, code_editor, command_line, embedded, live, live_cells, to_do
+from . import architecture, code_editor, command_line, embedded, live, live_cells, page_figures, to_do
 from .execute import WIDGET_VIEW
 from .vendor import vendor
 
@@ -123,6 +123,8 @@ def prepare_notebook(app, document, source):
     mark_predictions(notebook)
     mark_asides(notebook)
     fold_cells(notebook)
+    up = "../" * document.count("/")
+    page_figures.place(notebook, Path(app.outdir, "_images"), f"{up}_images")
     source[0] = json.dumps(notebook)
 
 

@@ -12,11 +12,17 @@ import re
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from toykit.plots.vector import NARROW
+
+from .page_figures import WIDE
+
 # Tags of cells whose output is shown and not compared.
 NOT_COMPARED = {"nbval-ignore-output", "measured", "nbval-skip"}
 # A cell with this tag prints durations that somebody published, or that are computed from them.
 CITED = "cited"
 LARGEST = 3_000_000  # bytes of one notebook
+LARGEST_FIGURE = 100_000  # bytes of one drawing
+FIGURES = (WIDE, NARROW, "image/png")
 
 # Calls that return nothing although they end a cell. All others are taken to show something.
 SILENT_CALLS = {
@@ -187,12 +193,20 @@ def untidy(path):
     if path.stat().st_size > LARGEST:
         faults.append(f"the file takes {path.stat().st_size / 1e6:.1f} MB; at most {LARGEST / 1e6:.0f} MB")
     for number, source, _, cell in code_cells(notebook):
-        figure = any("image/png" in output.get("data", {}) for output in cell["outputs"])
-        if figure and not cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "").strip():
-            faults.append(
-                f"cell {number} ({source.strip().splitlines()[0][:50]}) draws a figure without "
-                "alternative text: see book/contributing.md"
-            )
+        where = f"cell {number} ({source.strip().splitlines()[0][:50]})"
+        drawn = [
+            (kind, len("".join(output["data"][kind]).encode()))
+            for output in cell["outputs"]
+            for kind in FIGURES
+            if kind in output.get("data", {})
+        ]
+        if drawn and not cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "").strip():
+            faults.append(f"{where} draws a figure without alternative text: see book/contributing.md")
+        for kind, size in drawn:
+            if kind == "image/png":
+                faults.append(f"{where} stores pixels: tk.plots.use_style() makes drawings of figures")
+            if size > LARGEST_FIGURE:
+                faults.append(f"{where} stores a figure of {size:,} bytes; at most {LARGEST_FIGURE:,}")
         if "execution" in cell["metadata"]:
             faults.append(f"cell {number} stores when it was run")
     return faults

@@ -6,3 +6,5 @@ from toykit.plots.style import diverging as diverging
 from toykit.plots.style import label_line as label_line
 from toykit.plots.style import matrix as matrix
 from toykit.plots.style import use_style as use_style
+from toykit.plots.vector import drawings as drawings
+from toykit.plots.vector import svg as svg

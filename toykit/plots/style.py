@@ -5,14 +5,14 @@ blue, every one that shows quantization orange, and so on, and a label stands at
 in a legend. The colours are Okabe and Ito's, darkened until text in them is legible on white (at
 least 4.5:1), and stay apart for readers with red-green or blue-yellow colour blindness.
 
-Figures keep a white ground on purpose: on the site's dark theme they stand on a light card, so that
-one picture serves both themes and print.
+In notebooks figures become SVG, drawn again for a phone where that is needed (`vector`, `narrow`). They keep
+dark ink on white paper: the site's dark theme turns the colours, which leaves each technique its hue.
 """
 
 import numpy as np
 
-from .._optional import require
 from ..compressed import as_array, check_number, check_type, shown
+from .vector import pyplot, show_as_svg
 
 COLORS = {
     "dense": "#5f6670",
@@ -24,8 +24,7 @@ COLORS = {
 COLORS["float"] = COLORS["dense"]
 INK, PAPER = "#1f2328", "#ffffff"
 
-# 6.4 x 3.6 inches at 160 dpi are 1024 x 576 pixels: sharp in a text column on a dense screen, and
-# 20-60 kB as a PNG.
+# 6.4 inches fill the text column; 160 dpi are sharp on a dense screen where somebody asks for pixels.
 _STYLE = {
     "figure.figsize": (6.4, 3.6),
     "figure.dpi": 160,
@@ -59,12 +58,8 @@ _STYLE = {
 }
 
 
-def pyplot():
-    return require("matplotlib.pyplot", "toykit.plots needs matplotlib to draw figures")
-
-
 def use_style():
-    """Give every figure made after this call the book's look.
+    """Give every figure made after this call the book's look, and have notebooks show figures as SVG.
 
     Raises
     ------
@@ -76,6 +71,7 @@ def use_style():
     plt.rcParams["axes.prop_cycle"] = plt.cycler(
         color=[COLORS[k] for k in ("pruning", "quantization", "palettization", "joint", "dense")]
     )
+    show_as_svg()
 
 
 def diverging():
@@ -219,7 +215,9 @@ def matrix(w, ax=None, fmt=None, highlight=None, title=None, limit=None, fontsiz
     for (r, c), value in np.ndenumerate(w):
         dark = kept[r, c] and 0.6 * cells[r, c, 1] + 0.3 * cells[r, c, 0] + 0.1 * cells[r, c, 2] < 0.55
         ink = "#6b727a" if not kept[r, c] else PAPER if dark else INK
-        ax.text(c, r, text(value), ha="center", va="center", color=ink, fontsize=fontsize)
+        # A number stands inside of its cell, and takes no place from the layout.
+        place = {"ha": "center", "va": "center", "in_layout": False}
+        ax.text(c, r, text(value), color=ink, fontsize=fontsize, **place)
     ax.set_xticks(np.arange(columns + 1) - 0.5, labels=[])
     ax.set_yticks(np.arange(rows + 1) - 0.5, labels=[])
     ax.grid(True, color=PAPER, linewidth=1.5)

@@ -1,11 +1,9 @@
 """Ledgers for the eye: a table in Markdown, a table in a notebook, bars."""
 
-from html import escape
-
 import numpy as np
 
 from .._optional import require
-from .._text import in_figure, in_markdown, printable
+from .._text import in_figure, in_markdown, in_table
 from ..plots.style import COLORS
 
 HEAD = ("weight", "operation", "shape", "type", "parameters", "bytes", "share")
@@ -23,14 +21,7 @@ def markdown(ledger, limit=None):
 
 def html(ledger):
     """The same as HTML, for a notebook."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
-    # A shape or a number that is broken over two lines is hard to read; the page scrolls a wide table.
-    cell = '<td style="white-space:nowrap">{}</td>'
-    shown = (map(escape, map(printable, texts)) for texts in _cells(ledger, _IN_NOTEBOOK))
-    lines = ("".join(map(cell.format, texts)) for texts in shown)
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    caption = f"<caption>{escape(printable(repr(ledger)))}</caption>"
-    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return in_table(HEAD, _cells(ledger, _IN_NOTEBOOK), repr(ledger))
 
 
 def bars(ledger, axes=None, limit: int | None = 20):

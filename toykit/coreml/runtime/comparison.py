@@ -20,7 +20,7 @@ from statistics import median_low
 
 import numpy as np
 
-from ..._text import printable
+from ..._text import in_table, printable
 from ...compressed import check_int
 from ..format.package import open_package
 from ..format.protobuf import PackageError
@@ -170,12 +170,8 @@ class Comparison:
     __repr__ = __str__
 
     def _repr_html_(self):
-        rows = "".join(
-            f"<tr><td>{escape(one.label)}</td><td>{escape(one.verdict)}</td></tr>" for one in self.outputs
-        )
         said = "".join(f"<p>{escape(printable(text))}</p>" for text in (MEANING, *self.inputs))
-        head = '<thead><tr><th scope="col">output</th><th scope="col">answers</th></tr></thead>'
-        return f"<table>{head}<tbody>{rows}</tbody></table>{said}"
+        return in_table(("output", "answers"), ((one.label, one.verdict) for one in self.outputs)) + said
 
 
 def compare(model, reference, inputs=None, *, samples=None, seed=0, function=None, progress=None, **options):
