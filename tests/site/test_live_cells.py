@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from .conftest import SITE
+from book._tools import vendor
+
+from . import firefox
+from .conftest import REQUIRED, SITE
 from .test_pages import STICKING_OUT
 from .visit import PHONE, WIDE, Visit
 
@@ -30,7 +33,7 @@ def opened(browser, base, name=PAGE, viewport=WIDE, script=None):
     visit = Visit(context, SITE, base, name)
     if not visit.page.evaluate("window.tkLive?.available"):
         context.close()
-        pytest.skip("THE BOOK WAS BUILT WITHOUT PYTHON FOR ITS PAGES: no exercise was tried in one.")
+        pytest.skip("Python for the pages cannot be had: the site was built without it")
     return visit
 
 
@@ -150,6 +153,10 @@ def test_a_cell_to_try_is_changed_and_those_below_it_see_it(visit):
     assert not visit.page.locator(".cell.tag_live-6 .cell_output").is_visible()
     below.cell.query_selector(".cm-content").focus()
     assert run(below).startswith("2 values: 4 bytes")
+    first.button("Reset").click()
+    assert visit.page.locator(".cell.tag_live-6 .cell_output").is_visible()
+    first.button("Run").click()  # as it is
+    first.cell.wait_for_selector(".live-printed")
     first.button("Reset").click()
     assert visit.page.locator(".cell.tag_live-6 .cell_output").is_visible()
 
@@ -360,3 +367,36 @@ def test_where_python_does_not_run_the_page_says_what_to_do(browser, address, sc
     assert "JupyterLab" in note.text_content() and not page.locator(".live-bar").count()
     assert page.locator(".cell.tag_exercise + .cell").first.text_content().strip().startswith("check.")
     context.close()
+
+
+# An exercise as a reader of Firefox does it, without the helpers of Playwright.
+BY_HAND = """async () => {
+  const until = async (found) => {
+    while (!found()) await new Promise(done => setTimeout(done, 50));
+    return found();
+  };
+  document.querySelector(".book-folds input").click();
+  const cells = [...document.querySelectorAll(".cell.tag_exercise")];
+  const cell = cells.find(cell => cell.textContent.includes("def pruning_mask("));
+  const press = name => [...cell.querySelectorAll("button")].find(button => button.textContent === name).click();
+  press("Edit");
+  const content = await until(() => cell.querySelector(".cm-content"));
+  await until(() => document.activeElement === content);
+  getSelection().selectAllChildren(content);
+  document.execCommand("insertText", false, "def pruning_mask(weights, sparsity): return weights > 0");
+  await until(() => (localStorage.getItem("toykit-answers") || "").includes("weights > 0"));
+  press("Check");
+  return (await until(() => cell.querySelector(".live-result .tk-check"))).textContent;
+}"""
+
+
+def test_firefox(browser, address):
+    opened(browser, address).page.context.close()  # skips where there is no Python
+    if firefox.executable() is None:
+        missing = "Firefox was not found, so the exercises were not tried in it: install firefox-esr"
+        (pytest.fail if REQUIRED else pytest.skip)(missing)
+    try:
+        (told,) = firefox.visit([(f"{SITE.as_uri()}/{PAGE}", BY_HAND)])
+    except vendor.Unfetched as error:
+        pytest.skip(f"Firefox cannot be driven, so Python in its pages cannot be had: {error}")
+    assert told["faults"] == [] and told["answer"].startswith("Not yet: pruning_mask.")

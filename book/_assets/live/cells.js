@@ -106,10 +106,10 @@ window.bookCells = { seconds: 10 }; // for one run; the tests shorten it
       const before = text;
       change(first);
       show();
+      if (!isExercise && stored) stored.hidden = false;
       if (before === first) return;
       const undo = button("Undo", () => { change(before); show(); (editor || run).focus(); });
       show(element("p", {}, "Back to the first text. ", undo));
-      if (!isExercise && stored) stored.hidden = false;
     });
     const bar = element("div", { class: "live-bar" }, edit, run, reset);
     run.hidden = reset.hidden = !isExercise;
