@@ -118,7 +118,10 @@ def test_what_cannot_be_weighed_is_said_and_the_next_package_is_weighed(weigh, t
 def test_of_several_functions_the_reader_chooses_one(weigh):
     path = Fixture("9.0", "iOS18 two functions").path
     weighing.give(weigh.page, path)
-    explorer, select = weigh.page.locator("[data-instrument=package]"), weigh.page.get_by_label("Function")
+    explorer, select = (
+        weigh.page.locator("[data-instrument=package]"),
+        weigh.page.get_by_label("Function", exact=True),
+    )
     for function in tk.coreml.Package(path).program.functions:
         select.select_option(function)
         steps = read_graph(path, function).steps
