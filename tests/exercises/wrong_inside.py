@@ -51,6 +51,27 @@ def _wraps(c, s, o):
     return _spread(c, s) * (c - _spread(c, o))
 
 
+def _record(codes, end, *, packed=None, size=None, start=None, unused=None, fill=True, order="<"):
+    place = -(-end // 64) * 64 if fill else end
+    if packed is None:
+        both = np.append(codes, np.zeros(codes.size % 2, np.uint8)).reshape(-1, 2)
+        packed = both[:, 0] | both[:, 1] << 4
+    record = struct.pack(
+        f"{order}IIQQQ",
+        0xDEADBEEF,
+        11,
+        packed.size if size is None else size,
+        place + 64 if start is None else start,
+        4 * (codes.size % 2) if unused is None else unused,
+    )
+    return np.frombuffer(bytes(place - end) + record.ljust(64, b"\0") + packed.tobytes(), np.uint8)
+
+
+def _first_code_highest(codes, end):
+    both = np.append(codes, np.zeros(codes.size % 2, np.uint8)).reshape(-1, 2)
+    return _record(codes, end, packed=both[:, 0] << 4 | both[:, 1])
+
+
 WRONG = {
     "read_float16": [
         (_counts_bytes, "counts bytes"),
@@ -72,5 +93,15 @@ WRONG = {
         (lambda c, s, o: _spread(c, s) * c, "Where is the offset"),
         (lambda c, s, o: _spread(c, s) * (c.astype(float) + _spread(c, o)), "not added"),
         (_wraps, "wrap around"),
+    ],
+    "write_record": [
+        (_first_code_highest, "lowest four bits"),
+        (lambda c, end: _record(c, end, fill=False), "multiple of 64"),
+        (lambda c, end: _record(c, end, packed=c), "a byte each"),
+        (lambda c, end: _record(c, end, start=-(-end // 64) * 64), "64 bytes further on"),
+        (lambda c, end: _record(c, end, start=64), "beginning of the file"),
+        (lambda c, end: _record(c, end, size=c.size), "not the codes"),
+        (lambda c, end: _record(c, end, unused=0), "unused"),
+        (lambda c, end: _record(c, end, order=">"), "Little end first"),
     ],
 }

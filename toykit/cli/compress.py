@@ -91,6 +91,15 @@ def compress(model, out, engine, only, skip, target, force, **how):
     if not found.compressed:
         reason = next(iter(found.declined.items()), None)
         said = f"; {reason[0]}, for one: {'; '.join(reason[1])}" if reason else ""
+        already = sum(
+            operation.op.startswith("constexpr_")
+            for part in before.programs
+            for operation in part.program.walk()
+        )
+        said += (
+            f"; constants that are compressed already stay as they are ({already} operations decompress them)"
+            * bool(already)
+        )
         raise ValueError(f"{model} has no weight that can take this{said}. Nothing was written")
     coreml.save(found.package, out, replace=force)
     old, new = before.nbytes, found.package.nbytes

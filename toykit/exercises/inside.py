@@ -1,4 +1,4 @@
-"""The exercises of chapter 12: an array in weight.bin, a look-up table, scales for blocks."""
+"""The exercises of chapter 12: an array in weight.bin, a look-up table, scales for blocks, a record to write."""
 
 import struct
 
@@ -231,4 +231,89 @@ shift_scale = Exercise(
     ],
     hint="np.repeat(scale, columns // blocks, axis=1) gives each code its scale.",
     tolerance=1e-6,
+)
+
+
+def _write_record(codes, end):
+    start = -(-end // 64) * 64 + 64
+    packed = np.zeros(-(-codes.size // 2), np.uint8)
+    packed[:] = codes[0::2]
+    packed[: codes.size // 2] |= codes[1::2] << 4
+    record = struct.pack("<IIQQQ", 0xDEADBEEF, 11, packed.size, start, 4 * (codes.size % 2))
+    padding = bytes(start - 64 - end)
+    return np.frombuffer(padding + record.ljust(64, b"\0") + packed.tobytes(), np.uint8)
+
+
+def _codes_to_write(rng):
+    return rng.integers(0, 16, rng.integers(1, 30)).astype(np.uint8), int(rng.integers(1, 300))
+
+
+def _written(codes, end, **other):
+    """What a mistake would write: other fields of the record, or other data."""
+    right = _write_record(codes, end).tobytes()
+    at = -end % 64
+    fields = dict(
+        zip(("mark", "kind", "size", "start", "unused"), struct.unpack_from("<IIQQQ", right, at), strict=True)
+    )
+    record = struct.pack("<IIQQQ", *(fields | other).values())
+    return np.frombuffer(right[:at] + record + right[at + 32 :], np.uint8)
+
+
+write_record = Exercise(
+    name="write_record",
+    dtype="uint8",
+    task="Given codes of 4 bits and `end`, the bytes that a `weight.bin` has so far, return the bytes to append, as an "
+    "array of uint8: zeros up to the next multiple of 64; the record of 64 bytes; the data, two codes to a byte, the "
+    "first in the lowest bits. The record, little end first: `0xDEADBEEF` and 11 (the type uint4), 4 bytes each; then, "
+    "8 bytes each, how many bytes of data there are, where in the file they start, and how many bits of the last byte "
+    "are unused; zeros to its end.",
+    reference=_write_record,
+    cases=[
+        Case(np.array([1, 2], np.uint8), 128, about="two codes"),
+        Case(np.array([15, 0, 7, 8], np.uint8), 192, about="four codes, further on"),
+        Case(np.array([3, 4], np.uint8), 130, about="a file that ends between two multiples of 64"),
+        Case(np.array([1, 2, 3], np.uint8), 128, about="half a byte is left over"),
+    ],
+    random=_codes_to_write,
+    hints=[
+        Hint(
+            "Two codes lie in each byte, the first of them in the lowest four bits.",
+            lambda got, want, codes, end: np.array_equal(got[:-1], want[:-1]) and got[-1] != want[-1],
+        ),
+        Hint(
+            "The record begins at a multiple of 64: fill up with zeros before it.",
+            lambda got, want, codes, end: (
+                got.size < want.size and np.array_equal(got[:8], want[-end % 64 :][:8])
+            ),
+            anything=True,
+        ),
+        Hint(
+            "Those are the codes, a byte each. Two of them share one.",
+            lambda got, want, codes, end: got.size == want.size - -(-codes.size // 2) + codes.size,
+            anything=True,
+        ),
+        Hint(
+            "The data starts behind the record, 64 bytes further on.",
+            lambda got, want, codes, end: np.array_equal(got, _written(codes, end, start=-(-end // 64) * 64)),
+        ),
+        Hint(
+            "The start counts from the beginning of the file, not from the record.",
+            lambda got, want, codes, end: np.array_equal(got, _written(codes, end, start=64)),
+        ),
+        Hint(
+            "The record counts the bytes of data, not the codes.",
+            lambda got, want, codes, end: np.array_equal(got, _written(codes, end, size=codes.size)),
+        ),
+        Hint(
+            "With an odd number of codes, four bits of the last byte are unused. The record says so.",
+            lambda got, want, codes, end: np.array_equal(got, _written(codes, end, unused=0)),
+        ),
+        Hint(
+            "Little end first: in struct, an order that begins with <.",
+            lambda got, want, codes, end: bytes(got[-end % 64 :][:4]) == b"\xde\xad\xbe\xef",
+            anything=True,
+        ),
+    ],
+    hint="struct.pack('<IIQQQ', 0xDEADBEEF, 11, ...) makes the five numbers; bytes.ljust(64, b'\\0') fills up the "
+    "record.",
 )

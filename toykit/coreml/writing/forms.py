@@ -141,9 +141,10 @@ def write(name, kind, parts, spec_version, add):
         Of the constant.
     parts : dict of str to Part
     spec_version : int
-    add : callable (op, name, given, *kinds) -> list of str
+    add : callable (op, name, given, *kinds, once=False) -> list of str
         Appends an operation and returns the names of its outputs, which have the types `kinds`. It is
-        given arrays and the names of earlier results, in the order in which they are stored.
+        given arrays and the names of earlier results, in the order in which they are stored. With `once`,
+        an equal operation that is there already serves.
 
     Returns
     -------
@@ -165,7 +166,7 @@ def write(name, kind, parts, spec_version, add):
             return lut
         dense = Type("tensor", parts["lut_scale"].dtype, lut.shape)
         given = {"data": lut, **scaled("lut_")}
-        return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", given, dense)[0]
+        return add("constexpr_blockwise_shift_scale", f"{name}_lut_0_quantized", given, dense, once=True)[0]
 
     if "mask" in parts:
         return _write_sparse(f"{name}_sparsified", kind, parts, add, scaled, table)

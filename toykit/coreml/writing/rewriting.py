@@ -123,7 +123,7 @@ class Rewriter:
         if steps:
             self.sources[label] = weight
             self.operations[label] = operation.name
-            scope, stored, parts = self._stored(scope, operation, weight, steps)
+            here, (scope, stored, parts) = scope, self._stored(scope, operation, weight, steps)
             if operation in self._constants.results:
                 reasons = tuple(f"{technique}: it is a result of the network" for technique, _ in steps)
                 stored = type(stored)(declined=reasons)
@@ -132,7 +132,7 @@ class Rewriter:
                 self.declined[label] = stored.declined
             if stored.parts:
                 self.stored[label] = stored
-                operations = self._write(scope, name, operation.outputs[name], parts)
+                operations = self._write(scope, name, operation.outputs[name], parts, here)
         if self._store.writes:
             self._package.release_pages()
         self._done += 1
@@ -156,13 +156,16 @@ class Rewriter:
             self._made[key] = scope, stored, self._store.known(parts)
         return scope, stored, parts
 
-    def _write(self, scope, name, kind, parts):
+    def _write(self, scope, name, kind, parts, here):
         operations = []
 
-        def add(op, wanted, given, *kinds):
+        def add(op, wanted, given, *kinds, once=False):
             name = self._unused(wanted)
             outputs = [name] if len(kinds) == 1 else [f"{name}_{number}" for number in range(len(kinds))]
             values = self._store.values(scope, op, outputs, given)
+            # What another block makes cannot be seen from here.
+            if once and scope == here and (same := self._store.same(scope, outputs)):
+                return same
             attributes, inputs = values, {}
             if self.spec_version >= forms.IOS18:
                 attributes, inputs = {}, {parameter: [value] for parameter, value in values.items()}

@@ -96,6 +96,11 @@ class Store:
         self._operations.setdefault(self._key(scope, op, given, places), []).append(known)
         return values
 
+    def same(self, scope, outputs):
+        """The results of an earlier operation of a block that was given the same; None if there is none."""
+        results = [self._results.get((scope, name), (None, name)) for name in outputs]
+        return [name for _, name in results] if all(block == scope for block, _ in results) else None
+
     def _key(self, scope, op, given, places):
         """What operations that are given the same have in common, up to their small arrays."""
 

@@ -1,0 +1,233 @@
+"""toykit's packages are coremltools': the weight file to the byte, the program operator by operator, the answers.
+
+`python -m tests.parity.report_writing` prints all cases, by network; here are some of them in `make test`, and all in
+`make test-all`.
+"""
+
+import numpy as np
+import pytest
+
+ct = pytest.importorskip("coremltools")
+torch = pytest.importorskip("torch")
+
+import toykit as tk
+from tests import handmade
+from tests.nightly import NIGHTLY
+from tests.zoo import fixtures
+from toykit.compressed import Compressed
+from toykit.coreml.format.package import Package
+from toykit.coreml.writing import forms
+from toykit.stored import arrays
+from toykit.stored.parts import digest
+
+from . import architectures, packages, sizes, writing
+
+CASES = [(name, target) for name in architectures.EXAMPLES for target in ("iOS16", "iOS18", "iOS26")]
+FEW = {
+    ("attention", "iOS18"): writing.settings("iOS18")[::9],
+    ("lstm", "iOS16"): writing.settings("iOS16")[::8],
+}
+
+
+@pytest.mark.parametrize(("name", "target"), CASES if NIGHTLY else list(FEW))
+def test_networks(name, target):
+    source, unchanging = writing.network(name, target)
+    for technique, options in writing.settings(target) if NIGHTLY else FEW[name, target]:
+        found = writing.compare(source, technique, options, unchanging)
+        assert found.all, (sizes.label(technique, options), found)
+
+
+@pytest.mark.parametrize("name", writing.zoo() if NIGHTLY else writing.zoo()[-1:])
+def test_packages_of_the_zoo(name):
+    """Of every system; small weights are compressed, too."""
+    source, unchanging = writing.fixture(name)
+    cases = writing.settings(name.split()[0], weight_threshold=16)
+    for technique, options in cases if NIGHTLY else cases[::12]:
+        found = writing.compare(source, technique, options, unchanging)
+        assert found.all, (sizes.label(technique, options), found)
+
+
+@pytest.mark.parametrize(
+    ("technique", "options"),
+    [
+        ("palettize", {"bits": 4}),
+        ("joint", {"prune": {"sparsity": 0.5}, "palettize": {"bits": 4}}),
+    ],
+)
+def test_best_tables(technique, options):
+    """Scalar k-means of at least 10,000 float16 weights a table: coremltools finds the best one, too."""
+    source = Package(packages.network("iOS18").package_path)
+    assert writing.compare(source, technique, options, unchanging=writing.settled(source)).all
+
+
+CHANCE = [
+    ("palettize", {"bits": 3, "group_size": 8}),
+    ("palettize", {"bits": 4, "cluster_dim": 2}),
+    ("palettize", {"bits": 2}),
+    ("joint", {"prune": {"sparsity": 0.5}, "palettize": {"bits": 2}}),
+    (
+        "joint",
+        {"palettize": {"bits": 4, "group_size": 4}, "quantize": {"bits": 8, "granularity": "per_tensor"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("technique", "options"), CHANCE if NIGHTLY else CHANCE[::2])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_with_the_tables_of_coremltools_the_bytes_are_its_own(
+    technique, options, dtype, tmp_path, monkeypatch
+):
+    """Where coremltools asks scikit-learn, whose start is random; and the errors of scalar tables are no larger."""
+    random = np.random.default_rng(0)
+    layers = [
+        ("linear", random.normal(size=(64, 48)).astype(dtype)),
+        ("conv", random.normal(size=(64, 64, 1)).astype(dtype)),
+    ]
+    source = writing.settled(Package(handmade.write(tmp_path / "net.mlpackage", layers)))
+    theirs = tk.coreml.compress(source, technique, engine="coremltools", **options)
+    ours = tk.coreml.compress(source, technique, **options)
+    assert shapes(ours) == shapes(theirs) and len(sizes.weight_file(ours)) == len(sizes.weight_file(theirs))
+    whole, found, expected = (tk.coreml.weights(package) for package in (source, ours, theirs))
+    known = {}
+    for name, weight in whole.items():
+        if not isinstance(expected[name], Compressed):
+            continue
+        known[digest(np.ascontiguousarray(weight))] = expected[name]
+        if options.get("cluster_dim", 1) == 1 and technique != "joint":
+            mine, others = (
+                np.square(kind[name].dense() - weight.astype(float)).sum() for kind in (found, expected)
+            )
+            # Rounding a table to float16 may cost a little more of a better one.
+            assert mine <= others * (1 + 1e-3)
+
+    def taken(weight, applied):
+        return known[digest(np.ascontiguousarray(weight.values()))]
+
+    monkeypatch.setattr(arrays, "compress", taken)
+    again = tk.coreml.compress(source, technique, **options)
+    assert sizes.weight_file(again) == sizes.weight_file(theirs)
+    assert writing.contents(
+        writing.passed(again, len(options) if technique == "joint" else 1)
+    ) == writing.contents(theirs)
+
+
+def shapes(package):
+    """Operators, types and shapes of what stands for each weight."""
+    return [
+        (operation.op, {name: str(kind) for name, kind in operation.outputs.items()})
+        for operation in Package(package.path).program.walk()
+        if operation.op.startswith("constexpr_")
+    ]
+
+
+def test_a_judge_that_sees_a_difference(tmp_path):
+    """A name, a bit or an order that differs is seen."""
+    random = np.random.default_rng(0)
+    layers = [("linear", random.normal(size=(64, 48)).astype(np.float16)) for _ in range(2)]
+    source = handmade.write(tmp_path / "a.mlpackage", layers)
+    turned = handmade.write(tmp_path / "b.mlpackage", layers[::-1])
+    named = handmade.write(tmp_path / "c.mlpackage", layers, names=["w0", "w2"])
+    same = handmade.write(tmp_path / "d.mlpackage", layers)
+    first = writing.contents(source)
+    assert first == writing.contents(same)
+    assert first != writing.contents(turned) and first != writing.contents(named)
+    assert all(
+        isinstance(value, Compressed)
+        for value in tk.coreml.weights(tk.coreml.compress(source, "quantize")).values()
+    )
+    assert fixtures.versions()
+
+
+class TestDifferences:
+    """Those that the page on writing packages names; `test_writing.py` has the others."""
+
+    def test_programs_that_coremltools_did_not_convert_are_not_optimized(self, tmp_path):
+        weight = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float16)
+        source = Package(handmade.write(tmp_path / "net.mlpackage", [("linear", weight), ("linear", weight)]))
+        ours, theirs = (
+            tk.coreml.compress(source, "quantize", engine=engine) for engine in ("toykit", "coremltools")
+        )
+        kept = [step.name for step in source.program.walk() if step.op != "const"]
+        assert [step.name for step in ours.program.walk() if not step.op.startswith("const")] == kept
+        assert [
+            step.name for step in theirs.program.walk() if not step.op.startswith("const")
+        ] != kept or len(list(theirs.program.walk())) != len(list(ours.program.walk()))
+
+    def test_gathers_are_guarded_anew_at_each_pass(self):
+        source, settled = writing.network("embedding", "iOS18")
+        assert settled is None
+        ours, theirs = (
+            tk.coreml.compress(source, "quantize", engine=engine) for engine in ("toykit", "coremltools")
+        )
+        steps = lambda package: sum(not step.op.startswith("const") for step in package.program.walk())
+        assert steps(ours) == steps(source) < steps(theirs) < steps(writing.passed(theirs))
+
+    def test_what_the_program_says_of_its_writer_stays(self):
+        source = fixtures.Fixture("8.3", "iOS18 plain").package
+        ours, theirs = (
+            tk.coreml.compress(source, "quantize", weight_threshold=16, engine=engine)
+            for engine in ("toykit", "coremltools")
+        )
+        info = [package.model_file.read_bytes().split(b"buildInfo")[1:] for package in (source, ours, theirs)]
+        assert info[0][0][:140] == info[1][0][:140] and b"8.3.0" in info[0][0] and not info[2]
+
+    def test_scales_of_weights_above_half_of_float16(self, tmp_path):
+        weight = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float16)
+        weight[0, 0] = 40_000
+        source = Package(handmade.write(tmp_path / "net.mlpackage", [("linear", weight)]))
+        stored = tk.coreml.weights(tk.coreml.compress(source, "quantize", granularity="per_tensor"))["w0"]
+        assert np.isfinite(stored.scale).all() and abs(float(stored.dense()[0, 0]) - 40_000) < 200
+        with pytest.raises(tk.coreml.PackageError, match="'w0' is not stored as asked"):
+            tk.coreml.compress(source, "quantize", granularity="per_tensor", engine="coremltools")
+
+
+class TestRaising:
+    """What `toykit.coreml.writing.forms.raised` takes for granted, asked of coremltools' own definitions."""
+
+    VERSIONS = ((ct.target.iOS15, 6), (ct.target.iOS16, 7), (ct.target.iOS17, 8), (ct.target.iOS18, 9))
+
+    def test_only_these_operators_are_defined_anew(self):
+        from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
+
+        number, changed, defaults = dict(self.VERSIONS), {}, set()
+        for op, kinds in SSAOpRegistry.core_ops.items():
+            order = sorted(kinds, key=lambda target: target.value)
+            for old, new in zip(order, order[1:]):
+                before, after = kinds[old].input_spec.input_types, kinds[new].input_spec.input_types
+                required = {name for name in after.keys() - before.keys() if not after[name].optional}
+                if before.keys() - after.keys() or required:
+                    changed.setdefault(number[new], set()).add(op)
+                elif op.startswith("gather") and new is ct.target.iOS17:
+                    defaults.add(op)
+        told = {version: set(ops) for version, ops in forms._REDEFINED.items()}
+        assert all(ops <= told[version] for version, ops in changed.items())
+        assert {"crop_resize", "non_maximum_suppression"} == changed[8]
+        assert {"constexpr_lut_to_dense", "constexpr_sparse_to_dense"} == changed[9]
+        assert defaults == set(forms._GATHERS)
+
+    @pytest.mark.parametrize("name", ["depthwise", "lstm", "attention"])
+    def test_coremltools_reads_a_package_that_was_raised(self, name):
+        source, _ = writing.network(name, "iOS16")
+        raised = tk.coreml.compress(source, "palettize", bits=3, mode="uniform", target="iOS18")
+        read = writing.passed(raised)
+        assert read.spec_version == raised.spec_version == 9
+        for engine in ("toykit", "coremltools"):
+            again = tk.coreml.compress(
+                source, "palettize", bits=3, mode="uniform", target="iOS18", engine=engine
+            )
+            assert sizes.weight_file(again) == sizes.weight_file(raised)
+        found = tk.coreml.compare(read, raised, samples=1)
+        assert all(min(one.decibels) == np.inf for one in found.outputs)
+
+
+@pytest.mark.parametrize(
+    "name", ["iOS16 palette 4", "iOS18 palette 4", "iOS18 int4 blocks", "iOS18 pruned half"]
+)
+def test_what_is_compressed_already_stays(name):
+    source = fixtures.Fixture("9.0", name).package
+    written = tk.coreml.compress(source, "palettize", bits=4, mode="uniform")
+    before, after = tk.coreml.weights(source), tk.coreml.weights(written)
+    for key, weight in before.items():
+        if isinstance(weight, Compressed):
+            assert type(after[key]) is type(weight)
+            np.testing.assert_array_equal(after[key].dense(), weight.dense())

@@ -1,0 +1,187 @@
+"""Whether two packages hold the same program, and coremltools' own passes as the judge of toykit's.
+
+coremltools compresses by a graph pass over the program, and its pipeline tidies the program up at the same time:
+casts get other numbers, transposes move, constants are hoisted. So the same is done to toykit's package, by a
+pass that is asked for nothing, once a technique: then operators, their order, names, contents and the model's
+description have to be those of coremltools' own package. Programs that such a pass no longer changes are
+compared as they are written.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+import toykit as tk
+from tests.zoo import fixtures
+from tests.zoo import settings as zoo_settings
+from toykit._quiet import quiet
+from toykit.coreml.format.package import open_package
+from toykit.coreml.tools.opening import open_mlmodel
+
+from . import architectures, sizes
+
+_MOST_PASSES = 4  # after which a program is taken for one that the pipeline changes again and again
+
+
+def contents(package):
+    """What a program says, without places in the weight file: functions, operations in order, description."""
+    package = open_package(package)
+    functions = {
+        label: (
+            {name: str(kind) for name, kind in function.inputs.items()},
+            function.opset,
+            _block(function.block),
+        )
+        for label, function in package.program.functions.items()
+    }
+    about = package.description
+    return functions, repr(about.inputs), repr(about.outputs), repr(about.states), package.spec_version
+
+
+def _block(block):
+    return list(block.inputs), list(block.outputs), [_operation(operation) for operation in block.operations]
+
+
+def _operation(operation):
+    return (
+        operation.op,
+        operation.name,
+        {name: [_value(value) for value in values] for name, values in sorted(operation.inputs.items())},
+        {name: str(kind) for name, kind in operation.outputs.items()},
+        {name: _value(value) for name, value in sorted(operation.attributes.items())},
+        [_block(inner) for inner in operation.blocks],
+    )
+
+
+def _value(value):
+    if isinstance(value, str):
+        return value
+    if value.blob is not None:
+        return str(value.type), hashlib.sha256(value.blob.packed).hexdigest()
+    if value.type.kind != "tensor":
+        return str(value.type), [_value(item) for item in value.immediate]
+    if value.type.dtype == "string":
+        return str(value.type), list(value.immediate)
+    return str(value.type), np.ascontiguousarray(value.immediate).tobytes()
+
+
+def passed(package, times=1):
+    """The package after a pass of coremltools that is asked for nothing."""
+    import coremltools.optimize.coreml as cto
+
+    mlmodel = open_mlmodel(package)
+    for _ in range(times):
+        with quiet():
+            mlmodel = cto.palettize_weights(mlmodel, cto.OptimizationConfig())
+    return open_package(mlmodel)
+
+
+def settled(package):
+    """The package after as many passes as it takes until one changes nothing; None if they do not end."""
+    for _ in range(_MOST_PASSES):
+        after = passed(package)
+        if contents(after) == contents(package):
+            return package
+        package = after
+    return None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What was equal: True, False, or None where it was not asked.
+
+    Attributes
+    ----------
+    bytes : bool
+        `weight.bin`, to the byte.
+    passed : bool
+        The programs, after coremltools' pass has gone over toykit's once for each technique.
+    direct : bool or None
+        The programs as they were written, of the source that coremltools' pipeline no longer changes; None where
+        there is none.
+    answers : bool or None
+        Of both, in toykit's interpreter, to the bit.
+    """
+
+    bytes: bool
+    passed: bool
+    direct: bool | None
+    answers: bool | None
+
+    @property
+    def all(self):
+        return all(found is not False for found in vars(self).values())
+
+
+def compare(source, technique, options, unchanging, answers=True):
+    """Compress a package with both engines and compare.
+
+    Parameters
+    ----------
+    source : Package
+    technique, options
+        As in `tk.coreml.compress`.
+    unchanging : Package or None
+        The source, or what it becomes when coremltools' pipeline no longer changes it (`settled`).
+    answers : bool
+        Whether both packages are run.
+    """
+    ours, theirs = both = _with_both(source, technique, options)
+    times = len(options) if technique == "joint" else 1
+    if not hasattr(theirs.owner, "package_path"):  # no weight takes it: coremltools was not asked
+        times = 0
+    equal = None
+    if answers:
+        found = tk.coreml.compare(ours, theirs, samples=1)
+        equal = all(not one.problem and min(one.decibels) == np.inf for one in found.outputs)
+    direct = both if unchanging is source else unchanging and _with_both(unchanging, technique, options)
+    return Agreement(
+        sizes.weight_file(ours) == sizes.weight_file(theirs),
+        contents(passed(ours, times)) == contents(theirs),
+        contents(direct[0]) == contents(direct[1]) if direct else None,
+        equal,
+    )
+
+
+def _with_both(source, technique, options):
+    return tuple(
+        tk.coreml.compress(source, technique, engine=engine, **options)
+        for engine in ("toykit", "coremltools")
+    )
+
+
+def settings(target, **every):
+    """What coremltools' arrays do not depend on chance for, of what a system can hold."""
+    found = [*sizes.OLD, ("palettize", {"mode": "unique"})]
+    if target in ("iOS18", "iOS26"):
+        found += sizes.NEW
+        found += [
+            ("palettize", {"bits": 8, "mode": "uniform", "group_size": 2}),
+            ("quantize", {"bits": 4, "mode": "affine", "granularity": "per_tensor"}),
+            ("joint", {"prune": {"n_m": (2, 4)}, "quantize": {"bits": 4}}),
+        ]
+    return [(technique, zoo_settings.shared(technique, options, every)) for technique, options in found]
+
+
+def network(name, target):
+    """A package of `architectures`, and what it is when coremltools' pipeline no longer changes it."""
+    model, example = architectures.build(name)
+    with quiet():
+        mlmodel = tk.coreml.convert(model, example, target=target, check=False)
+    source = open_package(mlmodel)
+    return source, settled(source)
+
+
+def zoo():
+    """Names of the packages of the zoo whose weights are not compressed yet, of coremltools 9.0."""
+    return [
+        name
+        for name in fixtures.index("9.0")["packages"]
+        if name.split(maxsplit=1)[1] in ("plain", "float32", "state", "quantized activations")
+    ]
+
+
+def fixture(name):
+    source = fixtures.Fixture("9.0", name).package
+    return source, settled(source)

@@ -1,0 +1,47 @@
+"""What compresses, compares and verifies packages needs no coremltools: its tests run where it cannot be imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.nightly import NIGHTLY
+
+HERE = Path(__file__).parent
+FILES = [
+    "test_plans.py",
+    "test_compressing.py",
+    "test_writing.py",
+    "test_saving.py",
+    "verification",
+    "test_cli.py",
+]
+# Stands in for an environment without the packages: Python says that they are missing.
+BLOCKED = """
+import sys
+
+import pytest
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("coremltools", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Blocked())
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_the_suite_of_the_writer_runs_without_coremltools():
+    files = [str(HERE / name) for name in (FILES if NIGHTLY else FILES[:1])]
+    chosen = ["-q", "-p", "no:cacheprovider", *(["-k", "not nightly"] if NIGHTLY else [])]
+    found = subprocess.run(
+        [sys.executable, "-c", BLOCKED, *chosen, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE.parent,
+    )
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-1000:]
+    assert "passed" in found.stdout and "failed" not in found.stdout
