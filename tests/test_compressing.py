@@ -164,6 +164,18 @@ def test_a_package_with_no_weight_that_takes_it(path, how, capsys):
     assert not out.exists()
 
 
+def test_what_is_compressed_already_is_said(path, capsys):
+    assert compress(path, "--only", "w0") == 0
+    small, out = path.with_name("small.mlpackage"), path.with_name("smaller.mlpackage")
+    assert cli.main(["compress", str(small), str(out), "--prune", "0.5", "--only", "w1"]) == 0
+    assert "already stays as it is (1 operations decompress it)" in capsys.readouterr().out
+    shutil.rmtree(small)
+    shutil.rmtree(out)
+    assert compress(path) == 0
+    assert cli.main(["compress", str(small), str(out), "--prune", "0.5"]) == 2
+    assert "no weight that can take this; what is compressed already stays" in capsys.readouterr().err
+
+
 def test_a_program_without_weights(path, capsys):
     none = handmade.write(path.with_name("none.mlpackage"), [])
     assert cli.main(["compress", str(none), str(path.with_name("small.mlpackage")), "--prune", "0.5"]) == 2

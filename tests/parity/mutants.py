@@ -209,6 +209,7 @@ ENTRIES = {
     "weights": lambda path, sound: _weights(path),
     "predict with NumPy": lambda path, sound: _predict(path, "numpy"),
     "predict with torch": lambda path, sound: _predict(path, "torch"),
+    "compress": lambda path, sound: tk.coreml.compress(path, "quantize", weight_threshold=16),
     "graph": lambda path, sound: graph.read_graph(path).edges(),
     "layers": lambda path, sound: tk.latency.layers(path),
     "explorer": lambda path, sound: tk.widgets.package_explorer(path).fallback(),

@@ -91,20 +91,12 @@ def compress(model, out, engine, only, skip, target, force, **how):
     if not found.compressed:
         reason = next(iter(found.declined.items()), None)
         said = f"; {reason[0]}, for one: {'; '.join(reason[1])}" if reason else ""
-        already = sum(
-            operation.op.startswith("constexpr_")
-            for part in before.programs
-            for operation in part.program.walk()
-        )
-        said += (
-            f"; constants that are compressed already stay as they are ({already} operations decompress them)"
-            * bool(already)
-        )
+        said += f"; {_already(before)}" * bool(_already(before))
         raise ValueError(f"{model} has no weight that can take this{said}. Nothing was written")
     coreml.save(found.package, out, replace=force)
     old, new = before.nbytes, found.package.nbytes
     print(f"{old / 1e6:.2f} MB -> {new / 1e6:.2f} MB, {old / new:.1f} times smaller")
-    for line in _account(found):
+    for line in [*_account(found), *filter(None, [_already(before)])]:
         print(printable(line))
     print(printable(f"next: toykit compare {out} {model}, and your own test set"))
     return 0
@@ -125,6 +117,13 @@ def _account(found):
     if found.left:
         yield f"left alone: {_listed(found.left)}"
     yield from found.changes
+
+
+def _already(package):
+    """A sentence about constants that were compressed before; empty if there are none."""
+    steps = [operation.op for part in package.programs for operation in part.program.walk()]
+    count = sum(op.startswith("constexpr_") for op in steps)
+    return f"what is compressed already stays as it is ({count} operations decompress it)" if count else ""
 
 
 def _listed(names, most=5):
