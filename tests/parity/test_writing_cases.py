@@ -153,6 +153,17 @@ class TestDifferences:
             step.name for step in theirs.program.walk() if not step.op.startswith("const")
         ] != kept or len(list(theirs.program.walk())) != len(list(ours.program.walk()))
 
+    def test_names_of_layers_that_are_numbers(self):
+        network = torch.nn.Sequential(torch.nn.Linear(64, 64))
+        source = Package(
+            tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18", check=False).package_path
+        )
+        names = [
+            next(step.name for step in tk.coreml.compress(source, "quantize", engine=engine).program.walk())
+            for engine in ("toykit", "coremltools")
+        ]
+        assert names == ["var_0_weight_to_fp16_quantized", "op_0_weight_to_fp16_quantized"]
+
     def test_gathers_are_guarded_anew_at_each_pass(self):
         source, settled = writing.network("embedding", "iOS18")
         assert settled is None
