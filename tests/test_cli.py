@@ -351,6 +351,7 @@ def test_size_replaces_nothing_but_a_file(package, tmp_path, monkeypatch, capsys
     for place, words in (
         (package, "is, or lies in, what is looked at"),
         (inside, "is, or lies in, what is looked at"),
+        (tmp_path / "other.mlpackage" / "size.html", "lies inside a package"),
         (tmp_path, "is no file"),
         (tmp_path / "none" / "size.html", "does not exist"),
         (os.devnull, "is no file"),

@@ -70,6 +70,9 @@ def folder(tmp_path_factory):
         coreml.save(
             coreml.convert(net, torch.zeros(1, 64), target, inputs=inputs), folder / f"{name}.mlpackage"
         )
+    coreml.save(coreml.compress(folder / "a.mlpackage", "palettize", bits=4), folder / "c.mlpackage")
+    (folder / "plan.toml").write_text('[[layer]]\nname = "*"\ntechnique = "palettize"\nbits = 4\n')
+    (folder / "text.toml").write_text("= no toml")
     np.savez(folder / "in.npz", x=np.ones((2, 1, 64)))
     np.save(folder / "in.npy", np.ones((3, 1, 64)))
     np.savez(folder / "wrong.npz", y=np.ones(3))
@@ -90,6 +93,7 @@ def contents(folder):
 names = st.sampled_from(
     ["a.mlpackage"] * 16
     + ["b.mlpackage"] * 6
+    + ["c.mlpackage"] * 6
     + ["none.mlpackage", "empty", "file.mlpackage", "in.npz", "net.pt", "bad.safetensors"]
 )
 outputs = st.sampled_from(
@@ -105,6 +109,8 @@ outputs = st.sampled_from(
     ]
 )
 odd = st.sampled_from(WORDS)
+plans = st.sampled_from(["plan.toml"] * 4 + ["text.toml", "none.toml", "empty", "in.npz"])
+layers = st.sampled_from(["*", "*linear*", "operator=linear", "operator=conv", "none", *WORDS])
 files = st.sampled_from(["in.npz", "in.npy", "wrong.npz", "text.npz", "none.npz", "empty", "a.mlpackage"])
 
 
@@ -130,7 +136,12 @@ OPTIONS = {
         "--quantize": mostly("8", "4", of=WHOLE),
         "--group-size": mostly("4", "8", of=WHOLE),
         "--block-size": mostly("8", "16", of=WHOLE),
-        "--engine": st.sampled_from(["toykit", "toykit", "coremltools", "coreml", ""]),
+        "--with": st.sampled_from(["toykit", "toykit", "coremltools", "coreml", ""]),
+        "--plan": plans,
+        "--only": layers,
+        "--skip": layers,
+        "--target": mostly("iOS18", "iOS17", of=["iOS15", "", "ios18"]),
+        "--force": None,
     },
     "compare": {
         "--samples": mostly("1", "3", of=WHOLE),
@@ -140,26 +151,51 @@ OPTIONS = {
         "--inputs": files,
         "--json": None,
     },
+    "diff": {"--json": None},
+    "verify": {
+        "--samples": mostly("1", "3", of=WHOLE),
+        "--seed": mostly("1", "2", of=WHOLE),
+        "--at-least": mostly("1", "30", of=REAL),
+        "--function": odd,
+        "--inputs": files,
+        "--given-tables": None,
+        "--all-weights": None,
+        "--no-answers": None,
+        "--json": None,
+    },
+    "where": {
+        "--samples": mostly("1", "3", of=WHOLE),
+        "--seed": mostly("1", "2", of=WHOLE),
+        "--below": mostly("1", "30", of=REAL),
+        "--most": mostly("1", "3", of=WHOLE),
+        "--function": odd,
+        "--inputs": files,
+        "--json": None,
+    },
 }
+FILES = (files, plans)
 
 
 @st.composite
 def command_lines(draw):
     """A command with its options in any number and order; names of files are marked with a slash in front."""
-    command = draw(
-        st.sampled_from(["size", "compress", "compress", "compress", "compare", "compare", "compare"])
-    )
+    command = draw(st.sampled_from(["size", "diff", *["compress", "compare", "verify", "where"] * 2]))
     path = lambda name: name.map("/{}".format)
     places = {
         "size": [path(names)],
         "compress": [path(names), path(outputs)],
         "compare": [path(names), path(names)],
+        "diff": [path(names), path(names)],
+        "verify": [path(names)],
+        "where": [path(names)],
     }
     arguments = [[draw(one if draw(st.integers(0, 39)) else odd)] for one in places[command]]
+    if command in ("verify", "where"):
+        arguments.append(["--against", draw(path(names))])
     known = OPTIONS[command]
     for option in draw(st.lists(st.sampled_from(sorted(known)), max_size=3, unique=True)) if known else []:
         value = known[option]
-        value = path(value) if value is files else value
+        value = path(value) if value in FILES else value
         arguments.append([option] if value is None else [option, draw(value)])
     if not draw(st.integers(0, 19)):
         arguments.append([draw(odd)])
@@ -183,19 +219,31 @@ def test_fuzz_every_command_line_ends_in_a_status_and_a_sentence(folder, argumen
     if status == 2:
         assert out == "" and "toykit" in err and len(err.strip()) > 20
     if status == 1:
-        assert arguments[0] == "compare" and "--at-least" in arguments
-    if arguments[0] == "compare" and "--json" in arguments and status < 2:
-        assert json.loads(out)["ok"] is (status == 0)
-    made = folder / "out.mlpackage"
-    if arguments[0] == "size" and "--output" in arguments and status == 0:
-        new = contents(folder).keys() - before.keys()
-        if new:  # with --force the file may have been there
-            (name,) = new
-            (folder / name).unlink()
-        else:
-            assert "--force" in arguments
-            (folder / "file.mlpackage").write_bytes(b"")
-    if arguments[0] == "compress" and status == 0:
-        assert coreml.Package(made).nbytes > 0
-        shutil.rmtree(made)
+        assert arguments[0] in ("diff", "verify") or (arguments[0] == "compare" and "--at-least" in arguments)
+    if arguments[0] not in ("size", "compress") and "--json" in arguments and status < 2:
+        assert json.loads(out).get("ok", True) is (status == 0) or arguments[0] == "diff"
+    put_back(folder, before, arguments, status)
     assert contents(folder) == before
+
+
+def put_back(folder, before, arguments, status):
+    """Undo what a command wrote: one package or file, whole, and over another only with --force."""
+    after = contents(folder)
+    changed = {name.parts[0] for name in after.keys() | before.keys() if after.get(name) != before.get(name)}
+    if not changed:
+        return
+    (name,) = changed
+    assert status == 0 and arguments[0] in ("size", "compress")
+    old = [one for one in before if one.parts[0] == name]
+    assert not old or "--force" in arguments
+    path = folder / name
+    if arguments[0] == "compress":
+        assert coreml.Package(path).nbytes > 0
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    for one in old:  # folders come before what is in them
+        if before[one] is None:
+            (folder / one).mkdir()
+        else:
+            (folder / one).write_bytes(before[one])

@@ -13,12 +13,14 @@ def check_place(path, source, *, force=False):
     ------
     ValueError
         If something lies there: with `force`, something else than a file. Also if it is the source or lies inside
-        of it, or in no folder that can be written to.
+        of it or of another package, or in no folder that can be written to.
     """
     place = Path(os.path.realpath(path))  # where a link leads to
     source = Path(os.path.realpath(source))
     if source == place or source in place.parents:
         raise ValueError(f"{path} is, or lies in, what is looked at; choose another path")
+    if any(around.suffix == ".mlpackage" for around in place.parents):
+        raise ValueError(f"{path} lies inside a package; choose a path outside of it")
     if place.exists() and not (force and place.is_file()):
         if place.is_file():
             raise ValueError(f"{path} exists; choose another name, or add --force to replace it")
