@@ -80,7 +80,7 @@ def sentences(said, mark=""):
 
 def html(caption, head, rows, said=(), numbers=()):
     """A table for a notebook, with sentences below."""
-    align = ["right" if place in numbers else "left" for place in range(len(head))]
+    align = ["right;white-space:nowrap" if place in numbers else "left" for place in range(len(head))]
     titles = "".join(
         f'<th scope="col" style="text-align:{side}">{escape(cell)}</th>' for side, cell in zip(align, head)
     )
