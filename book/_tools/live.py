@@ -192,7 +192,8 @@ def script():
     try:
         return pack(BUILD / "live")
     except Missing as error:
-        say(f"WITHOUT LIVE CELLS: Python for the pages cannot be had ({error}).")
+        reason = " ".join(str(error).split()).rstrip(".")
+        say(f"WITHOUT LIVE CELLS: Python for the pages cannot be had ({reason}).")
         return None
 
 
