@@ -247,6 +247,16 @@ def codes_of_blocks(codes, scale, offset):
     return ((blocks - offset[..., None]) * scale[..., None]).reshape(codes.shape).tolist()
 
 
+def record_byte_by_byte(codes, end):
+    """The numbers of the record spelled out, and the data as one long whole number."""
+    start = (end + 63) // 64 * 64
+    size = (len(codes) + 1) // 2
+    fields = [(0xDEADBEEF, 4), (11, 4), (size, 8), (start + 64, 8), (size * 8 - 4 * len(codes), 8), (0, 32)]
+    record = b"".join(value.to_bytes(count, "little") for value, count in fields)
+    data = sum(int(code) << (4 * place) for place, code in enumerate(codes)).to_bytes(size, "little")
+    return np.array(list(b"\0" * (start - end) + record + data), np.uint8)
+
+
 RIGHT = {
     "conv_parameters": [
         lambda i, o, k, bias: sum(p.numel() for p in torch.nn.Conv2d(i, o, k, bias=bias).parameters())
@@ -346,4 +356,5 @@ RIGHT = {
     "read_float16": [float16_by_struct],
     "from_table": [lambda i, t, n: [t[(int(i[k // 4]) >> (2 * (k % 4))) & 3] for k in range(n)]],
     "shift_scale": [codes_of_blocks],
+    "write_record": [record_byte_by_byte],
 }
