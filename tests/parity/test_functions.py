@@ -122,7 +122,9 @@ def test_a_layer_of_torch_is_that_of_every_function(path, names, forms):
 
 
 def test_an_unknown_layer_is_answered_with_those_that_are_there(path):
-    with pytest.raises(ValueError, match="no constant for layer '7.weight'; it has .*small/var_0_weight"):
+    with pytest.raises(
+        ValueError, match="no constant for layer '7.weight'; did you mean .*small/var_0_weight"
+    ):
         tk.coreml.compress(path, {"7.weight": {"technique": "quantize", "bits": 8}})
 
 

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 
 from .._files import checked
-from ..compressed import check_choice
+from ..compressed import ENDLESS, check_choice, check_int, check_number
 
 CHECKSUM = (
     "d5bb07d87474b3eb8d30b4deccbc23f19d742a6c5718fbacc65485b70b95c5fa"  # SHA-256 of hutto_ICWSM_2014.tar.gz
@@ -108,10 +108,12 @@ def sentiment(count=2000, source="films", seed=0, clear=1.0, part="test"):
     >>> int((some.ratings > 0).sum()), bool((abs(some.ratings) >= 1).all())
     (50, True)
     """
+    count = check_int("count", count, range(2, ENDLESS))
+    clear = check_number("clear", clear, 0, 4)
     everything = rated(source)
     first = 0 if check_choice("part", part, ("test", "training")) == "test" else 1
     ours = np.arange(first, len(everything), 2)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_int("seed", seed, range(ENDLESS)))
     chosen = []
     for sign, wanted in ((1, count - count // 2), (-1, count // 2)):
         there = ours[sign * everything.ratings[ours] >= clear]

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from .._files import checked
+from ..compressed import check_each, check_int, check_type
 
 CHECKSUM = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"  # SHA-256 of vocab.txt
 LONGEST = 100  # characters; a longer word is unknown
@@ -51,6 +52,7 @@ def pieces(sentence):
     >>> pieces("Palettize me, please!")
     ['pale', '##tti', '##ze', 'me', ',', 'please', '!']
     """
+    check_type("sentence", sentence, str, "a text")
     return [piece for word in _words(sentence) for piece in _cut(word)]
 
 
@@ -73,7 +75,9 @@ def numbers(sentences, longest=128):
     Raises
     ------
     TypeError
-        For a single string, which is a list of letters to Python.
+        For what is no list of str; also for a single string, which is a list of letters to Python.
+    ValueError
+        If `longest` is not from 2 to 512, the number of places that the network knows.
 
     Examples
     --------
@@ -85,6 +89,8 @@ def numbers(sentences, longest=128):
     """
     if isinstance(sentences, str):
         raise TypeError(f"sentences must be a list of str; got one str, {sentences!r}: write [sentence]")
+    sentences = check_each("sentences", sentences, str, "texts")
+    longest = check_int("longest", longest, range(2, 513))
     known = vocabulary()
     rows = [
         [known["[CLS]"], *[known[piece] for piece in pieces(one)][: longest - 2], known["[SEP]"]]

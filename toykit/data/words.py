@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .._optional import require
-from ..compressed import check_fraction
+from ..compressed import ENDLESS, check_fraction, check_int
 from .word_pieces import vocabulary
 
 HEIGHT, WIDTH = 48, 192
@@ -65,8 +65,9 @@ def draw(count=200, seed=0, difficulty=0.5):
     >>> words.images.shape, words.images.dtype.name
     ((3, 3, 48, 192), 'float32')
     """
-    check_fraction("difficulty", difficulty)
-    rng = np.random.default_rng(seed)
+    count = check_int("count", count, range(1, ENDLESS))
+    difficulty = check_fraction("difficulty", difficulty)
+    rng = np.random.default_rng(check_int("seed", seed, range(ENDLESS)))
     known = _known()
     images, texts = np.empty((count, 3, HEIGHT, WIDTH), np.float32), []
     for image in images:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .._files import checked
 from .._optional import require
+from ..compressed import check_array
 from ._onnx import read_onnx
 
 torch = require("torch", "the networks of toykit.models are torch modules")
@@ -240,7 +241,7 @@ def read(scores):
     ['Hi']
     """
     known = alphabet()
-    best = np.asarray(scores).argmax(-1)
+    best = check_array("scores", scores, "f", ("n", "columns", CHARACTERS)).argmax(-1)
     new = np.diff(best, axis=1, prepend=-1) != 0
     return ["".join(known[one] for one in row[changed]) for row, changed in zip(best, new)]
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from .._optional import require
+from ..compressed import check_type
 from .narrow import can_be_narrowed, narrowed, smallest_letters
 
 # What a notebook stores beside "image/svg+xml": the figure for a column of 350 pixels.
@@ -57,6 +58,7 @@ def svg(figure):
     True
     """
     plt = pyplot()
+    check_type("figure", figure, plt.Figure, "a figure of matplotlib")
     clouds = [artist for artist in figure.findobj(_is_cloud) if not artist.get_rasterized()]
     for cloud in clouds:
         cloud.set_rasterized(True)

@@ -7,11 +7,12 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
 from .._text import printable
-from ..compressed import check_choice
+from ..compressed import check_choice, check_type, shown
 from .ledgers import MB, Ledger
 
 _GROUPED = {"group_size": 8}
@@ -222,6 +223,11 @@ def report(ledger, choices=None, sort="model", progress=None):
     -------
     Report
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of these kinds. What a technique refuses is a prediction with a `problem`.
+
     Examples
     --------
     >>> import numpy as np
@@ -236,9 +242,20 @@ def report(ledger, choices=None, sort="model", progress=None):
     compressed
          2.05 MB  a byte each, 2.0 times smaller
     """
+    check_type("ledger", ledger, Ledger, "a Ledger, as tk.size.ledger makes it")
     check_choice("sort", sort, SORTS)
+    if progress is not None:
+        check_type("progress", progress, Callable, "a function of (done, total), or None")
+    choices = check_type(
+        "choices", CHOICES if choices is None else choices, dict, "a dict of words to settings"
+    )
+    for about, setting in choices.items():
+        if not (isinstance(setting, (tuple, list)) and [*map(type, setting)] == [str, dict]):
+            raise TypeError(
+                f"choices[{about!r}] must be a technique and a dict of its options, such as "
+                f'("quantize", {{"bits": 8}}); got {shown(setting)}'
+            )
     predictions = []
-    choices = CHOICES if choices is None else choices
     for number, (about, (technique, options)) in enumerate(choices.items()):
         if progress is not None:
             progress(number, len(choices))
