@@ -18,5 +18,8 @@ example = settings
 assume = event = HealthCheck = strategies = MagicMock()
 strategies.composite = lambda function: MagicMock()
 __path__ = []
-for name in ("strategies", "extra", "extra.numpy"):
-    sys.modules[f"hypothesis.{name}"] = strategies
+if (
+    __name__ == "hypothesis"
+):  # as it is called in the page: pytest, looking for doctests, imports it here as well
+    for name in ("strategies", "extra", "extra.numpy"):
+        sys.modules[f"hypothesis.{name}"] = strategies
