@@ -16,6 +16,31 @@ class File(click.ParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
+as_json = click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+
+
+def pair(function):
+    """The arguments of a command that holds a compressed package against the original, and what both are run with."""
+    for add in (
+        click.option(
+            "--inputs",
+            type=File(),
+            metavar="FILE",
+            help="an .npz file of arrays by input name (or .npy, of one input); by default inputs are random",
+        ),
+        click.option(
+            "--against",
+            type=File(),
+            required=True,
+            metavar="MODEL",
+            help="the .mlpackage that it was made from",
+        ),
+        click.argument("small", type=File(), help="the compressed .mlpackage"),
+    ):
+        function = add(function)
+    return function
+
+
 class Trimmed(click.RichCommand):
     """A command whose help has no blanks at the ends of lines."""
 

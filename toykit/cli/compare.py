@@ -4,7 +4,7 @@ import json
 
 import rich_click as click
 
-from .base import File, command
+from .base import File, as_json, command
 from .progress import progress
 
 
@@ -28,7 +28,7 @@ from .progress import progress
 @click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
 @click.option("--function", metavar="NAME", help="of packages with several (all of them)")
 @click.option("--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below")
-@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+@as_json
 def compare(model, reference, inputs, samples, seed, function, at_least, as_json):
     """Say how far the answers of two packages are apart.
 

@@ -4,7 +4,7 @@ import json
 
 import rich_click as click
 
-from .base import File, command
+from .base import File, as_json, command
 
 
 @command(
@@ -16,7 +16,7 @@ from .base import File, command
 )
 @click.argument("a", type=File(), help="the .mlpackage before")
 @click.argument("b", type=File(), help="the .mlpackage after")
-@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+@as_json
 def diff(a, b, as_json):
     """Say what is different in a package that was made from another.
 

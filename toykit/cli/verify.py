@@ -4,7 +4,7 @@ import json
 
 import rich_click as click
 
-from .base import File, command
+from .base import as_json, command, pair
 from .progress import progress
 
 
@@ -19,16 +19,7 @@ from .progress import progress
         "scales and tables are those of a calibration, a training or your own",
     ),
 )
-@click.argument("small", type=File(), help="the compressed .mlpackage")
-@click.option(
-    "--against", type=File(), required=True, metavar="MODEL", help="the .mlpackage that it was made from"
-)
-@click.option(
-    "--inputs",
-    type=File(),
-    metavar="FILE",
-    help="an .npz file of arrays by input name (or .npy, of one input); by default inputs are random",
-)
+@pair
 @click.option("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
 @click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
 @click.option("--function", metavar="NAME", help="whose answers, of packages with several (all of them)")
@@ -38,7 +29,7 @@ from .progress import progress
     "--all-weights", is_flag=True, help="no weight of more than 2,048 elements may be left as it is"
 )
 @click.option("--no-answers", is_flag=True, help="do not run the packages")
-@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+@as_json
 def verify(
     small, against, inputs, samples, seed, function, at_least, given_tables, all_weights, no_answers, as_json
 ):

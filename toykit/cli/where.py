@@ -4,7 +4,7 @@ import json
 
 import rich_click as click
 
-from .base import File, command
+from .base import as_json, command, pair
 from .progress import progress
 
 
@@ -15,22 +15,13 @@ from .progress import progress
         "with inputs of your own; 30 dB count as lost",
     ),
 )
-@click.argument("small", type=File(), help="the compressed .mlpackage")
-@click.option(
-    "--against", type=File(), required=True, metavar="MODEL", help="the .mlpackage that it was made from"
-)
-@click.option(
-    "--inputs",
-    type=File(),
-    metavar="FILE",
-    help="an .npz file of arrays by input name (or .npy, of one input); by default inputs are random",
-)
+@pair
 @click.option("--samples", type=int, default=2, metavar="N", help="how many random inputs (2)")
 @click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
 @click.option("--function", metavar="NAME", help="of packages with several (the one that the package names)")
 @click.option("--below", type=float, default=20.0, metavar="DB", help="what counts as lost (20)")
 @click.option("--most", type=int, default=64, metavar="N", help="how many weights are put back at most (64)")
-@click.option("--json", "as_json", is_flag=True, help="print JSON instead of lines")
+@as_json
 def where(small, against, inputs, samples, seed, function, below, most, as_json):
     """Find where the answers of a compressed package part from the original's.
 
