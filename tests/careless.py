@@ -262,6 +262,7 @@ GOOD = {
     "time": lambda: np.arange(9) / 16e3,
     "times": lambda: [2.0, 2.1, 2.0, 2.2, 9.0, 2.1],
     "text": lambda: "text",
+    "svg.title": lambda: "a title",
     "threads": lambda: 1,
     "values": lambda: np.linspace(-1, 1, 200, dtype=np.float32) ** 3,
     "vectors": lambda: tensor(9, 1),

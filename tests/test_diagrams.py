@@ -121,6 +121,38 @@ def test_the_body_of_a_loop_hangs_below_it():
     assert all(card.top > loop.box[3] for card in picture.cards[first + 1 :])
 
 
+def test_of_a_long_program_runs_are_folded_and_nothing_is_lost(name, monkeypatch):
+    path = inside.package(name)
+    steps = read_graph(path).steps
+    if len(steps) < 3:
+        pytest.skip("nothing to fold")
+    names = [next(iter(steps[number].outputs)) for number in (len(steps) // 2, 0) if steps[number].outputs]
+    monkeypatch.setattr(composing, "MOST_STEPS", len(steps) - 1)
+    picture = composing.compose(path, important=["no such result", *names])
+    cards = [card for card in picture.cards if card.kind != "end"]
+    folded = [int(card.lines[0][0].split()[0]) for card in cards if card.kind == "folded"]
+    assert len(cards) < len(steps) and len(cards) - len(folded) + sum(folded) == len(steps)
+    held = [int(size[:-2].replace(",", "")) for card in cards for _, size, _ in card.tabs if size]
+    assert sum(held) == sum(constant.blob.nbytes for step in steps for constant in step.constants)
+    boxes = [card.box for card in picture.cards] + [box for _, *box in picture.labels]
+    assert not any(composing.overlap(a, b) for a, b in itertools.combinations(boxes, 2))
+    assert ("folded" in picture.signs) == bool(folded)
+
+
+def test_as_many_of_the_important_are_drawn_as_there_is_room_for(monkeypatch):
+    path = inside.package("plain")
+    steps = read_graph(path).steps
+    middle = next(iter(steps[len(steps) // 2].outputs))
+    monkeypatch.setattr(composing, "MOST_STEPS", 3)
+    every_other = [next(iter(step.outputs)) for step in steps[1::2]]
+    (card,) = (
+        card
+        for card in composing.compose(path, important=[middle, *every_other]).cards
+        if card.kind == "operation"
+    )
+    assert card.lines[0][0] == steps[len(steps) // 2].op
+
+
 def test_too_many_operations_are_refused_with_their_number_and_a_way_out(monkeypatch):
     monkeypatch.setattr(composing, "MOST_STEPS", 5)
     steps = len(read_graph(inside.package("plain")).steps)

@@ -52,17 +52,6 @@ def damaged(path, form="int8"):
     return nets.compress(path, form, path.with_name("Small.mlpackage"))
 
 
-def change_part(small, name, part, byte, by=1):
-    """Change a byte of a part of a weight."""
-    (blob,) = [
-        operation.inputs[part][0].blob
-        for operation in tk.coreml.Package(small).program.walk()
-        if name in operation.outputs
-    ]
-    nets.set_byte(small, blob.start + byte, int(blob.packed[byte]) ^ by)
-    return small
-
-
 @caught(
     "Core ML Tools divides a weight by its scales, finds that it cannot be palettized, and leaves it divided",
     "2,304 of 2,304 numbers are not what they were",
@@ -157,17 +146,7 @@ def weights_above_32752(folder):
 )
 def swapped_records(folder):
     path = written(folder, ("linear", trained((48, 64), 1)), ("linear", trained((48, 64), 2)))
-    small = damaged(path)
-    file = small / nets.WEIGHTS
-    content = bytearray(file.read_bytes())
-    one, two = (
-        next(o for o in tk.coreml.Package(small).program.walk() if name in o.outputs).inputs["data"][0].blob
-        for name in ("w0_quantized", "w1_quantized")
-    )
-    ours, theirs = slice(one.start, one.start + one.nbytes), slice(two.start, two.start + two.nbytes)
-    content[ours], content[theirs] = content[theirs], content[ours]
-    file.write_bytes(content)
-    return small, path
+    return nets.swap(damaged(path), "w0_quantized", "w1_quantized"), path
 
 
 @caught("weight.bin was cut, as by a full disk or a broken download", "reach past the end of the file")
@@ -184,7 +163,7 @@ def a_cut_weight_file(folder):
 )
 def an_edited_code(folder):
     path = written(folder, ("linear", trained((48, 64))))
-    return change_part(damaged(path), "w0_quantized", "data", 100, by=64), path
+    return nets.flip(damaged(path), "w0_quantized", "data", 100, by=64), path
 
 
 @caught(
@@ -193,13 +172,13 @@ def an_edited_code(folder):
 )
 def an_edited_scale(folder):
     path = written(folder, ("linear", trained((48, 64))))
-    return change_part(damaged(path), "w0_quantized", "scale", 0), path
+    return nets.flip(damaged(path), "w0_quantized", "scale", 0), path
 
 
 @caught("An entry of a table is another", "are not those of the table that toykit finds, and the others are")
 def a_wrong_table(folder):
     path = written(folder, ("linear", trained((48, 64))))
-    return change_part(damaged(path, "palette"), "w0_palettized", "lut", 4), path
+    return nets.flip(damaged(path, "palette"), "w0_palettized", "lut", 4), path
 
 
 @caught(
@@ -244,10 +223,7 @@ def the_wrong_weights_pruned(folder):
 )
 def a_changed_bias(folder):
     path = written(folder, ("linear", trained((48, 64))), ("linear", trained((16, 20), 1)))
-    small = damaged(path)
-    (blob,) = [o.attributes["val"].blob for o in tk.coreml.Package(small).program.walk() if o.name == "w1"]
-    nets.set_byte(small, blob.start + 1, 7)
-    return small, path
+    return nets.flip(damaged(path), "w1", byte=1, by=7), path
 
 
 @caught(
@@ -255,10 +231,7 @@ def a_changed_bias(folder):
 )
 def a_changed_setting(folder):
     path = written(folder, ("conv", trained((32, 24, 3, 3))))
-    small = damaged(path)
-    file = small / handmade.MODEL
-    file.write_bytes(file.read_bytes().replace(b"valid", b"same_", 1))
-    return small, path
+    return nets.reword(damaged(path), b"valid", b"same_"), path
 
 
 @caught(

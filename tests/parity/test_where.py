@@ -76,7 +76,7 @@ def test_the_head_of_a_detector(detector):
 
 
 @nightly
-def test_crepe_with_a_scale_a_tensor():
+def test_nightly_crepe_with_a_scale_a_tensor():
     package = tk.coreml.convert(tk.models.crepe(), torch.zeros(1, 1024), target="iOS18", check=False)
     small = tk.coreml.compress(package, "quantize", **ONE_SCALE)
     found = tk.where(small, package)

@@ -68,6 +68,47 @@ def set_byte(path, place, value):
     file.write_bytes(content)
 
 
+def record(path, name, part="val"):
+    """The record of the weight file in which a part of a weight lies, or a constant."""
+    (blob,) = [
+        value.blob
+        for operation in tk.coreml.Package(path).program.walk()
+        if name in operation.outputs
+        for parameter, value in operation.constants
+        if parameter == part
+    ]
+    return blob
+
+
+def flip(path, name, part="val", byte=0, by=1):
+    """Flip bits of one byte of such a record."""
+    blob = record(path, name, part)
+    set_byte(path, blob.start + byte, int(blob.packed[byte]) ^ by)
+    return path
+
+
+def swap(path, one, two, part="data"):
+    """Swap the records of two weights of one size, as an edit of the file by hand might."""
+    file = Path(path, WEIGHTS)
+    content = bytearray(file.read_bytes())
+    places = [
+        slice(blob.start, blob.start + blob.nbytes) for blob in (record(path, n, part) for n in (one, two))
+    ]
+    first, second = (bytes(content[place]) for place in places)
+    content[places[0]], content[places[1]] = second, first
+    file.write_bytes(content)
+    return path
+
+
+def reword(path, old, new):
+    """Put other words of the same length in the model file's first place of these."""
+    file = Path(path, handmade.MODEL)
+    content = file.read_bytes()
+    assert old in content and len(old) == len(new)
+    file.write_bytes(content.replace(old, new, 1))
+    return path
+
+
 def content(path):
     """Everything that a program computes with, and what an app sees: equal for packages that are the same network."""
     package = tk.coreml.Package(path)

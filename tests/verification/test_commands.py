@@ -1,6 +1,7 @@
 """`toykit diff`, `verify` and `where`: exit codes for CI, lines of 80 columns, and JSON."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -63,3 +64,24 @@ def test_inputs_of_ones_own(tmp_path, capsys):
     for command in (COMMANDS["verify"][:-2], COMMANDS["where"][:-2]):
         assert cli.main([*command, "--inputs", str(tmp_path / "mine.npz")]) == 0
         assert "inputs: 1 of your own" in capsys.readouterr().out
+
+
+def test_a_picture_is_written_whole_and_over_nothing(tmp_path, capsys):
+    pytest.importorskip("matplotlib").use("Agg")
+    picture = tmp_path / "where.svg"
+    command = [*COMMANDS["where"], "--json", "--svg", str(picture)]
+    assert cli.main(command) == 0 and json.loads(capsys.readouterr().out)["operators"]
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+    assert cli.main(command) == 2
+    assert "exists; choose another name, or add --force" in capsys.readouterr().err
+    assert cli.main([*command, "--force"]) == 0
+    for bad in (PLAIN, f"{SMALL}/where.svg", str(tmp_path / "no" / "where.svg")):
+        assert cli.main([*COMMANDS["where"], "--svg", bad, "--force"]) == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["where.svg"]
+
+
+def test_without_matplotlib_there_is_no_picture_and_that_is_said_first(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    assert cli.main(["where", "none", "--against", "none", "--svg", "where.svg"]) == 2
+    assert "matplotlib" in capsys.readouterr().err

@@ -63,9 +63,7 @@ def test_a_weight_that_should_be_as_it_was(source, tmp_path):
     after = handmade.write(tmp_path / "after.mlpackage", [("linear", divided), layers[1]])
     found = tk.diff(before, after)
     assert [one.name for one in found.of("changed")] == ["w0"]
-    assert found.unexpected[0].startswith(
-        "w0: w0 of linear y0: 2,304 of 2,304 numbers are not what they were"
-    )
+    assert found.unexpected[0].startswith("w0 of linear y0: 2,304 of 2,304 numbers are not what they were")
 
 
 def test_in_words_and_as_data(source, tmp_path):
@@ -88,3 +86,11 @@ def test_renamed_operations(tmp_path):
     found = tk.diff(before, after)
     assert not found.unexpected and {one.status for one in found.weights} == {"same"}
     assert tk.verify(after, before, samples=1).ok
+
+
+def test_the_wrong_way_round_is_said(source, tmp_path):
+    small = nets.compress(source, "int8", tmp_path / "small.mlpackage")
+    said = "is the order right? small.mlpackage, the original, is compressed, and"
+    assert said in tk.diff(small, source).unexpected[-1]
+    assert said in tk.verify(source, small, run=False).problems[-1]
+    assert not any("the order" in one for one in tk.diff(source, source).unexpected)

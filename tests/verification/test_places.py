@@ -123,6 +123,18 @@ def test_a_picture(small):
     plt.close("all")
 
 
+def test_a_picture_of_a_long_program_shows_where_it_falls(small, monkeypatch):
+    pytest.importorskip("matplotlib").use("Agg")
+    from toykit.plots import composing
+
+    monkeypatch.setattr(composing, "MOST_STEPS", 5)
+    found = tk.where(small, PLAIN.path)
+    picture = found.as_svg()
+    assert picture == found.as_svg() and f"<title>{found.small} beside {found.against}" in picture
+    drawn = {text.get_text() for text in found.plot().texts}
+    assert f"{found.first.snr_db:.1f} dB" in drawn and any(text.endswith(" operations") for text in drawn)
+
+
 WITHOUT = """
 import json, sys
 sys.modules |= dict.fromkeys(("coremltools", "torch", "numba", "sklearn", "scipy", "matplotlib"))

@@ -72,23 +72,14 @@ class TestDamage:
         assert any(said in problem for problem in found.problems), found.problems
         return found
 
-    def blob(self, small, name, part):
-        """Where the data of a part of a weight begins."""
-        for operation in tk.coreml.Package(small).program.walk():
-            if name in operation.outputs:
-                return operation.inputs[part][0].blob
-        raise LookupError(name)
-
     def test_a_code(self, small, source):
-        blob = self.blob(small, "w0_quantized", "data")
-        nets.set_byte(small, blob.start + 5, (int(blob.packed[5]) + 1) % 256)
+        nets.flip(small, "w0_quantized", "data", 5, by=4)
         found = self.refused(small, source, "w0: 1 of 6,144 numbers are more than half a step away")
         assert [one.status for one in found.weights] == ["wrong", "exact", "exact", "exact"]
         self.refused(small, source, "half a step away", tables="given")
 
     def test_the_last_bit_of_a_scale(self, small, source):
-        blob = self.blob(small, "w1_quantized", "scale")
-        nets.set_byte(small, blob.start, int(blob.packed[0]) ^ 1)
+        nets.flip(small, "w1_quantized", "scale")
         self.refused(small, source, "w1: ")
 
     def test_a_table(self, written, source, tmp_path):
@@ -97,19 +88,12 @@ class TestDamage:
         ):
             small = nets.copy(written(form), tmp_path / f"{number}.mlpackage")
             name = "w0_palettized" + "_lut_0_quantized" * (form == "int8 palette")
-            blob = self.blob(small, name, "data" if form == "int8 palette" else "lut")
-            nets.set_byte(small, blob.start, int(blob.packed[0]) ^ 1)
+            nets.flip(small, name, "data" if form == "int8 palette" else "lut")
             self.refused(small, source, "w0: ")
 
     def test_swapped_records(self, small, source):
         """The arrays of two weights of one shape and type, as after an edit of the file by hand."""
-        path = small / nets.WEIGHTS
-        content = bytearray(path.read_bytes())
-        one, two = (self.blob(small, f"w{n}_quantized", "data") for n in (1, 3))
-        assert one.nbytes == two.nbytes
-        first, second = slice(one.start, one.start + one.nbytes), slice(two.start, two.start + two.nbytes)
-        content[first], content[second] = content[second], content[first]
-        path.write_bytes(content)
+        nets.swap(small, "w1_quantized", "w3_quantized")
         found = self.refused(small, source, "w1: ")
         assert [one.status for one in found.weights] == ["exact", "wrong", "exact", "wrong"]
 
@@ -123,15 +107,8 @@ class TestDamage:
         self.refused(small, source, "none of the records of the weight file")
 
     def test_a_weight_that_was_not_compressed(self, small, source):
-        nets.set_byte(small, self.last(small).start + 1, 7)
+        nets.flip(small, "w4", byte=1, by=7)
         self.refused(small, source, "w4 of linear y4: 1 of 320 numbers are not what they were")
-
-    def last(self, small):
-        return next(
-            operation.attributes["val"].blob
-            for operation in tk.coreml.Package(small).program.walk()
-            if operation.name == "w4"
-        )
 
     @pytest.mark.parametrize(
         ("old", "new", "said"),
@@ -142,11 +119,7 @@ class TestDamage:
         ],
     )
     def test_a_setting(self, small, source, old, new, said):
-        path = small / handmade.MODEL
-        content = path.read_bytes()
-        assert old in content
-        path.write_bytes(content.replace(old, new, 1))
-        found = tk.verify(small, source, **FEW)
+        found = tk.verify(nets.reword(small, old, new), source, **FEW)
         assert not found.ok and said in str(found.problems)
 
     def test_an_input(self, small, source):

@@ -61,6 +61,13 @@ class Command(Trimmed):
         super().__init__(*arguments, **options)
         self.examples = examples
 
+    def collect_usage_pieces(self, ctx):
+        """With the options that must be given, too."""
+        needed = [p for p in self.get_params(ctx) if p.param_type_name == "option" and p.required]
+        return super().collect_usage_pieces(ctx) + [
+            f"{one.opts[0]} {one.make_metavar(ctx)}" for one in needed
+        ]
+
     def format_epilog(self, ctx, formatter):
         plain = {"markup": False, "highlight": False}
         formatter.write("Examples:", **plain)

@@ -4,6 +4,7 @@ Everything is laid out in inches, so that letters have one size in every picture
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,6 +24,7 @@ NAMES = {
     "joint": "joint",
     "written": "in the program itself",
     "decompresses": "decompresses",
+    "folded": "several operations",
 }
 HEAD, BODY = 9.0, 7.5  # points
 FONT = "DejaVu Sans"  # ships with matplotlib, so a width that is measured is the width that is drawn
@@ -37,7 +39,7 @@ class Card:
     lines : list of (text, points, weight)
         Centred, from the top.
     tabs : list of (left text, right text, technique or "written")
-    kind : {"operation", "decompresses", "end"}
+    kind : {"operation", "decompresses", "folded", "end"}
     fill : colour
         "" for that of its kind.
     left, top, width, height : float
@@ -105,8 +107,8 @@ def text_width(text, size, weight="normal"):
     return path.get_extents().width / 72
 
 
-def compose(package, function=None, noise=None):
-    """Lay out the program of a small package.
+def compose(package, function=None, noise=None, important=()):
+    """Lay out the program of a small package, or what is important in that of a large one.
 
     Parameters
     ----------
@@ -114,6 +116,9 @@ def compose(package, function=None, noise=None):
     function : str, optional
     noise : dict of str to float or None, optional
         Decibels of results, for cards that are coloured by them.
+    important : sequence of str
+        Results whose operations have cards of their own, the most important first, in a program of more than 40
+        operations. Each run of others is folded into one card; there are 40 at most.
 
     Returns
     -------
@@ -122,47 +127,87 @@ def compose(package, function=None, noise=None):
     Raises
     ------
     ValueError
-        If the program has more than 40 operations, or none.
+        If the program has more than 40 operations and none is important, or if it has none.
     """
     graph = read_graph(package, function)
-    if not 1 <= len(graph.steps) <= MOST_STEPS:
-        raise ValueError(
-            f"the program has {len(graph.steps)} operations, constants not counted; a picture is readable up "
-            f"to {MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
-        )
+    runs = _runs(graph, important)
     cards = [
         Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end")
         for name, kind in graph.inputs.items()
     ]
-    first = len(cards)
     numbers = {name: number for number, name in enumerate(graph.inputs)}
+    card_of = {step: len(cards) + number for number, run in enumerate(runs) for step in run}
+    cards += [_card_of(run, graph, noise) for run in runs]
     flows, owners, types = {}, [], {}
     for number, step in enumerate(graph.steps):
-        here, inside = first + number, False
-        cards.append(_card_of(step, noise))
+        here, inside = card_of[number], False
         for _, name in step.inputs:
             source = graph.source(number, name)
             if source is not None:
-                flows.setdefault((first + source, here), {})[_shape(types[name])] = None
+                if card_of[source] != here:
+                    flows.setdefault((card_of[source], here), {})[_shape(types[name])] = None
                 inside |= graph.steps[source].depth == step.depth
             elif name in numbers:
                 flows.setdefault((numbers[name], here), {})
         types |= step.outputs
         # The body of a condition or a loop hangs below it.
         owners[step.depth :] = [here]
-        if step.depth and not inside:
+        if step.depth and not inside and owners[step.depth - 1] != here:
             flows.setdefault((owners[step.depth - 1], here), {})
     for name in graph.outputs:
         source = graph.made_by.get(name)
         if source is not None:
-            flows[first + source, len(cards)] = {}
+            flows[card_of[source], len(cards)] = {}
             kind = graph.steps[source].outputs[name]
             cards.append(Card([(name, HEAD, "bold"), (str(kind), BODY, "normal")], kind="end"))
-    late = {first + number for number, step in enumerate(graph.steps) if step.decompresses}
-    return _lay_out(cards, flows, late)
+    late = {card_of[number] for number, step in enumerate(graph.steps) if step.decompresses}
+    return _lay_out(
+        cards, flows, late & {number for number, card in enumerate(cards) if card.kind != "folded"}
+    )
 
 
-def _card_of(step, noise):
+def _runs(graph, important):
+    """Numbers of steps, in order, by the card that they share."""
+    count = len(graph.steps)
+    if 1 <= count <= MOST_STEPS:
+        return [[number] for number in range(count)]
+    alone, runs = set(), []
+    for name in important:
+        if name in graph.made_by and graph.made_by[name] not in alone:
+            alone.add(graph.made_by[name])
+            found = _cut(count, alone)
+            if len(found) > MOST_STEPS:
+                break
+            runs = found
+    if not runs:
+        raise ValueError(
+            f"the program has {count} operations, constants not counted; a picture is readable up to "
+            f"{MOST_STEPS}. tk.widgets.package_explorer(package) shows a program of any length"
+        )
+    return runs
+
+
+def _cut(count, alone):
+    """The numbers below `count` in runs: one for each number in `alone`, one for all between two of these."""
+    runs = []
+    for number in range(count):
+        if number in alone or not runs or runs[-1][-1] in alone:
+            runs.append([])
+        runs[-1].append(number)
+    return runs
+
+
+def _card_of(run, graph, noise):
+    steps = [graph.steps[number] for number in run]
+    levels = (
+        [noise[name] for step in steps for name in step.outputs if noise.get(name) is not None]
+        if noise
+        else []
+    )
+    if len(steps) > 1:
+        return _folded(steps, levels)
+    (step,) = steps
+
     def words(parameter, kind):
         return f"{parameter}  {kind.dtype} {_shape(kind)}"
 
@@ -171,16 +216,38 @@ def _card_of(step, noise):
     if step.decompresses:
         prefix, _, rest = step.op.partition("_")
         return Card([(f"{prefix}_", BODY, "normal"), (rest, HEAD, "bold")], tabs, "decompresses")
-    lines, fill = [(step.op, HEAD, "bold")], ""
-    level = (
-        min((noise[name] for name in step.outputs if noise.get(name) is not None), default=None)
-        if noise
-        else None
+    lines = [
+        (step.op, HEAD, "bold"),
+        *((_level(level), BODY, "normal") for level in levels and [min(levels)]),
+    ]
+    return Card(lines, tabs, fill=_red(min(levels)) if levels else "")
+
+
+def _folded(steps, levels):
+    """One card for a run of steps: how many of each kind, what their weights take, and the least of their levels."""
+    kinds = Counter(step.op for step in steps).most_common()
+    most = ", ".join(f"{count} {op}" for op, count in kinds[:3]) + ", ..." * (len(kinds) > 3)
+    lines = [(f"{len(steps)} operations", HEAD, "bold"), (most, BODY, "normal")]
+    held = {}
+    for constant in (constant for step in steps for constant in step.constants):
+        held.setdefault(constant.technique, []).append(constant.blob.nbytes)
+    tabs = [
+        (f"{len(sizes)} array{'s' * (len(sizes) > 1)}", f"{sum(sizes):,} B", technique)
+        for technique, sizes in held.items()
+    ]
+    if not levels:
+        return Card(lines, tabs, "folded")
+    least = _level(min(levels))
+    return Card(
+        [*lines, (f"{least}" if len(set(levels)) == 1 else f"{least} at least", BODY, "normal")],
+        tabs,
+        "folded",
+        _red(min(levels)),
     )
-    if level is not None:
-        lines.append(("no loss" if level == math.inf else f"{level:.1f} dB", BODY, "normal"))
-        fill = _red(level)
-    return Card(lines, tabs, fill=fill)
+
+
+def _level(decibels):
+    return f"{decibels:.1f} dB" if math.isfinite(decibels) else "no loss" if decibels > 0 else "all error"
 
 
 def _red(decibels):

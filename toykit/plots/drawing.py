@@ -80,6 +80,11 @@ def draw(picture, ax, colors, ink, soft):
             else filled | ({"facecolor": card.fill} if card.fill else {})
         )
         corners = f"round,pad=0,rounding_size={radius}"
+        if card.kind == "folded":
+            behind = (left + 0.04, top + 0.04)
+            ax.add_patch(
+                FancyBboxPatch(behind, card.width, card.height, corners, edgecolor=ink, zorder=2.5, **style)
+            )
         box = FancyBboxPatch((left, top), card.width, card.height, corners, edgecolor=ink, zorder=3, **style)
         ax.add_patch(box)
         y = top + ABOVE
@@ -95,8 +100,13 @@ def draw(picture, ax, colors, ink, soft):
     for row, entries in enumerate(legend):
         y = picture.height + 0.08 + 0.22 * (row + 0.5)
         for x, sign in entries:
-            style = {"edgecolor": ink, **dashed} if sign == "decompresses" else fills(sign)[0]
-            ax.add_patch(Rectangle((x, y - 0.06), 0.12, 0.12, **style))
+            if sign == "folded":
+                style = {"edgecolor": ink, "facecolor": "#f7f8f9", "linewidth": scale}
+                ax.add_patch(Rectangle((x + 0.03, y - 0.03), 0.1, 0.1, **style))
+                ax.add_patch(Rectangle((x, y - 0.06), 0.1, 0.1, **style))
+            else:
+                style = {"edgecolor": ink, **dashed} if sign == "decompresses" else fills(sign)[0]
+                ax.add_patch(Rectangle((x, y - 0.06), 0.12, 0.12, **style))
             write(x + 0.18, y, NAMES[sign], BODY, ink, ha="left")
     return ax
 

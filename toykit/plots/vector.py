@@ -35,7 +35,7 @@ def pyplot():
     return require("matplotlib.pyplot", "toykit.plots needs matplotlib to draw figures")
 
 
-def svg(figure):
+def svg(figure, title=None):
     """Draw a figure as SVG; the same figure gives the same bytes.
 
     A collection or a line of more than 500 points without a line between them becomes a picture of 150 dots
@@ -44,6 +44,8 @@ def svg(figure):
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+    title : str, optional
+        Of the drawing, for those who cannot see it.
 
     Returns
     -------
@@ -59,6 +61,8 @@ def svg(figure):
     """
     plt = pyplot()
     check_type("figure", figure, plt.Figure, "a figure of matplotlib")
+    if title is not None:
+        check_type("title", title, str, "a text")
     clouds = [artist for artist in figure.findobj(_is_cloud) if not artist.get_rasterized()]
     for cloud in clouds:
         cloud.set_rasterized(True)
@@ -66,8 +70,9 @@ def svg(figure):
     try:
         with plt.rc_context(_SETTINGS):
             nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            named = {} if title is None else {"Title": title}
             tight = {"bbox_inches": "tight", "pad_inches": _MARGIN}
-            figure.savefig(file, format="svg", dpi=_RASTER, metadata=nothing, **tight)
+            figure.savefig(file, format="svg", dpi=_RASTER, metadata=nothing | named, **tight)
     finally:
         for cloud in clouds:
             cloud.set_rasterized(False)

@@ -91,8 +91,7 @@ class Difference:
     @property
     def unexpected(self):
         """What changed and should not have, in sentences: list of str."""
-        changed = [f"{one.name}: {one.why}" for one in self.of("changed")]
-        return [*changed, *self.others]
+        return [*(one.why for one in self.of("changed")), *self.others]
 
     def as_data(self):
         """Numbers, lists and dictionaries, for JSON. Decibels that are not finite are None."""
@@ -121,7 +120,12 @@ class Difference:
         same = len(self.of("same"))
         yield f"{self.a}: {self.bytes_a:,} bytes; {self.b}: {self.bytes_b:,} bytes"
         if same:
-            yield f"{same:,} other constants of the weight file are the same, to the bit"
+            constants = (
+                "other constant of the weight file is"
+                if same == 1
+                else "other constants of the weight file are"
+            )
+            yield f"{same:,} {constants} the same, to the bit"
         yield from (f"skipped: {one.name}: {one.why}" for one in self.of("skipped"))
         yield from (f"changed, and should not have: {sentence}" for sentence in self.unexpected)
         yield from (f"the program: {sentence}" for sentence in self.program)
@@ -179,7 +183,7 @@ def diff(a, b):
         pairings.big.nbytes,
         pairings.small.nbytes,
         tuple(changes),
-        (*pairings.differences, *description_changes(pairings), *_settings(pairings)),
+        (*pairings.differences, *description_changes(pairings), *_settings(pairings), *turned(pairings)),
         tuple(pairings.structure),
     )
 
@@ -191,6 +195,15 @@ def _is_weight(pair):
 def _settings(pairings):
     """Constants that are no weights and not as they were."""
     return [changed(pair) for pair in pairings.constants if not (_is_weight(pair) or pair.same)]
+
+
+def turned(pairings):
+    """A sentence where the two seem to be given the wrong way round: only the original is compressed."""
+    if any(pair.big.compressed for pair in pairings.constants) and not any(
+        pair.small.compressed for pair in pairings.constants
+    ):
+        names = pairings.big.path.name, pairings.small.path.name
+        yield f"is the order right? {names[0]}, the original, is compressed, and {names[1]} is not"
 
 
 def description_changes(pairings):
@@ -219,6 +232,8 @@ def description_changes(pairings):
 def changed(pair):
     """A constant that is not what it was, in a sentence."""
     where = f"{pair.big.name} of {', '.join(dict.fromkeys(pair.uses))}"
+    if pair.same:
+        return f"{where}: the same numbers, and no longer compressed"
     if pair.small.type != pair.big.type:
         return f"{where}: is {pair.small.type}; it was {pair.big.type}"
     ours, theirs = pair.small.dense(), pair.big.dense()
@@ -256,7 +271,7 @@ def _change(pair, why):
         pair.small.nbytes,
         snr,
         worst,
-        why or (changed(pair) if status == "changed" and not pair.same else ""),
+        why or (changed(pair) if status == "changed" else ""),
     )
 
 

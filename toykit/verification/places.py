@@ -137,17 +137,47 @@ class Location:
     def plot(self, ax=None):
         """Draw the program, each operator coloured by the signal that is left. Returns the matplotlib axes.
 
+        Of a program of more than 40 operators those are drawn at which most is lost, the first below `below`, those
+        that use the weights to blame, and each one's neighbours; every run of others is one box.
+
         Raises
         ------
         ImportError
             If matplotlib is not installed.
-        ValueError
-            If the program has more than 40 operations.
         """
         from ..plots.programs import program
 
         known = {one.name: one.snr_db for one in self.operators}
-        return program(self.package, self.function, ax, noise=known)
+        return program(self.package, self.function, ax, noise=known, important=self._important())
+
+    def as_svg(self):
+        """The picture of `plot` as the text of an SVG file.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        from ..plots import vector
+
+        figure = self.plot().figure
+        try:
+            return vector.svg(figure, f"{self.small} beside {self.against}: {'; '.join(self._sentences())}")
+        finally:
+            vector.pyplot().close(figure)
+
+    def _important(self):
+        """Names of operators that a picture must show, the most important first, each before its neighbours."""
+        blamed = [one.name for one in self.weights[:3] if one.gain_db > 0]
+        by_loss = sorted(self.operators, key=lambda one: -one.fall_db)[:_MOST_DRAWN]
+        users = [one for one in self.operators if any(name in one.weights for name in blamed)]
+        chosen = [self.first, self.steepest, *users, *(one for one in by_loss if one.fall_db > 0)]
+        places = {id(one): place for place, one in enumerate(self.operators)}
+        for one in (one for one in chosen if one is not None):
+            place = places[id(one)]
+            yield from (near.name for near in (one, *self.operators[max(place - 1, 0) : place + 2]))
+        if self.operators:  # where nothing is lost, the end stands for the rest
+            yield self.operators[-1].name
 
     def _rows(self, most=None):
         shown = self.operators
@@ -211,6 +241,7 @@ class Location:
 
 
 _MOST_ROWS = 20
+_MOST_DRAWN = 8
 _HEAD, _NUMBERS = ("result", "operator", "dB", "lost"), {2, 3}
 _BLAME, _BLAME_NUMBERS = ("weight put back", "stored as", "weight dB", "answers dB", "gain"), {2, 3, 4}
 

@@ -122,7 +122,7 @@ class Verification:
     def _sentences(self):
         met = dict.fromkeys(one.status for one in self.weights if one.status != "wrong")
         yield from (f"{status}: {_MEANS[status]}" for status in met)
-        yield f"{self.unchanged:,} other constants are the same, to the bit"
+        yield f"{self.unchanged:,} other constant{' is' if self.unchanged == 1 else 's are'} the same, to the bit"
         yield from self.notes
         if self.answers is not None:
             yield from str(self.answers).splitlines()
@@ -335,7 +335,9 @@ class _Verifier:
             self.big.path.name,
             tuple(self.weights),
             self.unchanged,
-            tuple(dict.fromkeys(self.problems)),
+            tuple(
+                dict.fromkeys([*self.problems, *differences.turned(self.pairings)] if self.problems else ())
+            ),
             tuple(dict.fromkeys(self.notes)),
             self.answers,
             self.with_originals,

@@ -567,7 +567,8 @@ def _read(path):
     except FileNotFoundError:
         raise FileNotFoundError(f"inputs: there is no file {path}") from None
     except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{wrong}: {error}") from error
+        # NumPy's advice on what it takes for a pickle is to run it.
+        raise ValueError(wrong if "pickle" in str(error) else f"{wrong}: {error}") from error
 
 
 def _samples(inputs, features):
