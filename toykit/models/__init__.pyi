@@ -11,6 +11,9 @@ from toykit.models.sentence_encoder import MiniLM as MiniLM
 from toykit.models.sentence_encoder import minilm as minilm
 from toykit.models.small_cnn import DigitsCNN as DigitsCNN
 from toykit.models.small_cnn import digits_cnn as digits_cnn
+from toykit.models.small_decoder import CachedDecoder as CachedDecoder
+from toykit.models.small_decoder import Decoder as Decoder
+from toykit.models.small_decoder import decoder as decoder
 from toykit.models.text_reader import OcrReader as OcrReader
 from toykit.models.text_reader import alphabet as alphabet
 from toykit.models.text_reader import ocr_reader as ocr_reader
