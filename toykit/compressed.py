@@ -236,7 +236,13 @@ def check_weights(weights, name="weights"):
     return np.ascontiguousarray(weights, dtype)
 
 
-_KINDS = {"f": "floating-point numbers", "iu": "whole numbers", "fiu": "real numbers", "fiub": "numbers"}
+_KINDS = {
+    "b": "True and False",
+    "f": "floating-point numbers",
+    "iu": "whole numbers",
+    "fiu": "real numbers",
+    "fiub": "numbers",
+}
 
 
 def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
@@ -247,7 +253,7 @@ def check_array(name, value, kinds="fiu", shape=None, dtype=None, empty=False):
     name : str
         What to call it in an error.
     value : array, nested list, number or torch tensor
-    kinds : {"f", "iu", "fiu", "fiub"}
+    kinds : {"b", "f", "iu", "fiu", "fiub"}
         Kinds of numbers that are allowed, as NumPy abbreviates them.
     shape : tuple of int and str, optional
         A length for each axis; a word stands for any length.

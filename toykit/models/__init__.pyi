@@ -5,10 +5,12 @@ from toykit.models.fast_pitch import Listener as Listener
 from toykit.models.fast_pitch import listen as listen
 from toykit.models.fast_pitch import with_weights as with_weights
 from toykit.models.pitch_accuracy import PitchExam as PitchExam
+from toykit.models.reading_accuracy import ReadingExam as ReadingExam
 from toykit.models.resnet import ResNet50 as ResNet50
 from toykit.models.resnet import resnet50 as resnet50
 from toykit.models.sentence_encoder import MiniLM as MiniLM
 from toykit.models.sentence_encoder import minilm as minilm
+from toykit.models.sentiment_accuracy import SentimentExam as SentimentExam
 from toykit.models.small_cnn import DigitsCNN as DigitsCNN
 from toykit.models.small_cnn import digits_cnn as digits_cnn
 from toykit.models.small_decoder import CachedDecoder as CachedDecoder

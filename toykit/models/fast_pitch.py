@@ -12,7 +12,8 @@ larger of two numbers stays the larger one under a rising line.
 
 import numpy as np
 
-from ..compressed import as_array, check_array, check_int, check_type, shown
+from ..compressed import check_array, check_int, check_type
+from ._weights import replaced
 from .crepe_network import Crepe, F, crepe, torch
 
 LENGTHS = (256, 128, 64, 32, 16, 8)  # moments that enter each halving, layer 1 to 6
@@ -182,23 +183,7 @@ def with_weights(weights):
     ValueError
         If a name or a shape is not CREPE's.
     """
-    check_type("weights", weights, dict, "a dict of arrays by CREPE's names")
-    model = crepe()
-    own, checked = model.state_dict(), {}
-    for name, values in weights.items():
-        if not isinstance(name, str) or name not in own:
-            raise ValueError(
-                f"weights names {shown(name)}, which CREPE has not; its tensors are {', '.join(own)}"
-            )
-        values = as_array(f"weights[{name!r}]", values)
-        if values.shape != tuple(own[name].shape) or values.dtype.kind not in "fiub":
-            raise ValueError(
-                f"weights[{name!r}] must be numbers of shape {tuple(own[name].shape)}; "
-                f"got {values.dtype} of {values.shape}"
-            )
-        checked[name] = torch.from_numpy(np.array(values, np.float32))
-    model.load_state_dict(checked, strict=False)
-    return model
+    return replaced(crepe(), weights, "CREPE")
 
 
 def listen(weights, frames):

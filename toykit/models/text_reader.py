@@ -154,11 +154,14 @@ class OcrReader(nn.Module):
         (n, w / 8, 18710) float tensor
             Probabilities; the first is that of "no character here".
         """
+        return torch.softmax(self.characters(self.columns(images)), dim=-1)
+
+    def columns(self, images):
+        """What the network makes of each column before it asks which character that is, (n, w / 8, 120)."""
         x = F.avg_pool2d(self.blocks(self.stem(images)), (3, 2))
         narrow = self.narrow(x)
         columns = (narrow + self.along(narrow)).squeeze(2).transpose(1, 2)
-        columns = self.norm(self.attention(columns)) + self.skip(x).squeeze(2).transpose(1, 2)
-        return torch.softmax(self.characters(columns), dim=-1)
+        return self.norm(self.attention(columns)) + self.skip(x).squeeze(2).transpose(1, 2)
 
 
 def ocr_reader():
