@@ -1,5 +1,6 @@
 """What the pages for contributors name is there, and what the papers of the project say is so."""
 
+import hashlib
 import importlib
 import json
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import toykit
+from book._tools import licences
 from book._tools.project import chapters
 
 ROOT = Path(__file__).parents[1]
@@ -123,3 +125,36 @@ def test_a_dead_link_is_found(tmp_path):
     assert dead_links(write("a.ipynb", alive, "## Two of them")) == []
     dead = ["../up.md", "c.ipynb", "b.ipynb#one-more-thing", "#Three"]
     assert dead_links(write("a.ipynb", " ".join(f"[x]({address})" for address in dead))) == dead
+
+
+def test_the_paper_cites_what_is_listed_and_claims_no_use():
+    paper = (ROOT / "book" / "paper.md").read_text(encoding="utf-8")
+    front, text = re.match(r"---\n(.*?)\n---\n(.*)", paper, re.DOTALL).groups()
+    listed = set(
+        re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert {*re.findall(r"@(\w+)", text)} <= listed
+    assert re.search(r'^title: "(.+)"$', front, re.MULTILINE)[1] in CITATION  # one title for both
+    assert re.search(r"^bibliography: references.bib$", front, re.MULTILINE)
+    sections = re.findall(r"^# (.+)$", text, re.MULTILINE)
+    assert sections[:2] == ["Summary", "Statement of need"] and sections[-1] == "References"
+    assert "has not been used in a course yet" in " ".join(text.split())
+    assert 700 <= len(text.split()) <= 1200
+
+
+def test_the_version_that_is_out_has_one_date():
+    date = re.search(r'^date-released: "(.+)"$', CITATION, re.MULTILINE)[1]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(toykit.__version__)} .*{date}", changes, re.MULTILINE)
+
+
+def test_the_texts_of_the_licences_are_whole():
+    """Of CC BY 4.0, the text that Creative Commons publishes, word for word."""
+    text = (ROOT / "book" / "CC-BY-4.0.txt").read_text(encoding="utf-8")
+    words = " ".join(re.findall(r"\w+", text))
+    digest = hashlib.sha256(words.encode()).hexdigest()
+    assert digest == "29464d15882f0148655e642221438d92c3b8231f7e57704394b7567a82008a12"
+    shown = licences.in_words()
+    assert text in shown["own_licences"] and "MIT License" in shown["own_licences"]
+    assert shown["site_licences"].count("{dropdown}") == len(licences.OF_PYTHON) + len(licences.OF_NPM)
+    assert "Apache License" in shown["site_licences"]

@@ -10,7 +10,20 @@ from pathlib import Path
 
 from docutils import nodes
 
-from . import architecture, code_editor, command_line, embedded, live, live_cells, page_figures, to_do
+from . import (
+    architecture,
+    code_editor,
+    command_line,
+    course,
+    course_pages,
+    embedded,
+    licences,
+    live,
+    live_cells,
+    page_figures,
+    terms,
+    to_do,
+)
 from .execute import WIDGET_VIEW
 from .vendor import vendor
 
@@ -66,6 +79,7 @@ def add_files(app, config):
         "folds.css",
         "progress.css",
         "weigh.css",
+        "course.css",
         "live/cells.css",
     ]
     config.html_js_files = [
@@ -83,7 +97,7 @@ def add_files(app, config):
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
-    config.myst_substitutions |= live.in_words()
+    config.myst_substitutions |= live.in_words() | licences.in_words()
     config.myst_substitutions["progress_table"] = to_do.table()
 
 
@@ -112,6 +126,14 @@ def write_reference(app, document, source):
         source[0] = source[0].replace(command_line.MARK, command_line.reference())
 
 
+def write_course(app, document, source):
+    """Put the map and the routes into the pages that mark a place for them."""
+    filled = course_pages.fill(source[0])
+    if filled != source[0]:
+        source[0] = filled
+        app.env.note_dependency(str(course.FILE))
+
+
 def prepare_notebook(app, document, source):
     """Change what is read of a notebook, and not the notebook itself, before its page is made."""
     path = Path(app.env.doc2path(document))
@@ -119,6 +141,9 @@ def prepare_notebook(app, document, source):
         return
     notebook = json.loads(source[0])
     live_cells.mark(notebook, path)
+    course_pages.add_to_notebook(notebook, path.stem)
+    for file in (course.FILE, course_pages.FAULTS):
+        app.env.note_dependency(str(file))
     name_headings_as_the_site_does(notebook)
     mark_predictions(notebook)
     mark_asides(notebook)
@@ -147,7 +172,7 @@ def fold_asides(app, document, page):
     """Fold sections for the curious; their first paragraph, which says what is in there, stays in sight."""
     for section in document.findall(nodes.section):
         if "curious" in section["classes"]:
-            start = '<details class="book-curious"><summary>For the curious</summary>'
+            start = '<details class="book-curious"><summary>For the curious; may be skipped</summary>'
             section.insert(2, nodes.raw("", start, format="html"))
             section.append(nodes.raw("", "</details>", format="html"))
 
@@ -251,6 +276,8 @@ def setup(app):
     app.connect("config-inited", add_files)
     app.connect("builder-inited", write_scripts)
     app.connect("source-read", prepare_notebook)
+    app.connect("source-read", write_course)
+    app.add_transform(terms.LinkTerms)
     app.connect("html-page-context", live_cells.add_to_page)
     app.connect("source-read", write_reference)
     app.connect("missing-reference", keep_type_in_words)

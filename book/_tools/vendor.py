@@ -28,12 +28,17 @@ PACKAGES = {
         "1.0.15",
         "5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVzRhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
         # embed-amd.js asks for its woff2 fonts only; the older formats stay out.
-        {"dist/embed-amd.js": "embed-amd.js", "dist/*.woff2": "."},
+        {
+            "dist/embed-amd.js": "embed-amd.js",
+            "dist/*.woff2": ".",
+            "dist/embed.js.LICENSE.txt": "embed-amd.LICENSE.txt",
+        },
     ),
     "mathjax": (
         "3.2.2",
         "Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
         {
+            "LICENSE": "mathjax/LICENSE",
             "es5/tex-chtml.js": "mathjax/tex-chtml.js",
             "es5/output/chtml/fonts/woff-v2/*.woff": "mathjax/output/chtml/fonts/woff-v2",
         },

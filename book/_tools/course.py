@@ -1,0 +1,165 @@
+"""The book as a course: what `book/course.toml` says of each chapter and of the three routes, beside the notebooks.
+
+The map, the routes, and what stands at the head and the end of each chapter are made from here; no notebook holds
+any of it.
+"""
+
+import functools
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+
+from .project import NOTEBOOKS, ROOT, shown
+
+FILE = ROOT / "book" / "course.toml"
+OPENING = "Opening"
+# Sections that are counted with the exercises, or take no time.
+UNTIMED = {"Exercises", "Exercise", "Sources"}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter as the file has it; the file says what each field means."""
+
+    page: str
+    name: str
+    ideas: str
+    gives: list
+    next: dict
+    exercises: int
+    minutes: dict
+    needs: list = field(default_factory=list)
+    one_of: list = field(default_factory=list)
+    helps: list = field(default_factory=list)
+    skip: list = field(default_factory=list)
+    faults: dict = field(default_factory=dict)
+
+    @property
+    def number(self):
+        """As a reader says it: 1, 6b; of the recipe, nothing."""
+        return self.page.partition("_")[0].lstrip("0")
+
+    @property
+    def label(self):
+        return f"{self.number}. {self.name}" if self.number else self.name
+
+    @property
+    def reading(self):
+        return sum(self.minutes.values())
+
+    @property
+    def times(self):
+        """Minutes to read, and for the exercises."""
+        return f"{self.reading} + {self.exercises}" if self.exercises else f"{self.reading}"
+
+    @property
+    def before(self):
+        """All chapters that this one names, of either kind."""
+        return [*self.needs, *self.one_of, *self.helps]
+
+
+@functools.cache
+def chapters():
+    """Each `Chapter` by the name of its page, in the order of the book."""
+    table = tomllib.loads(FILE.read_text(encoding="utf-8"))["chapters"]
+    return {path.stem: Chapter(path.stem, **table[path.stem]) for path in shown() if path.stem in table}
+
+
+@functools.cache
+def routes():
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))["routes"]
+
+
+@functools.cache
+def cells(page):
+    return json.loads((NOTEBOOKS / f"{page}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def headings_in(text):
+    """The headings of a Markdown text, as (level, words); what looks like one in a block of code is none."""
+    prose = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [(len(marks), words.strip()) for marks, words in re.findall(r"^(#+) +(.+)$", prose, re.MULTILINE)]
+
+
+@functools.cache
+def headings(page):
+    """The headings of a chapter, in its order, as (level, words)."""
+    texts = ("".join(cell["source"]) for cell in cells(page) if cell["cell_type"] == "markdown")
+    return [heading for text in texts for heading in headings_in(text)]
+
+
+@functools.cache
+def places_of_exercises(page):
+    """The heading above the check of each exercise, by the name of its checker."""
+    found, above = {}, None
+    for cell in cells(page):
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            above = (headings_in(text) or [(0, above)])[-1][1]
+        else:
+            found |= {name: above for name in re.findall(r"\bcheck\.(\w+)\(", text) if name not in found}
+    return found
+
+
+def anchor(heading):
+    """The end of a link to a heading, as the site names it; the opening is the page itself."""
+    if heading == OPENING:
+        return ""
+    plain = re.sub(r"[`*$]|\{\w+\}", "", heading).strip().lower()
+    return "#" + re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a route.
+
+    Attributes
+    ----------
+    links : list of (words, address or None, minutes)
+        What is read, done or shown; addresses are those from a page in `book`.
+    chapter : Chapter or None
+    note : str
+        What happens, in a sentence; may be empty.
+    pause : bool
+        Nothing is taught.
+    """
+
+    links: list
+    chapter: Chapter | None
+    note: str
+    pause: bool
+
+    @property
+    def minutes(self):
+        return sum(minutes for _, _, minutes in self.links)
+
+
+def step(entry):
+    """Read one step of the file. Words that no chapter has raise a KeyError."""
+    note = entry.get("note", "")
+    if "chapter" not in entry:
+        words = entry.get("pause") or entry.get("words")
+        return Step([(words, entry.get("page"), entry["minutes"])], None, note, "pause" in entry)
+    chapter = chapters()[entry["chapter"]]
+    page = f"../notebooks/{chapter.page}.ipynb"
+    sections, exercises = entry.get("sections", []), entry.get("exercises", {})
+    if sections == "all":
+        sections = [name for name in chapter.minutes if name not in chapter.skip]
+    links = [(name, page + anchor(name), chapter.minutes[name]) for name in sections]
+    if exercises == "all":
+        place = next((name for _, name in headings(chapter.page) if name in UNTIMED), None)
+        links.append(("the exercises", page + (anchor(place) if place else ""), chapter.exercises))
+    else:
+        places = places_of_exercises(chapter.page)
+        links += [
+            (f"exercise `{name}`", page + anchor(places[name]), minutes)
+            for name, minutes in exercises.items()
+        ]
+    return Step(links, chapter, note, pause=False)
+
+
+@functools.cache
+def parts(route):
+    """The parts of a route, as a list of (name, list of `Step`)."""
+    return [(part["name"], [step(entry) for entry in part["steps"]]) for part in routes()[route]["parts"]]
