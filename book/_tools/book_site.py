@@ -15,6 +15,7 @@ from . import (
     code_editor,
     command_line,
     course,
+    course_map,
     course_pages,
     embedded,
     licences,
@@ -131,7 +132,8 @@ def write_course(app, document, source):
     filled = course_pages.fill(source[0])
     if filled != source[0]:
         source[0] = filled
-        app.env.note_dependency(str(course.FILE))
+        for file in (course.FILE, course_pages.__file__, course_map.__file__):
+            app.env.note_dependency(str(file))
 
 
 def prepare_notebook(app, document, source):
@@ -142,7 +144,7 @@ def prepare_notebook(app, document, source):
     notebook = json.loads(source[0])
     live_cells.mark(notebook, path)
     course_pages.add_to_notebook(notebook, path.stem)
-    for file in (course.FILE, course_pages.FAULTS):
+    for file in (course.FILE, course_pages.FAULTS, course_pages.__file__):
         app.env.note_dependency(str(file))
     name_headings_as_the_site_does(notebook)
     mark_predictions(notebook)

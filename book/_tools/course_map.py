@@ -61,7 +61,7 @@ def drawing():
     """The map as HTML: SVG, whose colours are those of the page around it."""
     y, captions, top = {}, [], 0
     for caption, pages in parts():
-        captions.append(f'<text class="part" x="1" y="{top + 14}">{html.escape(caption)}</text>')
+        captions.append((html.escape(caption), top + 14))
         top += _CAPTION
         for page in pages:
             y[page], top = top, top + _BOX + _GAP
@@ -73,11 +73,12 @@ def drawing():
         for rail, lane in zip(lines, lanes)
         for line in _rail(rail, left - 12 - _LANE * lane, left, y, lines)
     ]
+    titles = [f'<text class="part" x="{left}" y="{height}">{caption}</text>' for caption, height in captions]
     boxes = [_box(course.chapters()[page], left, height) for page, height in y.items()]
     return (
         f'<div class="course-map"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top - _GAP + 1}" '
         f'role="group" aria-label="The chapters, with lines from each to those that build on it">\n'
-        + "\n".join([*captions, *drawn, *boxes])
+        + "\n".join([*titles, *drawn, *boxes])
         + "\n</svg></div>"
     )
 
