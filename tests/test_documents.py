@@ -145,7 +145,7 @@ def test_the_paper_cites_what_is_listed_and_claims_no_use():
 def test_the_version_that_is_out_has_one_date():
     date = re.search(r'^date-released: "(.+)"$', CITATION, re.MULTILINE)[1]
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.search(rf"^## {re.escape(toykit.__version__)} .*{date}", changes, re.MULTILINE)
+    assert re.search(rf"^## {re.escape(toykit.__version__)}, {date}", changes, re.MULTILINE)
 
 
 def test_the_texts_of_the_licences_are_whole():
