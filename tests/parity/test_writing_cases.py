@@ -138,6 +138,16 @@ def test_a_judge_that_sees_a_difference(tmp_path):
     assert fixtures.versions()
 
 
+def test_layers_with_numbers_for_names_are_called_as_coremltools_calls_them():
+    network = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    source = Package(tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18", check=False).package_path)
+    names = [
+        next(step.name for step in tk.coreml.compress(source, "quantize", engine=engine).program.walk())
+        for engine in ("toykit", "coremltools")
+    ]
+    assert names == ["op_0_weight_to_fp16_quantized"] * 2
+
+
 class TestDifferences:
     """Those that the page on writing packages names; `test_writing.py` has the others."""
 
@@ -152,17 +162,6 @@ class TestDifferences:
         assert [
             step.name for step in theirs.program.walk() if not step.op.startswith("const")
         ] != kept or len(list(theirs.program.walk())) != len(list(ours.program.walk()))
-
-    def test_names_of_layers_that_are_numbers(self):
-        network = torch.nn.Sequential(torch.nn.Linear(64, 64))
-        source = Package(
-            tk.coreml.convert(network, torch.zeros(1, 64), target="iOS18", check=False).package_path
-        )
-        names = [
-            next(step.name for step in tk.coreml.compress(source, "quantize", engine=engine).program.walk())
-            for engine in ("toykit", "coremltools")
-        ]
-        assert names == ["var_0_weight_to_fp16_quantized", "op_0_weight_to_fp16_quantized"]
 
     def test_gathers_are_guarded_anew_at_each_pass(self):
         source, settled = writing.network("embedding", "iOS18")

@@ -136,7 +136,7 @@ def write(name, kind, parts, spec_version, add):
     Parameters
     ----------
     name : str
-        Of the constant.
+        Of the constant's operation.
     kind : Type
         Of the constant.
     parts : dict of str to Part

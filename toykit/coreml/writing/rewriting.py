@@ -132,7 +132,7 @@ class Rewriter:
                 self.declined[label] = stored.declined
             if stored.parts:
                 self.stored[label] = stored
-                operations = self._write(scope, name, operation.outputs[name], parts, here)
+                operations = self._write(scope, operation, parts, here)
         if self._store.writes:
             self._package.release_pages()
         self._done += 1
@@ -156,8 +156,9 @@ class Rewriter:
             self._made[key] = scope, stored, self._store.known(parts)
         return scope, stored, parts
 
-    def _write(self, scope, name, kind, parts, here):
+    def _write(self, scope, constant, parts, here):
         operations = []
+        ((name, kind),) = constant.outputs.items()
 
         def add(op, wanted, given, *kinds, once=False):
             name = self._unused(wanted)
@@ -173,7 +174,8 @@ class Rewriter:
             operations.append(replace(made, source=messages.encode_operation(made, self._store.name)))
             return outputs
 
-        self._renamed[name] = forms.write(name, kind, parts, self.spec_version, add)
+        # coremltools names by the operation, which has a word before it where the layer's name is a number.
+        self._renamed[name] = forms.write(constant.name, kind, parts, self.spec_version, add)
         return operations
 
     def _unused(self, name):
