@@ -87,7 +87,10 @@ class Ledger:
         return self.nbytes / MIB
 
     def after(self, technique, **options):
-        """The ledger after compression, predicted.
+        """The ledger after compression by one technique for all weights, predicted.
+
+        Not here: a plan for each layer, or a package that needs a newer system than it has. Those are weighed as
+        they are written, `tk.size.ledger(tk.coreml.compress(package, plan, target=...))`.
 
         Parameters
         ----------
