@@ -59,7 +59,7 @@ LATE = {
     ("toykit.cli.where", "toykit.verification.places"): "NumPy",
     ("toykit.coreml.runtime.backends", "toykit.coreml.runtime.backends.with_torch"): "torch",
     ("toykit.kernels.products", "toykit.kernels.formats"): "Numba",
-    ("toykit.kmeans.line", "toykit.kmeans.lagrangian"): "Numba, where it is installed",
+    ("toykit.kmeans.lagrangian", "toykit.kmeans.loops"): "Numba, where it is installed",
     ("toykit.kmeans.tables", "toykit.kmeans.vectors"): "Numba, where it is installed",
     ("toykit.latency.networks", "toykit.latency.module_layers"): "torch",
     ("toykit.verification.places", "toykit.plots.vector"): "matplotlib",

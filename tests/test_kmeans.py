@@ -11,11 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toykit import kmeans
-from toykit.kmeans import lagrangian, vectors
+from toykit.kmeans import blocks, lagrangian, loops, vectors
 from toykit.kmeans.dynamic_programming import RunCosts, running_sum
 from toykit.kmeans.vectors import cluster_vectors, nearest_vector, plus_plus
 
-METHODS = ("multiplier", "layers")
+# "machine code" is the multiplier, too, as after many tables.
+METHODS = ("multiplier", "machine code", "layers")
+
+
+def exact(values, k, weights=None, method="multiplier"):
+    """`kmeans.exact`, which chooses between NumPy and machine code by how much there is to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lagrangian, "MANY", -1 if method == "machine code" else np.inf)
+        return kmeans.exact(values, k, weights, "layers" if method == "layers" else "multiplier")
 
 
 def least_costs(values, weights=None):
@@ -57,7 +65,7 @@ def assert_optimal(values, weights=None, relative=1e-9):
     finest = max(resolution(values, weights), 1e-300)
     for k in range(1, len(want) + 2):
         for method in METHODS:
-            got = kmeans.exact(values, k, weights, method)
+            got = exact(values, k, weights, method)
             least = want[min(k, len(want)) - 1]
             assert got.cost == pytest.approx(least, rel=relative, abs=finest), (method, k)
             assert len(got.centroids) == min(k, len(want))
@@ -119,10 +127,51 @@ def test_the_two_methods_find_the_same_cost(name, bits):
         "mixture": np.r_[random.normal(-1, 0.01, 3000), random.normal(2, 0.3, 3000)],
         "lattice": random.integers(-200, 200, 6000) / 64,
     }[name].astype(np.float16)
-    fast = kmeans.exact(values, 2**bits, method="multiplier")
-    plain = kmeans.exact(values, 2**bits, method="layers")
-    assert fast.cost == pytest.approx(plain.cost, rel=1e-12)
+    fast = exact(values, 2**bits)
+    for method in ("machine code", "layers"):
+        other = exact(values, 2**bits, method=method)
+        assert fast.cost == pytest.approx(other.cost, rel=1e-12)
     assert np.sum((values - fast.centroids[fast.labels]) ** 2) == pytest.approx(fast.cost, rel=1e-9)
+
+
+@pytest.mark.parametrize("k", [2, 16, 256])
+@pytest.mark.parametrize("spread", [1e-3, 0.02, 1, 100])
+def test_numpy_and_machine_code_find_the_same_table_to_the_bit(spread, k):
+    pytest.importorskip("numba")
+    values = (np.random.default_rng(k).standard_t(5, 40_000) * spread).astype(np.float16)
+    for weights in (None, np.random.default_rng(1).uniform(0, 3, values.size)):
+        slow, fast = exact(values, k, weights), exact(values, k, weights, "machine code")
+        assert slow.centroids.tolist() == fast.centroids.tolist() and slow.cost == fast.cost
+        assert np.array_equal(slow.labels, fast.labels)
+
+
+def test_machine_code_is_loaded_after_many_tables_only():
+    program = """
+import sys
+import numpy as np
+from toykit import kmeans
+from toykit.kmeans import lagrangian
+values = np.random.default_rng(0).normal(size=300).astype(np.float16)
+lagrangian.MANY = 3
+for table in range(3):
+    kmeans.exact(values, 16)
+print("numba" in sys.modules)
+kmeans.exact(values, 16)
+print("numba" in sys.modules)
+"""
+    pytest.importorskip("numba")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_blocks_stay_right_where_the_guess_of_a_run_is_wrong(monkeypatch):
+    values = np.random.default_rng(5).standard_t(2, 3000).astype(np.float16)
+    best = exact(values, 16).cost
+    for wrong in (1, 10**6):
+        monkeypatch.setattr(blocks, "_lengths", lambda sums, price, wrong=wrong: np.full(len(sums), wrong))
+        assert exact(values, 16).cost == best
+    monkeypatch.setattr(blocks, "_AT_ONCE", 16)  # tables are cut again and again
+    assert exact(values, 16).cost == best
 
 
 def test_without_numba_the_answers_are_the_same():
@@ -160,7 +209,7 @@ def test_compiled_without_a_place_for_the_cache(monkeypatch):
         return lambda function: (function, options)
 
     monkeypatch.setattr(numba, "njit", njit)
-    function, options = lagrangian.compiled(len)
+    function, options = loops.compiled(len)
     assert function is len and options == {"nogil": True}
 
 

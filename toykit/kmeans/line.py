@@ -17,13 +17,13 @@ Not here: how the optimum is found (`toykit.kmeans.dynamic_programming`, the one
 (`toykit.kmeans.vectors`), and what is stored (`toykit.palettization`).
 """
 
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
 
 from ..compressed import as_array, check_array, check_choice, check_int
 from .dynamic_programming import RunCosts, layers
+from .lagrangian import multiplier, run_means
 
 _AT_ONCE = 1 << 18  # values
 
@@ -107,7 +107,7 @@ def distinct(values, weights=None):
     return levels[first] + 0.0, mass, inverse  # -0.0 + 0.0 is 0.0
 
 
-def exact(values, k, weights=None, method="auto"):
+def exact(values, k, weights=None, method="multiplier"):
     """The partition into at most k clusters that has the least cost of all.
 
     Parameters
@@ -117,10 +117,9 @@ def exact(values, k, weights=None, method="auto"):
         With k or fewer distinct values each is its own cluster, at no cost.
     weights : (n,) array of float, optional
         How much each value's squared distance counts: not negative, not all zero.
-    method : {"auto", "multiplier", "layers"}
-        Both find the optimum. "layers" solves k = 1, 2, 3, ... in turn with NumPy and is the one to
-        read; "multiplier" takes as long for 256 clusters as for 16 and is fast where numba is
-        installed. "auto" picks by whether it is.
+    method : {"multiplier", "layers"}
+        Both find the optimum. "layers" solves k = 1, 2, 3, ... in turn and is the one to read; "multiplier"
+        takes as long for 256 clusters as for 16.
 
     Returns
     -------
@@ -150,7 +149,7 @@ def exact(values, k, weights=None, method="auto"):
     """
     values, weights = check_values(values, weights)
     k = check_int("k", k, range(1, 1 << 62))
-    check_choice("method", method, ("auto", "multiplier", "layers"))
+    check_choice("method", method, ("multiplier", "layers"))
     levels, mass, inverse = distinct(values, weights)
     heavy = mass > 0  # a level that weighs nothing has no say in the partition
     if k >= heavy.sum():
@@ -163,15 +162,7 @@ def exact(values, k, weights=None, method="auto"):
 def _partition(levels, mass, k, method):
     """Bounds of the k runs of least cost."""
     costs = RunCosts(levels, mass)
-    if method == "auto":
-        # What "layers" keeps grows with k times the number of levels; the other keeps little.
-        small = k * costs.count < 1 << 26
-        method = "layers" if small and find_spec("numba") is None else "multiplier"
-    if method == "layers":
-        return layers(costs, k)
-    from .lagrangian import multiplier
-
-    return multiplier(costs, k)
+    return layers(costs, k) if method == "layers" else multiplier(costs, k)
 
 
 def _summarize(levels, mass, inverse, bounds):
@@ -180,8 +171,6 @@ def _summarize(levels, mass, inverse, bounds):
     `bounds` (k + 1,) are positions among the levels that weigh something. The cost is summed from
     the distances themselves, so it does not inherit the rounding of running sums.
     """
-    from .lagrangian import run_means
-
     heavy = mass > 0
     centroids = run_means(levels[heavy], mass[heavy], bounds)
     labels = nearest(centroids, levels)

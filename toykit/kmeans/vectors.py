@@ -18,8 +18,8 @@ from importlib.util import find_spec
 import numpy as np
 
 from ..compressed import SEEDS, check_int, check_number
-from .lagrangian import compiled
 from .line import Clusters, check_values
+from .loops import compiled
 
 CHUNK = 1 << 20  # distances that are held at once
 SAMPLE = 1 << 15  # vectors that are enough to look for a start
