@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from .conftest import SITE, first_chapter, pages
-from .visit import Visit
+from .visit import WIDE, Visit
 
 
 class Links(HTMLParser):
@@ -65,6 +66,18 @@ def test_the_search_finds_a_page(context, address, kind):
     search.page.wait_for_timeout(200)
     assert not search.faults
     search.page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_word_that_was_searched_for_can_be_read(browser, scheme):
+    context = browser.new_context(viewport=WIDE)
+    context.add_init_script("localStorage.setItem('sphinx_highlight_terms', 'the')")
+    visit = Visit(context, SITE, SITE.as_uri() + "/", "book/map.html", scheme=scheme)
+    assert visit.page.locator("a .highlighted").count() and visit.page.locator("p .highlighted").count()
+    rules = {"runOnly": ["color-contrast"], "resultTypes": ["violations"], "preload": False}
+    found = Axe().run(visit.page, options=rules).response["violations"]
+    assert [node["failureSummary"] for rule in found for node in rule["nodes"]] == []
+    context.close()
 
 
 def test_readers_without_scripts_still_get_every_widget(browser):
