@@ -189,6 +189,19 @@ def test_a_mark_stands_below_its_heading_and_a_note_at_the_end_of_its_section():
     )
 
 
+def test_the_last_chapter_of_a_part_leads_to_what_stands_behind_the_part(monkeypatch):
+    files = ["notebooks/02_pruning", "notebooks/03_quantization"]
+    toc = [("Part II", files), (None, ["book/quiz"]), ("Part III", ["notebooks/06_accuracy"])]
+    monkeypatch.setattr(course, "contents", lambda: toc)
+    assert [course.behind(page) for page in map(course.page_of, (*files, toc[2][1][0]))] == [
+        [],
+        ["book/quiz"],
+        [],
+    ]
+    last = course_pages._next(course.chapters()["03_quantization"])
+    assert "[](../book/quiz.md). Then [4. Palettization]" in last
+
+
 @pytest.mark.parametrize("name", ["map", "route_workshop", "route_day", "route_evenings", "preface"])
 def test_no_mark_is_left_on_a_page(name):
     page = (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")

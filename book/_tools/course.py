@@ -10,6 +10,8 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
+import yaml
+
 from .project import NOTEBOOKS, ROOT, shown
 
 FILE = ROOT / "book" / "course.toml"
@@ -69,6 +71,36 @@ def chapters():
 @functools.cache
 def routes():
     return tomllib.loads(FILE.read_text(encoding="utf-8"))["routes"]
+
+
+@functools.cache
+def contents():
+    """The parts of the table of contents as (caption or None, files), in its order."""
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    return [
+        (
+            part.get("caption"),
+            [one["file"] for file in part["chapters"] for one in (file, *file.get("sections", ()))],
+        )
+        for part in parts
+    ]
+
+
+def page_of(file):
+    return file.removeprefix("notebooks/")
+
+
+def behind(page):
+    """The files that stand behind the part that a chapter ends, in a part without a caption: quizzes and the like."""
+    parts = [*contents(), (None, [])]
+    return next(
+        (
+            files
+            for (_, before), (caption, files) in zip(parts, parts[1:])
+            if page_of(before[-1]) == page and not caption
+        ),
+        [],
+    )
 
 
 @functools.cache

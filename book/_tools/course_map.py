@@ -7,10 +7,7 @@ are named together, such as the three techniques, share a line. Every box is a l
 import html
 from dataclasses import dataclass, field
 
-import yaml
-
 from . import course
-from .project import ROOT
 
 # In pixels of a screen 390 wide, where the drawing is shown as large as it is.
 _WIDTH, _LANE, _BOX, _GAP, _CAPTION = 356, 11, 42, 8, 24
@@ -34,12 +31,9 @@ class Rail:
 
 def parts():
     """The parts of the book as (caption, pages of the chapters in it)."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    for part in toc["parts"]:
-        files = [file for one in part["chapters"] for file in (one, *one.get("sections", ()))]
-        pages = [file["file"].removeprefix("notebooks/") for file in files]
-        if pages := [page for page in pages if page in course.chapters()]:
-            yield part["caption"], pages
+    for caption, files in course.contents():
+        if pages := [page for page in map(course.page_of, files) if page in course.chapters()]:
+            yield caption, pages
 
 
 def rails():

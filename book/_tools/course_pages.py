@@ -98,8 +98,10 @@ def _next(chapter):
     page, why = chapter.next["page"], chapter.next["why"]
     other = course.chapters().get(page)
     link = f"[{other.label}]({page}.ipynb)" if other else f"[](../{page}.md)"
+    behind = [f"[](../{file}.md)" for file in course.behind(chapter.page)]
+    first = f"To see whether this part has become yours: {_listed(behind)}. Then " if behind else ""
     return (
-        f":::{{admonition}} Next step\n:class: course-next\n{link}: {why}. What you have done so far is on "
+        f":::{{admonition}} Next step\n:class: course-next\n{first}{link}: {why}. What you have done so far is on "
         "[](../book/where_am_i.md).\n:::"
     )
 
