@@ -37,6 +37,8 @@ RESULTS = {
     "tk.sweep.Interval",
     "tk.sweep.Rows",
     "tk.exercises.Report",
+    "tk.quiz.Drawn",
+    "tk.quiz.Question",
     # Forms made by hand are checked when they are used: see test_kernels.
     "tk.Sparse",
     "tk.Quantized",
@@ -356,6 +358,9 @@ GOOD = {
     "tk.widgets.explore.w": lambda: weights()[:8, :8],
     "tk.widgets.feedback.path": lambda: DATA / "predictions.toml",
     "tk.widgets.feedback.name": lambda: "a quarter",
+    "tk.widgets.quiz.part": lambda: "size",
+    "tk.quiz.questions.part": lambda: "tools",
+    "tk.quiz.form.name": lambda: "A",
     "tk.widgets.predict.min": lambda: 1,
     "tk.widgets.predict.max": lambda: 20,
     "tk.widgets.predict.options": lambda: None,

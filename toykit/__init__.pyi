@@ -25,6 +25,7 @@ from . import palettization as palettization
 from . import plots as plots
 from . import pruning as pruning
 from . import quantization as quantization
+from . import quiz as quiz
 from . import size as size
 from . import sweep as sweep
 from . import training as training

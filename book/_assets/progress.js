@@ -1,4 +1,4 @@
-// What a reader has done, kept in this browser alone: chapters read, predictions made, exercises passed. The table of
+// What a reader has done, kept in this browser alone: chapters read, predictions made, exercises passed, questions answered. The table of
 // contents shows it beside each chapter, and the page "Where am I" in full. Where a browser keeps nothing for a page, all
 // of this works as well, and lasts as long as the page does (storage.js).
 window.tkProgress = (() => {
@@ -58,13 +58,15 @@ window.tkProgress = (() => {
   // How far a chapter is: of what there is now, for an older edition may have asked something else.
   function of(page, data = state()) {
     const done = data.pages[page] || clean({ pages: { page: {} } }).pages.page;
-    const { predictions = [], exercises = [] } = chapters()[page] || {};
+    const { predictions = [], exercises = [], questions = [] } = chapters()[page] || {};
     const guessed = predictions.filter((label) => done.guessed.includes(label)).length;
     const skipped = predictions.filter((label) => done.skipped.includes(label) && !done.guessed.includes(label)).length;
     const passed = exercises.filter((name) => done.passed.includes(name)).length;
-    const all = 1 + predictions.length + exercises.length;
-    return { read: done.read, begun: LISTS.some((list) => done[list].length > 0), guessed, skipped, passed,
-      predictions: predictions.length, exercises: exercises.length, share: (done.read + guessed + passed) / all };
+    const answered = questions.filter((name) => done.passed.includes(name)).length;
+    const share = questions.length ? answered / questions.length
+      : (done.read + guessed + passed) / (1 + predictions.length + exercises.length);
+    return { read: done.read, begun: LISTS.some((list) => done[list].length > 0), guessed, skipped, passed, answered,
+      predictions: predictions.length, exercises: exercises.length, questions: questions.length, share };
   }
 
   function merge(text) {
@@ -90,6 +92,7 @@ window.tkProgress = (() => {
   };
 
   function inWords(found) {
+    if (found.questions) return `${found.answered} of ${found.questions} questions answered`;
     const parts = [found.read ? "read" : found.begun ? "begun" : "not begun"];
     if (found.predictions) parts.push(`${found.guessed} of ${found.predictions} predictions made`);
     if (found.exercises) parts.push(`${found.passed} of ${found.exercises} exercises passed`);
@@ -115,7 +118,7 @@ window.tkProgress = (() => {
   function watchReading() {
     const headings = [...document.querySelectorAll(".bd-article section[id] > h2")];
     const end = document.querySelector(".prev-next-footer, .prev-next-area");
-    if (!chapters()[here] || !end) return;
+    if (!chapters()[here] || chapters()[here].questions || !end) return;
     let isAtEnd = false;
     const all = headings.map((heading) => heading.parentElement.id);
     const check = () => {
@@ -145,13 +148,18 @@ window.tkProgress = (() => {
     document.addEventListener("tk-opened", ({ target }) => add(here, isSkip ? "skipped" : "guessed", target.getAttribute("aria-label")));
   }
 
+  // A quiz is told what was answered before, and tells what is answered now.
+  document.addEventListener("tk-quiz", ({ detail }) => detail.mark(state().pages[here]?.passed ?? []));
+  document.addEventListener("tk-answered", ({ detail }) => add(here, "passed", detail));
+
   // The page "Where am I".
   function report() {
     const place = document.getElementById("book-progress");
     if (!place) return;
     const contents = new Map([...document.querySelectorAll(".bd-docs-nav a.reference.internal")].map((link) => [nameOf(link.href), link.textContent.trim()]));
-    const box = place.parentElement.querySelector("table");
+    const [box, quizzes] = place.parentElement.querySelectorAll("table");
     box.classList.add("book-chapters");
+    const tests = [...quizzes.querySelectorAll("tbody tr")].map((row) => ({ cell: row.cells[1], page: nameOf(row.querySelector("a").href) }));
     const sums = element("p", { class: "book-sums" }), next = element("p", {}), note = element("p", { class: "book-note" });
     const said = element("p", { role: "status", class: "book-said" });
     const file = element("input", { type: "file", accept: ".json,application/json", id: "book-progress-file", class: "book-file" });
@@ -204,9 +212,12 @@ window.tkProgress = (() => {
         if (one.skipped) cells[2].append(element("span", { class: "book-skipped" }, `, ${one.skipped} skipped`));
         cells[3].textContent = one.exercises ? `${one.passed} of ${one.exercises}` : "–";
       });
-      const sum = (name) => found.reduce((total, one) => total + one[name], 0);
+      const answers = tests.map(({ page }) => of(page, data));
+      tests.forEach(({ cell }, i) => { cell.textContent = `${answers[i].answered} of ${answers[i].questions}`; });
+      const sum = (name, all = found) => all.reduce((total, one) => total + one[name], 0);
       sums.replaceChildren(...[["read", rows.length, "chapters read"], ["guessed", sum("predictions"), "predictions made"], ["passed", sum("exercises"), "exercises passed"]]
-        .map(([name, of, what]) => element("span", {}, element("b", {}, `${sum(name)}`), ` of ${of} ${what}`)));
+        .map(([name, of, what]) => element("span", {}, element("b", {}, `${sum(name)}`), ` of ${of} ${what}`)),
+        element("span", {}, element("b", {}, `${sum("answered", answers)}`), ` of ${sum("questions", answers)} questions answered`));
       const last = data.last && rows.findIndex(({ page }) => page === data.last.page);
       const open = rows.findIndex((row, i) => !found[i].read && i >= (last ?? 0)), at = open < 0 ? found.findIndex((one) => !one.read) : open;
       next.replaceChildren();

@@ -22,6 +22,7 @@ from . import (
     live,
     live_cells,
     page_figures,
+    quizzes,
     terms,
     to_do,
 )
@@ -79,6 +80,7 @@ def add_files(app, config):
         "book.css",
         "folds.css",
         "progress.css",
+        "quiz.css",
         "weigh.css",
         "course.css",
         "live/cells.css",
@@ -99,7 +101,9 @@ def add_files(app, config):
     config.myst_substitutions["small_explorer"] = embedded.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
     config.myst_substitutions |= live.in_words() | licences.in_words()
+    config.myst_substitutions |= quizzes.substitutions()
     config.myst_substitutions["progress_table"] = to_do.table()
+    config.myst_substitutions["progress_quizzes"] = to_do.quizzes_table()
 
 
 def write_scripts(app):

@@ -1,13 +1,14 @@
 """What a reader can do in each chapter, for the marks in the table of contents and the page "Where am I".
 
 What somebody did is known to their browser alone (book/_assets/progress.js). What there is to do follows from
-the notebooks: the predictions by their labels, the exercises by the names of their checkers.
+the notebooks: the predictions by their labels, the exercises by the names of their checkers; and from the quizzes.
 """
 
 import functools
 import json
 import re
 
+from . import quizzes
 from .execute import WIDGET_STATE
 from .project import shown
 
@@ -45,7 +46,8 @@ def by_page():
 
 def script():
     """The file `chapters.js`, which every page of the site reads."""
-    return f"window.tkChapters = {json.dumps(by_page(), ensure_ascii=False)};\n"
+    there = by_page() | {page: {"questions": names} for page, names in quizzes.questions().items()}
+    return f"window.tkChapters = {json.dumps(there, ensure_ascii=False)};\n"
 
 
 def table():
@@ -53,4 +55,12 @@ def table():
     lines = ["| Chapter | Read | Predictions | Exercises |", "|---|---|--:|--:|"]
     for page, there in by_page().items():
         lines.append(f"| [](../{page}.ipynb) | – | {len(there['predictions'])} | {len(there['exercises'])} |")
+    return "\n".join(lines)
+
+
+def quizzes_table():
+    """The table of the quizzes on that page."""
+    lines = ["| Quiz | Questions |", "|---|--:|"]
+    for page, names in quizzes.questions().items():
+        lines.append(f"| [](../{page}.md) | {len(names)} |")
     return "\n".join(lines)
