@@ -26,8 +26,6 @@ def substitutions():
     for name in quiz.FORMS:
         found[f"learning_test_{name.lower()}"] = _raw(_sheet(quiz.form(name)))
         found[f"learning_key_{name.lower()}"] = _key(quiz.form(name))
-    counts = {part: len(quiz.questions(part)) for part in PAGES}
-    found["quiz_count"] = str(sum(counts.values()) - counts["puzzles"])
     return found
 
 

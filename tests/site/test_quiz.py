@@ -10,7 +10,7 @@ from toykit.widgets.markup import plain
 from toykit.widgets.questions import section_address
 
 from .conftest import SITE
-from .visit import WIDE, Visit
+from .visit import PHONE, WIDE, Visit
 
 # Each question once wrong, with its first numbers, then right with the next ones. It returns what was said.
 PLAY = """(asked) => {
@@ -24,6 +24,7 @@ PLAY = """(asked) => {
   };
   return asked.map(([wrong, right]) => {
     const found = { text: quiz.querySelector(".tk-question").innerText };
+    found.wide = document.documentElement.scrollWidth;
     choose(wrong);
     const link = quiz.querySelector(".tk-readout a").href;
     Object.assign(found, { wrong: said(), link, focused: document.activeElement.className });
@@ -41,7 +42,7 @@ def spaces(text):
 
 
 def test_every_question_is_answered_wrong_then_right_and_that_is_kept(browser):
-    context = browser.new_context(viewport=WIDE)
+    context = browser.new_context(viewport=PHONE)
     base = SITE.as_uri() + "/"
     for part, name in quizzes.PAGES.items():
         if not (SITE / f"{name}.html").is_file():
@@ -51,7 +52,7 @@ def test_every_question_is_answered_wrong_then_right_and_that_is_kept(browser):
         visit = Visit(context, SITE, base, f"{name}.html")
         asked = [[text, second.right] for text, (_, second) in zip(wrong, drawn, strict=True)]
         for said, text, (first, second) in zip(visit.page.evaluate(PLAY, asked), wrong, drawn, strict=True):
-            assert spaces(said["text"]) == spaces(plain(first.text))
+            assert spaces(said["text"]) == spaces(plain(first.text)) and said["wide"] <= PHONE["width"]
             assert spaces(plain(first.feedback[text])) in spaces(said["wrong"])
             assert first.right not in said["wrong"].splitlines()[0] and said["focused"] == "tk-readout"
             assert said["right"].startswith(f"Right: {second.right}.")
@@ -60,10 +61,9 @@ def test_every_question_is_answered_wrong_then_right_and_that_is_kept(browser):
             path, anchor = address.split("#")
             assert f'id="{anchor}"' in (SITE / path).read_text(encoding="utf-8")
         assert not visit.faults, visit.faults
-        visit.load()  # the marks are there again
-        marks = visit.page.locator(".tk-marks")
-        assert marks.get_attribute("aria-label") == f"{len(drawn)} of {len(drawn)} answered"
-        visit.page.close()
+    visit.load()  # the marks are there again
+    marks = visit.page.locator(".tk-marks")
+    assert marks.get_attribute("aria-label") == f"{len(drawn)} of {len(drawn)} answered"
     where = Visit(context, SITE, base, "book/where_am_i.html")
     rows = where.page.locator("table").nth(1).locator("tbody tr td:last-child").all_inner_texts()
     counts = [len(tk.quiz.questions(part)) for part in quizzes.PAGES]

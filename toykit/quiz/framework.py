@@ -164,9 +164,9 @@ class Question:
         >>> from toykit.quiz import questions
         >>> drawn = questions("size")["bytes_of_type"].draw(seed=2)
         >>> drawn.text
-        'A network has 4.2 million parameters, stored in float32. How large is that?'
-        >>> drawn.right, drawn.misconceptions["4.2 MB"]
-        ('16.8 MB', 'a byte for each')
+        'A network has 14.3 million parameters, stored in float32. How large is that?'
+        >>> drawn.right, drawn.misconceptions["14.3 MB"]
+        ('57.2 MB', 'a byte for each')
         """
         found, choices = self.case(seed)
         return Drawn(
