@@ -207,5 +207,5 @@ def layer(random, *shape):
     patterns = random.choice(
         np.arange(0x1400, 0x4000, 5, dtype=np.uint16), int(np.prod(shape)), replace=False
     )
-    signs = random.choice(np.float16([-1, 1]), patterns.size)
+    signs = random.choice(np.array([-1, 1], np.float16), patterns.size)
     return (patterns.view(np.float16) * signs).reshape(shape)

@@ -264,10 +264,10 @@ def in_pairs(random):
 )
 def smallest_good(random):
     most, least = pick(random, 6, 8, 10), pick(random, 80, 85, 90)
-    small, right, large = np.sort(random.choice(np.arange(20, 10 * most - 1), 3, replace=False)) / 10
+    small, enough, large = np.sort(random.choice(np.arange(20, 10 * most - 1), 3, replace=False)) / 10
     rows = {
         "forgot the interval": (small, least + 1, 2),
-        None: (right, least + 2, 1),
+        None: (enough, least + 2, 1),
         "more than asked": (large, least + 4, 2),
         "over the limit": (most + 1.5, least + 6, 1),
     }
@@ -276,12 +276,13 @@ def smallest_good(random):
         {"label": names[kind], "MB": float(mb), "low": float(share - interval)}
         for kind, (mb, share, interval) in rows.items()
     )
-    chosen = decide(table, prefer="MB", at_most={"MB": float(most)}, at_least={"low": float(least)}).chosen
+    decision = decide(table, prefer="MB", at_most={"MB": float(most)}, at_least={"low": float(least)})
+    (right,) = (row["label"] for row in decision.rows if row["verdict"] == "chosen")
     given = {"most": float(most), "least": least}
     for kind, (mb, share, interval) in rows.items():
         letter = names[kind].lower()
         given |= {letter: float(mb), f"p{letter}": int(share), f"i{letter}": interval}
-    return case(chosen["label"], {kind: name for kind, name in names.items() if kind}, **given)
+    return case(right, {kind: name for kind, name in names.items() if kind}, **given)
 
 
 @question(

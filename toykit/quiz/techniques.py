@@ -295,7 +295,7 @@ def lloyd_step(random):
     a, b = round(weights[1] + 0.1, 1), round(weights[-1] - 0.1, 1)
     if (np.abs(np.abs(weights - a) - np.abs(weights - b)) < 0.01).any():
         return None  # as near to the one as to the other
-    found = lloyd(weights, 2, start=[a, b], steps=2)
+    found = lloyd(weights, 2, start=np.array([a, b]), steps=2)
     own = weights[found[0].labels == 0]
     wrong = {
         "did not move": a,

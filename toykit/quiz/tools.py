@@ -381,7 +381,7 @@ def from_table(random):
     table = [
         round(float(value), 1) for value in np.sort(random.choice(np.arange(-9, 10), 4, replace=False)) / 10
     ]
-    indices = packing.unpack(np.uint8([byte]), bits=2, count=4)
+    indices = packing.unpack(np.array([byte], np.uint8), bits=2, count=4)
 
     def weights(places):
         return ", ".join(f"{table[place]:.1f}" for place in places)
