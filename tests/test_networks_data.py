@@ -5,6 +5,7 @@ layer moves the outputs. Another processor rounds float32 products in another or
 whose score is nearly 0, and one word in forty.
 """
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import toykit as tk
 from book._tools.trained_networks import FILES, missing
 from toykit import sweep
+from toykit.data import pitch
 
 torch = pytest.importorskip("torch")
 
@@ -60,16 +62,17 @@ def test_shares_and_intervals_follow_from_the_answers(part, stored):
         rows, packed = table(part, network=name), stored.get(f"{part}_{name}", [])
         for row, answers in zip(rows, packed, strict=True):
             right, before = bits(answers, row), bits(stored[f"float32_{name}"], row)
-            share, moved = sweep.share_interval(right), sweep.paired_interval(right, before)
+            low, high = pitch.share_interval(right.mean(), len(right))
+            moved = sweep.paired_interval(right, before)
             found = [row[c] for c in ("right_low", "right", "right_high")]
             found += [row[c] for c in ("difference_low", "difference", "difference_high")]
-            expected = [share.low, share.value, share.high, moved.low, moved.value, moved.high]
+            expected = [low, right.mean(), high, moved.low, moved.value, moved.high]
             assert found == pytest.approx(expected, abs=1e-8), row["label"]
 
 
 @needs_networks
 def test_the_first_sentences_under_a_random_setting(stored):
-    some = tk.data.sentences.sentiment(2000)[:FIRST]
+    some = tk.data.sentences.sentiment(1000 * made.THOUSANDS)[:FIRST]
     weights = made.Subject("minilm", thousands=0).weights
     place, row = random_row("minilm")
     applied = sweep.apply(weights, row["setting"])
@@ -117,9 +120,35 @@ def test_a_random_layer_moves_the_outputs_as_far(subject):
 
 
 @needs_networks
+def test_the_inputs_of_the_first_layer_stand_out_as_far(subject):
+    with (DATA / "networks_activations.csv").open(newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["network"] == subject.name)
+    found = next(iter(made.outliers(subject.name, subject.model, subject.calibrate)))
+    assert found.pop("layer") == row.pop("layer") and found.pop("network") == row.pop("network")
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        {name: float(value) for name, value in row.items()}, rel=1e-3
+    )
+
+
+def test_a_planted_outlier_is_found_by_layer_and_by_channel():
+    stats = pytest.importorskip("scipy.stats")
+    x = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
+    x[7, 3] = -40
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU())
+    (row,) = made.outliers("small", model, lambda model: [model(half) for half in torch.tensor(x).split(25)])
+    assert (row["layer"], row["channels"], float(row["largest"])) == ("0.weight", 8, 40)
+    median = np.median(abs(x))
+    assert float(row["largest_over_median"]) == pytest.approx(40 / median, rel=1e-4)
+    assert float(row["kurtosis"]) == pytest.approx(stats.kurtosis(x, axis=None, fisher=False), rel=1e-4)
+    channels = abs(x).max(axis=0)
+    assert float(row["channel_over_median_channel"]) == pytest.approx(40 / np.median(channels), rel=1e-4)
+
+
+@needs_networks
 def test_the_files_hold_what_make_data_networks_would_measure(subject):
     name = subject.name
-    assert table("whole", network=name).column("setting") == made.settings(subject)
+    whole = table("whole", network=name)
+    assert dict(zip(whole.column("label"), whole.column("setting"))) == made.settings(subject)
     layers = table("layers", network=name)
     names = sweep.layers(subject.weights)
     assert layers.column("layer") == names * len(made.ONE_LAYER[name])

@@ -1,6 +1,6 @@
 """Ask MiniLM and the reader of text under every compression, and write notebooks/data/networks_*.
 
-An hour of one core: 2,000 sentences and 2,000 words for each setting of a whole network, 200 for each layer
+An hour of one core: 2,000 sentences or words for each setting of a whole network, 200 for each layer
 and setting. Marks are kept as they come in _build/networks, so an interrupted run continues, and a changed list
 of settings costs only what is new. `tests/test_networks_data.py` measures cells of these files again.
 
@@ -22,6 +22,7 @@ import torch
 
 import toykit as tk
 from toykit import sweep
+from toykit.data import pitch
 from toykit.models._weights import replaced
 from toykit.settings import label
 from toykit.training import QuantizationConfig, Quantizer
@@ -34,7 +35,7 @@ RIGHT = DATA / "networks_right.npz"
 NAMES = ("minilm", "ocr_reader")
 
 DIFFICULTY = 0.95  # of the words: the trained network reads nine of ten, so that better and worse both show
-THOUSANDS = {"minilm": 1, "ocr_reader": 1}  # of samples, for whole networks
+THOUSANDS = 2  # of samples, for whole networks
 TUNE, CALIBRATION = 200, 64
 TUNE_SEED, CALIBRATION_SEED = 2, 3
 
@@ -83,11 +84,10 @@ RANGES = ("minmax", "percentile", "mse")
 class Subject:
     """A trained network and its exams: on samples that nothing is chosen on, and on others to choose on."""
 
-    def __init__(self, name, thousands=None):
-        self.name = name
-        parts = range(THOUSANDS[name] if thousands is None else thousands)
+    def __init__(self, name, thousands=THOUSANDS):
+        self.name, parts = name, range(thousands)
         if name == "minilm":
-            sentences, exam = tk.data.sentences.sentiment(2000), tk.models.SentimentExam
+            sentences, exam = tk.data.sentences.sentiment(1000 * THOUSANDS), tk.models.SentimentExam
             self.exams = [exam(sentences[1000 * part : 1000 * (part + 1)]) for part in parts]
             self.tune = exam(tk.data.sentences.sentiment(TUNE, seed=TUNE_SEED, part="training"))
         else:
@@ -155,7 +155,8 @@ class Table:
         began = time.monotonic()
         applied = applied or sweep.apply(subject.weights, setting)
         right, changed = subject.full(applied.weights if weights is None else weights, key)
-        share, lost = sweep.share_interval(right), sweep.paired_interval(right, subject.before)
+        low, high = pitch.share_interval(right.mean(), len(right))
+        lost = sweep.paired_interval(right, subject.before)
         row = {
             "network": subject.name,
             "label": label(setting) if "technique" in setting else "mixed",
@@ -165,9 +166,9 @@ class Table:
             "snr_db": applied.snr_db,
             "declined": len(applied.declined),
             "samples": len(right),
-            "right": share.value,
-            "right_low": share.low,
-            "right_high": share.high,
+            "right": right.mean(),
+            "right_low": low,
+            "right_high": high,
             "difference": lost.value,
             "difference_low": lost.low,
             "difference_high": lost.high,
@@ -190,18 +191,15 @@ class Table:
 def whole(subjects):
     table = Table("whole")
     for subject in subjects:
-        for setting in settings(subject):
-            grouped = "technique" not in setting
-            name = f"{label(next(iter(setting.values())))} everywhere" if grouped else label(setting)
+        for name, setting in settings(subject).items():
             table.add(subject, setting, label=name)
 
 
 def settings(subject):
-    """What is tried on a whole network: the last are recipes."""
-    grouped = [by_columns(subject, setting) for setting in BY_COLUMNS[subject.name]]
-    return [
-        setting for setting in WHOLE if setting.get("block_size") != 24 or subject.name == "ocr_reader"
-    ] + grouped
+    """What is tried on a whole network, by name: the last are recipes."""
+    plain = [setting for setting in WHOLE if setting.get("block_size") != 24 or subject.name == "ocr_reader"]
+    grouped = {f"{label(one)} everywhere": by_columns(subject, one) for one in BY_COLUMNS[subject.name]}
+    return {label(setting): setting for setting in plain} | grouped
 
 
 def by_columns(subject, setting):

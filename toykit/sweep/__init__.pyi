@@ -14,6 +14,5 @@ from toykit.sweep.files import read as read
 from toykit.sweep.files import write as write
 from toykit.sweep.intervals import Interval as Interval
 from toykit.sweep.intervals import paired_interval as paired_interval
-from toykit.sweep.intervals import share_interval as share_interval
 from toykit.sweep.runner import run as run
 from toykit.sweep.runner import sensitivity as sensitivity

@@ -1,8 +1,10 @@
-"""How sure is a share of right answers, and how sure is a difference of two?
+"""How sure is a difference of two shares of right answers?
 
-Both intervals are for samples that were drawn alike and don't depend on each other. Two networks that answered
-the same samples are compared sample by sample: those that both get right, or both wrong, say nothing about which
-is better, so the interval of the difference is much narrower than those of the two shares suggest.
+Two networks that answered the same samples are compared sample by sample: those that both get right, or both
+wrong, say nothing about which is better, so the interval of the difference is much narrower than those of the two
+shares suggest. The samples are drawn alike and do not depend on each other.
+
+Not here: the interval of one share (`toykit.data.pitch.share_interval`).
 """
 
 import math
@@ -16,7 +18,7 @@ from ..compressed import check_array, check_number
 
 @dataclass(frozen=True)
 class Interval:
-    """A share, or a difference of shares, and the bounds around it.
+    """A difference of shares and the bounds around it.
 
     Attributes
     ----------
@@ -28,43 +30,7 @@ class Interval:
     high: float
 
     def __str__(self):
-        return f"{100 * self.value:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f})"
-
-
-def share_interval(right, confidence=0.95):
-    """The share of right answers, by Wilson's score interval.
-
-    Parameters
-    ----------
-    right : (n,) bool array
-        Which answers are right.
-    confidence : float in (0, 1)
-        How often such intervals hold the true share, about.
-
-    Returns
-    -------
-    Interval
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `right` is no row of at least one bool, or `confidence` is not between 0 and 1.
-
-    References
-    ----------
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the
-    American Statistical Association 22, 1927.
-
-    Examples
-    --------
-    >>> print(share_interval([True] * 90 + [False] * 10))
-    90.0 % (82.6 to 94.5)
-    """
-    right, z = _bools("right", right), _normal(confidence)
-    n, share = len(right), float(np.mean(right))
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(max(0.0, centre - reach), share, min(1.0, centre + reach))
+        return f"{100 * self.value:.1f} points ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
 def paired_interval(right, before, confidence=0.95):
@@ -84,7 +50,7 @@ def paired_interval(right, before, confidence=0.95):
     Raises
     ------
     TypeError, ValueError
-        As for `share_interval`, and if the two are not equally long.
+        If the two are no rows of bools, are not equally long or empty, or `confidence` is not between 0 and 1.
 
     Notes
     -----
@@ -100,23 +66,17 @@ def paired_interval(right, before, confidence=0.95):
     --------
     >>> before = [True] * 90 + [False] * 10
     >>> print(paired_interval([True] * 85 + [False] * 15, before))
-    -5.0 % (-9.9 to 0.1)
+    -5.0 points (-9.9 to 0.1)
     """
-    right, before, z = _bools("right", right), _bools("before", before), _normal(confidence)
+    right, before = (
+        check_array(name, row, "b", ("n",)) for name, row in (("right", right), ("before", before))
+    )
     if len(right) != len(before):
         raise ValueError(f"right and before must be of the same samples; got {len(right)} and {len(before)}")
-    n = len(right)
+    if not 0 < check_number("confidence", confidence) < 1:
+        raise ValueError(f"confidence must be between 0 and 1, for 95 % pass 0.95; got {confidence}")
+    n, z = len(right), NormalDist().inv_cdf((1 + confidence) / 2)
     gained, lost = ((int(np.sum(one)) + 1) / (n + 2) for one in (right & ~before, before & ~right))
     reach = z * math.sqrt((gained + lost - (gained - lost) ** 2) / (n + 2))
     difference = float(np.mean(right) - np.mean(before))
     return Interval(max(-1.0, gained - lost - reach), difference, min(1.0, gained - lost + reach))
-
-
-def _bools(name, value):
-    return check_array(name, value, "b", ("n",))
-
-
-def _normal(confidence):
-    if not 0 < check_number("confidence", confidence) < 1:
-        raise ValueError(f"confidence must be between 0 and 1, for 95 % pass 0.95; got {confidence}")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
