@@ -84,7 +84,7 @@ site: setup
 	$(BIN)/python -m $(TOOLS).build_book --fresh --verified
 
 test-site: setup ## Test the built book in a browser
-	$(BIN)/python -m pytest -q tests/site
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/site
 
 notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
 	$(BIN)/python -m $(TOOLS).execute $(NB)

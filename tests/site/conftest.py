@@ -40,6 +40,14 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("page_name", pages() or ["the built book"], scope="module")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keep together, for `--dist loadgroup`, what shares an open page: the tests of a page, else those of a file."""
+    for item in items:
+        page = item.callspec.params.get("page_name", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}:{page}"))
+
+
 @pytest.fixture(scope="session")
 def browser():
     missing = None
