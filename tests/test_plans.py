@@ -116,6 +116,68 @@ def test_a_file_and_a_list_of_rules_are_one_plan(path, tmp_path):
         np.testing.assert_array_equal(stored[FIRST].dense(), expected.dense())
 
 
+TABLE = np.random.default_rng(1).permutation(np.linspace(-2, 2, 256)).astype(np.float16)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_table_of_ones_own_is_a_list_or_a_file_beside_the_plan(path, tmp_path, joint):
+    """Of 256 entries, which NumPy's repr would shorten; and two tables that it would write alike stay two."""
+    np.save(tmp_path / "table.npy", TABLE)
+    other = TABLE.copy()
+    other[100] = 0.125
+    palette = {"technique": "palettize", "lut": "table.npy"}
+    if joint:
+        palette = {"technique": "joint", "prune": {"sparsity": 0.5}, "palettize": {"lut": "table.npy"}}
+    toml = [f'[[layer]]\nname = "head"\ntechnique = "palettize"\nlut = {other.tolist()}\n\n[[layer]]\n']
+    toml += [f"{key} = {value!r}\n" for key, value in palette.items() if not isinstance(value, dict)]
+    toml += ["prune.sparsity = 0.5\n", 'palettize.lut = "table.npy"\n'] * joint
+    (tmp_path / "plan.toml").write_text("".join(toml))
+    stored, whole = (
+        tk.coreml.weights(tk.coreml.compress(path, tmp_path / "plan.toml")),
+        tk.coreml.weights(path),
+    )
+    for name in (FIRST, HEAD):
+        source = tk.prune(whole[name], sparsity=0.5) if joint and name == FIRST else whole[name]
+        expected = tk.palettize(source, lut=other if name == HEAD else TABLE)
+        assert stored[name].bits == 8
+        np.testing.assert_array_equal(stored[name].dense(), expected.dense())
+        assert stored[name].lut.tobytes() == expected.lut.tobytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", np.array([{}])])
+def test_a_file_without_numbers_is_refused(path, tmp_path, content):
+    file = tmp_path / "table.npy"
+    file.write_bytes(content) if isinstance(content, bytes) else np.save(file, content)
+    (tmp_path / "plan.toml").write_text('[[layer]]\ntechnique = "palettize"\nlut = "table.npy"\n')
+    with pytest.raises(ValueError, match="plan.toml: rule 1: table.npy does not hold an array of numbers"):
+        tk.coreml.compress(path, tmp_path / "plan.toml")
+
+
+def test_layers_that_cannot_hold_the_table_stay(path):
+    """65,536 is more than float16 holds; and vectors need a table of vectors."""
+    found = outcome(path, [{"name": "head", "technique": "palettize", "lut": [0.0, 65536.0]}, PALETTE])
+    assert "lut must fit into the weights' type, float16; it has 65536" in found.declined[HEAD][0]
+    with pytest.raises(ValueError, match="entries of cluster_dim = 2 values"):
+        tk.coreml.compress(path, "palettize", lut=[0.0, 1.0], cluster_dim=2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"group_size": 8}, {"lut": np.stack([TABLE, TABLE[::-1]], 1), "cluster_dim": 2}],
+    ids=["one", "groups", "vectors"],
+)
+def test_a_table_of_ones_own_is_predicted_and_verified(path, options):
+    options = {"lut": TABLE} | options
+    small = tk.coreml.compress(path, "palettize", **options)
+    predicted, written = tk.size.ledger(path).after("palettize", **options), tk.size.ledger(small)
+    assert predicted.nbytes == written.nbytes
+    assert [row.nbytes for row in predicted.rows] == [row.nbytes for row in written.rows]
+    assert tk.verify(small, path, tables="given", run=False).ok
+    if "cluster_dim" not in options:  # tables of vectors are found by chance, and a bad one is less bad
+        found = tk.verify(small, path, run=False)
+        assert not found.ok and "--given-tables" in str(found)
+
+
 def test_three_techniques_in_one_rule(path):
     joint = JOINT | {"quantize": {"granularity": "per_tensor"}}
     assert outcome(path, [{"name": "head", **joint}]).compressed == {HEAD: ("prune", "palettize", "quantize")}
@@ -150,6 +212,15 @@ REFUSED = [
     ({"name": "head"}, "say technique"),
     ({"technique": "palettize", "bit": 4}, "palettize has no option 'bit'; it has bits, mode"),
     ({"technique": "palettize", "bits": 5}, "bits must be one of"),
+    ({"technique": "palettize", "lut": [0.1, 0.2, 0.3]}, "lut must hold 2, 4, 8, 16, 64 or 256 entries"),
+    ({"technique": "palettize", "lut": [0.1, float("nan")]}, "lut must be finite"),
+    ({"technique": "palettize", "lut": ["a", "b"]}, "lut must be"),
+    (
+        {"technique": "palettize", "lut": [0.1, 0.2], "bits": 2},
+        "bits follows from lut: 1 for 2 entries; got 2",
+    ),
+    ({"technique": "palettize", "lut": [0.1, 0.2], "mode": "unique"}, "leave out one of them; got 'unique'"),
+    ({"technique": "palettize", "lut": "table.csv"}, "or the name of an .npy file; got 'table.csv'"),
     ({"technique": "float16"}, "leaves every weight as it is"),
     ({"skip": True}, "leaves every weight as it is"),
     ({"skip": True, "bits": 4}, "a layer that is skipped has no other settings; got bits"),

@@ -187,7 +187,7 @@ def test_a_whole_number_of_numpy_counts_as_far_as_one_of_python(technique, optio
 
 
 def test_what_belongs_to_one_array_is_not_for_a_whole_model():
-    own = {"lut": [0.0, 1.0], "sensitivities": np.ones(W.shape), "seed": 1, "per_channel_scale": True}
+    own = {"sensitivities": np.ones(W.shape), "seed": 1, "per_channel_scale": True}
     for name, value in own.items():
         assert tk.palettize(W, **{name: value}).nbytes
         with pytest.raises((TypeError, ValueError), match=name):

@@ -194,8 +194,8 @@ def palettize(
         `cluster_dim` is 1. "uniform": evenly spaced from the smallest to the largest weight.
         "unique": the values themselves, of which there may be 256; nothing is lost.
     lut : (2**bits,) or (2**bits, cluster_dim) array, optional
-        Your own table, used for every group; each weight takes the nearest entry, the first of
-        equally near ones.
+        Your own table, in any order, used for every group; each weight takes the nearest entry, the
+        first of equally near ones. `mode` is then left out.
     group_size : int, optional
         Channels that share a table. It must divide the number of channels. All, if left out.
     axis : int
@@ -255,7 +255,7 @@ def palettize(
     options = settings.fit("palettize", settings.complete("palettize", options), weights.shape)
     axis, group_size, cluster_dim = (options[name] for name in ("axis", "group_size", "cluster_dim"))
     channels = weights.shape[axis]
-    bits, choose = chooser(options["bits"], mode, lut, cluster_dim, options["seed"], weights.dtype)
+    bits, choose = chooser(options["bits"], mode, options["lut"], cluster_dim, options["seed"], weights.dtype)
     importance = _check_sensitivities(sensitivities, weights)
 
     scale = _scale(weights, per_channel_scale, axis)

@@ -23,6 +23,7 @@ from .compressed import (
     check_int,
     check_number,
     check_type,
+    check_weights,
     shown,
 )
 
@@ -46,6 +47,7 @@ OPTIONS = {
     "palettize": {
         "bits": None,
         "mode": "kmeans",
+        "lut": None,
         "group_size": None,
         "axis": None,
         "cluster_dim": 1,
@@ -53,7 +55,7 @@ OPTIONS = {
     },
 }
 # What only the technique's function takes, for it belongs to one array; and what only a model takes.
-_OF_ARRAYS = {"palettize": {"lut": None, "sensitivities": None, "seed": 0}}
+_OF_ARRAYS = {"palettize": {"sensitivities": None, "seed": 0}}
 _OF_MODELS = {"weight_threshold": THRESHOLD}
 _OF_MODELS = dict.fromkeys(OPTIONS, _OF_MODELS) | {"prune": {"minimum_sparsity": 0.5} | _OF_MODELS}
 _JOINT_ORDER = ("prune", "palettize", "quantize")
@@ -287,7 +289,7 @@ def _quantize(options, before, model):
 
 def _palettize(options, before, model):
     check_choice("mode", options["mode"], ("kmeans", "uniform", "unique"))
-    mode = options["mode"] if options.get("lut") is None else "lut"
+    mode = options["mode"] if options["lut"] is None else "lut"
     if mode == "unique" and options["bits"] is not None:
         raise ValueError(
             f"bits must be left out with mode='unique', which takes what it needs; got {shown(options['bits'])}"
@@ -303,6 +305,11 @@ def _palettize(options, before, model):
         if options.get(name) is not None or name == "cluster_dim":
             options[name] = check_int(name, options[name], allowed)
     options["axis"] = _check_axis(options["axis"])
+    if mode == "lut":
+        options["lut"] = _check_lut(
+            **{name: options[name] for name in ("lut", "bits", "mode", "cluster_dim")}
+        )
+        options["bits"] = len(options["lut"]).bit_length() - 1
     if mode == "uniform" and options["cluster_dim"] > 1:
         raise ValueError(
             f"cluster_dim must be 1 with mode='uniform', which spaces numbers; got {options['cluster_dim']}"
@@ -319,6 +326,26 @@ def _palettize(options, before, model):
         )
     if "prune" in before:
         _check_plain(options, "for pruned weights")
+
+
+def _check_lut(lut, bits, mode, cluster_dim):
+    """A table of one's own as tuples of numbers, an entry each: options are compared, and told apart by their repr."""
+    if mode != OPTIONS["palettize"]["mode"]:
+        raise ValueError(
+            f"mode is how a table is chosen, and lut is one: leave out one of them; got {mode!r}"
+        )
+    table = check_weights(lut, "lut")
+    table = table[:, None] if table.ndim == 1 else table
+    entries = [2**width for width in INDEX_BITS]
+    if table.ndim != 2 or table.shape[1] != cluster_dim or len(table) not in entries:
+        raise ValueError(
+            f"lut must hold {', '.join(map(str, entries[:-1]))} or {entries[-1]} entries of cluster_dim = "
+            f"{cluster_dim} values, got an array of shape {np.shape(lut)}; fill up with any value to the next size"
+        )
+    own = len(table).bit_length() - 1
+    if bits not in (None, own):
+        raise ValueError(f"bits follows from lut: {own} for {len(table)} entries; got {bits}")
+    return tuple(map(tuple, table.tolist()))
 
 
 def _at_least(least):
@@ -435,6 +462,8 @@ def _short(options):
             yield f" {value}-bit"
         elif name == "sparsity":
             yield f" {100 * value:g} %"
+        elif name == "lut":
+            yield " lut" * (value is not None)
         elif name == "n_m":
             yield f" {value[0]}:{value[1]}"
         elif isinstance(value, str):
@@ -443,7 +472,7 @@ def _short(options):
             yield f" {name.removesuffix('_size').replace('_', ' ')} {value:g}"
         elif isinstance(value, tuple | list):
             yield f" {name.removesuffix('_size').replace('_', ' ')} {'x'.join(map(str, value))}"
-        elif value is not None:  # arrays of table entries or sensitivities
+        elif value is not None:  # an array of sensitivities
             yield f" {name}"
 
 
@@ -499,6 +528,7 @@ def _quantized(options, joined):
 def _palettized(options, joined):
     words = f"{options['bits']}-bit palette" if options["bits"] else "palette of all values"
     words += ", even" * (options["mode"] == "uniform")
+    words += ", own table" * (options["lut"] is not None)
     words += ", channel scales" * bool(options["per_channel_scale"])
     words += _with(options["group_size"], ", groups of {}")
     return words + _with(options["cluster_dim"] > 1 and options["cluster_dim"], ", vectors of {}")

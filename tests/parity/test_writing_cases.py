@@ -16,6 +16,7 @@ from tests.nightly import NIGHTLY
 from tests.zoo import fixtures
 from toykit.compressed import Compressed
 from toykit.coreml.format.package import Package
+from toykit.coreml.tools.opening import open_mlmodel
 from toykit.coreml.writing import forms
 from toykit.stored import arrays
 from toykit.stored.parts import digest
@@ -109,6 +110,57 @@ def test_with_the_tables_of_coremltools_the_bytes_are_its_own(
     assert writing.contents(
         writing.passed(again, len(options) if technique == "joint" else 1)
     ) == writing.contents(theirs)
+
+
+def nearest(table):
+    """A function as coremltools wants it: every distance is calculated."""
+
+    def function(weights):
+        vectors = np.moveaxis(weights.reshape(-1, table.shape[1], *weights.shape[1:]), 1, -1)
+        vectors = vectors.reshape(-1, 1, table.shape[1]).astype(np.float64)
+        entries = np.square(vectors - table.astype(np.float64)).sum(2).argmin(1).astype(np.uint8)
+        own = table.astype(weights.dtype)
+        return own if table.shape[1] > 1 else own[:, 0], entries
+
+    return function
+
+
+OWN = [
+    (7, 4, {}),
+    (9, 256, {}),
+    (9, 8, {"group_size": 8}),
+    (9, 16, {"cluster_dim": 2}),
+    (9, 16, {"per_channel_scale": "across"}),
+]
+
+
+@pytest.mark.parametrize(("version", "entries", "options"), OWN)
+def test_a_table_of_ones_own(version, entries, options, tmp_path):
+    """coremltools' custom mode, asked directly, with a function that is not toykit's; the table is in no order."""
+    import coremltools.optimize.coreml as cto
+
+    random = np.random.default_rng(0)
+    layers = [
+        (kind, random.normal(size=shape).astype(np.float16))
+        for kind, shape in (("linear", (64, 48)), ("conv", (64, 64, 1)))
+    ]
+    table = random.normal(size=(entries, options.get("cluster_dim", 1))).astype(np.float16)
+    source = writing.settled(Package(handmade.write(tmp_path / "net.mlpackage", layers, version)))
+    config = cto.OpPalettizerConfig(
+        mode="custom",
+        lut_function=nearest(table),
+        cluster_dim=options.get("cluster_dim", 1),
+        enable_per_channel_scale="per_channel_scale" in options,
+        **({"granularity": "per_grouped_channel"} | options if "group_size" in options else {}),
+    )
+    theirs = cto.palettize_weights(open_mlmodel(source), cto.OptimizationConfig(global_config=config))
+    ours, asked = (
+        tk.coreml.compress(source, "palettize", lut=table, engine=engine, **options)
+        for engine in ("toykit", "coremltools")
+    )
+    expected = sizes.weight_file(Package(theirs.package_path))
+    assert sizes.weight_file(ours) == sizes.weight_file(asked) == expected
+    assert writing.contents(ours) == writing.contents(theirs) == writing.contents(asked)
 
 
 def shapes(package):

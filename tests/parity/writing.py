@@ -153,7 +153,8 @@ def _with_both(source, technique, options):
 
 def settings(target, **every):
     """What coremltools' arrays do not depend on chance for, of what a system can hold."""
-    found = [*sizes.OLD, ("palettize", {"mode": "unique"})]
+    own = {"lut": [0.05, -0.2, 0.2, -0.05]}
+    found = [*sizes.OLD, ("palettize", {"mode": "unique"}), ("palettize", own)]
     if target in ("iOS18", "iOS26"):
         found += sizes.NEW
         found += [

@@ -8,42 +8,34 @@ Not here: groups, scales and the stored form (`toykit.palettization`).
 
 import numpy as np
 
-from ..compressed import check_weights
-from ..settings import INDEX_BITS
+from ..settings import Declined
 from . import line as kmeans
 
 
 def chooser(bits, mode, lut, cluster_dim, seed, dtype):
     """The number of bits, None if it depends on the weights, and the function that fills a table.
 
-    All but `lut` are as `toykit.settings` completes them.
+    All are as `toykit.settings` completes them.
     The function takes (n, cluster_dim) vectors and their importance, and returns a table of at most
     2**bits entries and the entry of each vector. `dtype` is what the table will be stored in.
     """
     if lut is not None:
-        with np.errstate(over="ignore"):
-            table = check_weights(lut, "lut").astype(dtype)
-        if not np.isfinite(table).all():
-            raise ValueError(f"lut must fit into the weights' type, {dtype}; it has {np.abs(lut).max():g}")
-        table = table.reshape(-1, 1) if table.ndim == 1 else table
-        if (
-            table.ndim != 2
-            or table.shape[1] != cluster_dim
-            or table.shape[0] not in [2**b for b in INDEX_BITS]
-        ):
-            raise ValueError(
-                f"lut must hold 2, 4, 8, 16, 64 or 256 entries of cluster_dim = {cluster_dim} values, "
-                f"got an array of shape {np.shape(lut)}; fill up with any value to the next size"
-            )
-        own_bits = int(table.shape[0]).bit_length() - 1
-        if bits not in (None, own_bits):
-            raise ValueError(f"bits follows from lut: {own_bits} for {table.shape[0]} entries; got {bits}")
-        return own_bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
+        table = own_table(lut, dtype)
+        return bits, lambda vectors, _: (table, _nearest_entry(table, vectors))
     if mode == "unique":
         return None, lambda vectors, _: _unique_table(vectors)
     if mode == "kmeans":
         return bits, lambda vectors, importance: _kmeans_table(vectors, bits, importance, seed)
     return bits, lambda vectors, _: _uniform_table(vectors.ravel(), bits)
+
+
+def own_table(lut, dtype):
+    """The entries of one's own table in the type of the weights, as (2**bits, cluster_dim)."""
+    with np.errstate(over="ignore"):
+        table = np.asarray(lut).astype(dtype)
+    if not np.isfinite(table).all():
+        raise Declined(f"lut must fit into the weights' type, {dtype}; it has {np.abs(lut).max():g}")
+    return table
 
 
 def _kmeans_table(vectors, bits, importance, seed):

@@ -96,7 +96,7 @@ class Ledger:
         ----------
         technique : {"prune", "quantize", "palettize", "joint"}
         **options
-            Those of `tk.prune`, `tk.quantize` or `tk.palettize` that can hold for all weights: not `lut`,
+            Those of `tk.prune`, `tk.quantize` or `tk.palettize` that can hold for all weights: not
             `sensitivities` and `seed`. Without `axis` each weight has its own, such as 1 in a transposed
             convolution. `weight_threshold` (2,048) leaves weights of at most so many elements as they are,
             `minimum_sparsity` (0.5) those of which `threshold` would zero a smaller share. For "joint", a

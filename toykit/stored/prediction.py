@@ -16,7 +16,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from ..kmeans.tables import evenly_spaced
+from ..kmeans.tables import evenly_spaced, own_table
 from ..palettization import as_vectors
 from ..pruning import cut_off, prune
 from ..quantization import quantize
@@ -211,14 +211,17 @@ def _palettize(weight, options, stored, smallest, widths):
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     vectors = weight.size // groups // vector
-    if smallest and vector > 1 and options["mode"] != "unique" and vectors < 1 << bits:
+    own = options["lut"] is not None
+    if smallest and vector > 1 and options["mode"] == "kmeans" and not own and vectors < 1 << bits:
         raise Declined(f"{vectors:,} vectors are fewer than the {1 << bits:,} entries of a table")
 
     tables, used, sketches = None, weight, dict(stored.sketches)
     if options["per_channel_scale"] and weight.values is not None:
         used = replace(weight, values=_scaled(weight, axis), ends=None)
         sketches["scale"] = arrays.first_largest(weight, axis)
-    if options["mode"] == "unique":
+    if own:
+        tables = own_table(options["lut"], weight.dtype).tobytes() * groups
+    elif options["mode"] == "unique":
         bits, tables = _unique(used, axis, groups, vector)
         if bits not in widths:
             raise Declined(f"its distinct values take {bits} bits, which this system does not know")
@@ -239,7 +242,7 @@ def _palettize(weight, options, stored, smallest, widths):
         parts["scale"] = Part(weight.dtype, tuple(across))
     if values is not None:
         parts = {"mask": stored.parts["mask"], **parts}
-    if weight.values is not None:
+    if weight.values is not None and not own:  # the codes of one's own table may be in any order
         sketches |= _sketches(used, axis, groups, bits, vector, values is not None)
     applied = (*stored.applied, ("palettize", options))
     return replace(stored, parts=parts, applied=applied, sketches=sketches)

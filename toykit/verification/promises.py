@@ -366,7 +366,7 @@ def deterministic(weights, technique, options):
     """Whether coremltools gives the same arrays every time, on every computer."""
     if technique == "prune":
         return options["n_m"] is None  # which of two equal weights goes, it leaves to an unstable sort
-    if technique == "palettize" and options["mode"] == "kmeans":
+    if technique == "palettize" and options["mode"] == "kmeans" and options.get("lut") is None:
         group = options["group_size"] or weights.shape[options["axis"]]
         a_table = math.prod(weights.shape) * group // weights.shape[options["axis"]]
         return options["cluster_dim"] == 1 and str(weights.dtype) == "float16" and a_table >= EXACT_KMEANS

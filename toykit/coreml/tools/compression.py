@@ -72,7 +72,7 @@ def compress(package, plan, *, engine="toykit", target=None, only=(), skip=(), p
         Called after each weight; `total` is the number of weights of a pass over the package.
     **options
         For one technique: those of `tk.prune`, `tk.quantize` or `tk.palettize` that can hold for all weights
-        (not `lut`, `sensitivities` and `seed`; without `axis` each weight has its own), and
+        (not `sensitivities` and `seed`; without `axis` each weight has its own), and
 
         - `weight_threshold`: constants of at most this many elements stay as they are (2048);
         - `minimum_sparsity`, for pruning by `threshold`: so does a constant of which a smaller share
@@ -106,6 +106,7 @@ def compress(package, plan, *, engine="toykit", target=None, only=(), skip=(), p
     --------
     >>> small = compress("ResNet50.mlpackage", "palettize", bits=4)          # doctest: +SKIP
     >>> small = compress("ResNet50.mlpackage", "plan.toml")                  # doctest: +SKIP
+    >>> small = compress("ResNet50.mlpackage", "palettize", lut=[-0.1, -0.03, 0.03, 0.1])  # doctest: +SKIP
     """
     is_mlmodel = not isinstance(package, str | Path | Package)
     written = outcome(

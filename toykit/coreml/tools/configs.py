@@ -1,6 +1,9 @@
 """toykit's options as coremltools' configuration objects, one class a technique."""
 
+from functools import partial
+
 from ...compressed import check_int
+from ...palettization import palettize
 from ...settings import STORED_CODE_BITS
 
 # toykit's names -> coremltools'
@@ -92,9 +95,12 @@ def _quantize(cto, options):
 
 def _palettize(cto, options):
     grouped = options["group_size"] is not None
+    table = {"mode": options["mode"], "nbits": options["bits"]}
+    if options["lut"] is not None:
+        own = partial(_own_table, lut=options["lut"], cluster_dim=options["cluster_dim"])
+        table = {"mode": "custom", "lut_function": own}
     return cto.OpPalettizerConfig(
-        mode=options["mode"],
-        nbits=options["bits"],
+        **table,
         granularity="per_grouped_channel" if grouped else "per_tensor",
         **({"group_size": options["group_size"]} if grouped else {}),
         channel_axis=options["axis"],
@@ -102,6 +108,13 @@ def _palettize(cto, options):
         enable_per_channel_scale=options["per_channel_scale"] == "across",
         weight_threshold=options["weight_threshold"],
     )
+
+
+def _own_table(weights, lut, cluster_dim):
+    """What coremltools asks of a function of one's own: the table for some channels, and each weight's entry."""
+    made = palettize(weights, lut=lut, cluster_dim=cluster_dim)
+    table = made.lut.reshape(-1, cluster_dim)
+    return table if cluster_dim > 1 else table[:, 0], made.codes.ravel()
 
 
 _ONE = {"prune": _prune, "quantize": _quantize, "palettize": _palettize}

@@ -17,6 +17,8 @@ first that fits a weight decides. Rules can be kept in a file of TOML, one table
     prune = {sparsity = 0.7}
     palettize = {bits = 4}
 
+A palette's `lut`, a table of one's own, is a list of numbers, or the name of an .npy file beside the plan.
+
 Names are those of the package, of the ledger, or of the torch module: `layer4.0.conv1.weight`, `layer4.0.conv1`
 and `layer4_0_conv1_weight_to_fp16` are one weight. A name or pattern that fits nothing is refused, for it is a
 mistake: a plan that was meant to spare a layer must not silently compress it.
@@ -30,6 +32,8 @@ import os
 import re
 import tomllib
 from pathlib import Path
+
+import numpy as np
 
 from ... import settings as _settings
 from ...compressed import check_choice, shown
@@ -156,9 +160,9 @@ def _of_plan(weights, plan, options):
     if options:
         raise TypeError(f"a plan for each layer has its options inside; got {', '.join(options)} as well")
     if path is not None:
-        return _by_rules(weights, _read(Path(path)), f"{Path(path).name}: ")
+        return _by_rules(weights, _read(Path(path)), f"{Path(path).name}: ", Path(path).parent)
     if isinstance(plan, list | tuple):
-        return _by_rules(weights, plan, "")
+        return _by_rules(weights, plan, "", Path())
     if not isinstance(plan, dict):
         raise TypeError(
             "plan must be a technique, the path of a .toml file, a dict of settings by layer or a list of rules; "
@@ -187,14 +191,14 @@ def _read(path):
     return content["layer"]
 
 
-def _by_rules(weights, rules, where):
+def _by_rules(weights, rules, where, folder):
     if not rules:
         raise ValueError(f"{where}the plan has no rules")
     chosen = {}
     for number, rule in enumerate(rules, 1):
         place = f"{where}rule {number}: "
         try:
-            names, steps = _rule(weights, rule)
+            names, steps = _rule(weights, rule, folder)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{place}{error}") from error
         new = [name for name in names if name not in chosen]
@@ -210,8 +214,8 @@ def _selects(rule):
     return "name" in rule or "operator" in rule
 
 
-def _rule(weights, rule):
-    """The weights that a rule fits, and their steps."""
+def _rule(weights, rule, folder):
+    """The weights that a rule fits, and their steps. Files that it names are sought in the folder."""
     if not isinstance(rule, dict):
         raise TypeError(f"a rule is a table such as {{name = '*.bias', skip = true}}; got {shown(rule)}")
     setting = {key: value for key, value in rule.items() if key not in _SELECTORS}
@@ -224,7 +228,7 @@ def _rule(weights, rule):
         near = "".join(f"; got {word!r}" for word in difflib.get_close_matches("technique", setting, 1))
         known = ", ".join(map(repr, (*_settings.TECHNIQUES, "float16")))
         raise ValueError(f"say technique, one of {known}, or skip = true{near}")
-    steps = [] if skip else _settings.read_setting(setting, model=True)
+    steps = [] if skip else _settings.read_setting(_with_table(setting, folder), model=True)
     names = set(weights.operators)
     for key, mark in (("name", ""), ("operator", _OPERATOR)):
         if key in rule:
@@ -233,6 +237,21 @@ def _rule(weights, rule):
     if weights.operators and not names:
         raise ValueError("no weight has both this name and this operator")
     return [name for name in weights.operators if name in names], steps
+
+
+def _with_table(setting, folder):
+    """A setting with the table itself in place of the name of its file, as numpy.save writes it."""
+    if isinstance(joined := setting.get("palettize"), dict):
+        return setting | {"palettize": _with_table(joined, folder)}
+    name = setting.get("lut")
+    if not isinstance(name, str):
+        return setting
+    if not name.endswith(".npy"):
+        raise ValueError(f"lut must be a list of numbers, or the name of an .npy file; got {name!r}")
+    try:  # mapped: whatever its header says, no more is read than is there, and no object is made
+        return setting | {"lut": np.lib.format.open_memmap(folder / name, mode="r")}
+    except ValueError as error:
+        raise ValueError(f"{name} does not hold an array of numbers: {error}") from error
 
 
 def _meant(weights, key, patterns, mark=""):
