@@ -71,7 +71,7 @@ ONE_LAYER = {
     ],
 }
 # Mixed recipes get the bytes of a network whose layers all have palettes of so many bits.
-BUDGETS = {"minilm": (2, 3, 4), "ocr_reader": (4, 5, 6)}
+BUDGETS = {"minilm": (2, 2.5, 3, 4), "ocr_reader": (4, 4.5, 5, 6)}
 TABLE = [
     *sweep.grid("palettize", bits=(4, 2), mode="kmeans"),
     *sweep.grid("quantize", bits=4, granularity=("per_tensor", "per_channel")),
