@@ -19,20 +19,26 @@ NETWORKS = {
     "MobileNetv3-small": "MobileNetV3",
     "CenterNet-ResNet34": "CenterNet",
     "MobileViTv2-1.0": "MobileViTv2",
+    "OPT-1.3B": "OPT-1.3B",
+    "Llama-3.1-8B-Instruct": "Llama",
 }
 ABOUT = re.compile("|".join([*NETWORKS.values(), "Apple", "iPhone", "W8A8", "the talk"]))
-UNIT = re.compile(r"\bms\b|%|\bMB\b|times smaller|trillion")
-NUMBER = re.compile(r"(?<![\d.,])\d+\.\d+(?![\d.])")
+UNIT = re.compile(r"\bms\b|%|\bMB\b|times smaller|trillion|tokens a second|[Pp]erplexit")
+NUMBER = re.compile(r"(?<![\d.,])\d+\.\d+(?![\d.B]| 8B)")  # no name of a network, such as Llama 3.1 8B
 FASTER = re.compile(r"(?:(\d+) to )?(\d+) % \*?(?:faster|more)")
 
 # Figures in such paragraphs that are not Apple's: ours, counted or modelled, or a mistake that an erratum quotes.
 OURS = {
     "01_where_50_mb": {"51.1", "48.7"},  # ResNet-50's parameters, counted
     "06_accuracy": {"44.5"},  # CREPE in float16
+    # Ratios of figures of Apple's, weights of Llama, counted, and a version of macOS.
+    "08b_a_transformer": {"3.2", "3.8", "8.03", "4.5", "15.2"},
     "10_post_training": {"15.5"},  # a package written there
     "14_neural_engine": {"0.1", "0.3", "0.7"},  # modelled, rounded
     "errata": {"2.5", "1.1", "48.78"},
 }
+
+OF_LANGUAGE = ("size_gb", "c4_perplexity", "c4_perplexity_calibrated", "tokens_per_second", "prompt_ms")
 
 
 def rows(name):
@@ -40,7 +46,7 @@ def rows(name):
         return list(csv.DictReader(file))
 
 
-PUBLISHED, SAID = rows("apple_published"), rows("apple_said")
+PUBLISHED, SAID, LANGUAGE = rows("apple_published"), rows("apple_said"), rows("apple_language")
 
 
 def texts(path):
@@ -66,8 +72,10 @@ def paragraphs(path):
 
 def figures(row):
     """The numbers of a row, also those that its note quotes, and the times that it got smaller."""
-    columns = ("accuracy_top1", "size_mb", "latency_ms", "compression_ratio")
-    values = {float(row[column]) for column in columns if row[column]}
+    columns = ("accuracy_top1", "size_mb", "latency_ms", "compression_ratio", *OF_LANGUAGE)
+    values = {float(row[column]) for column in columns if row.get(column)}
+    if row in LANGUAGE:
+        return values | {round(value, 1) for value in values}
     values |= {float(number) for number in NUMBER.findall(row["note"])}
     return values | {round(float(row["compression_ratio"] or 0), 1)}
 
@@ -75,7 +83,8 @@ def figures(row):
 def sources(number, paragraph):
     """The rows that hold this number, of the networks that the paragraph names."""
     named = [name for name, prose in NETWORKS.items() if prose in paragraph] or list(NETWORKS)
-    found = [row for row in PUBLISHED if row["model"] in named and float(number) in figures(row)]
+    published = PUBLISHED + LANGUAGE
+    found = [row for row in published if row["model"] in named and float(number) in figures(row)]
     return found + [row for row in SAID if float(number) in (float(row["low"]), float(row["high"]))]
 
 
@@ -118,7 +127,7 @@ def test_percents_faster_on_the_page_about_apple_are_those_of_rows():
 
 
 def test_every_row_says_where_it_comes_from():
-    for row in PUBLISHED + SAID:
+    for row in PUBLISHED + SAID + LANGUAGE:
         assert all(row[name] for name in ("source", "page", "device", "tool")), row
         assert row["page"].startswith("https://")
     assert {row["system"] for row in PUBLISHED} == {"iOS 17", "iOS 18 seed"}

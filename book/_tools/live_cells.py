@@ -2,8 +2,8 @@
 
     runnable(notebook)     ->  a list of `Cell`
 
-An exercise can, and so can another cell of the first seven chapters if it, and every earlier line that it depends
-on, needs NumPy and toykit alone, and it neither draws nor measures. What depends on what is a matter of names,
+An exercise can, and so can another cell of the first seven chapters, of 8b and of 8c, if it, and every earlier line
+that it depends on, needs NumPy and toykit alone, and it neither draws nor measures. What depends on what is names,
 followed backwards statement by statement: of a cell that draws a matrix, the line that makes the matrix runs, and
 the drawing does not. A function that alters its argument would not be noticed; the tests compare what comes out with
 what is stored.
@@ -23,7 +23,7 @@ from itertools import groupby
 from pathlib import Path
 
 # The chapters in which cells that are no exercises can be run.
-TRIED = re.compile(r"0[1-7]")
+TRIED = re.compile(r"0[1-7]|08[bc]")
 # What of toykit needs more than NumPy.
 NEEDS_MORE = {"coreml", "kernels", "models", "plots", "quiet", "training", "widgets"}
 NEEDS_MORE |= {"data.digits1d", "data.sentences", "data.words"}

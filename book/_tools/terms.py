@@ -17,7 +17,7 @@ from .project import ROOT
 
 GLOSSARY = ROOT / "book" / "glossary.md"
 # These words mean other things in these chapters as well.
-BY_HAND = {"attention", "block", "code", "index", "schedule", "seed", "tap"}
+BY_HAND = {"attention", "block", "code", "index", "schedule", "seed", "state", "tap"}
 _APART = (
     nodes.title,
     nodes.literal,

@@ -74,6 +74,11 @@ def counts(zero=lambda there, w: (there == 0) & (w != 0), infinite=lambda there,
     return answer
 
 
+def shipped(nbytes, perplexity, cache, memory, bandwidth, needed, order, within=np.less_equal):
+    whole = nbytes + cache
+    return first(order, within(whole, memory) & within(whole * needed, bandwidth))
+
+
 EDGES = {
     "ties": {
         "pruning_mask": lambda w, s: (
@@ -88,11 +93,13 @@ EDGES = {
         ),
         "bound_unit": lambda u, s: 2 - int(np.argmax([s[u == unit].sum() for unit in (2, 1, 0)])),
         "settled_pairs": lambda t: int((t[:, :, None] <= t[:, None, :]).all(0).sum() - t.shape[1]),
+        "ship_decoder": lambda n, p, *rest: shipped(n, p, *rest, np.argsort(p, kind="stable")),
         "quantize_affine": lambda w, s, z: np.clip(
             np.sign(w) * np.floor(np.abs(w / s) + 0.5) + z, -128, 127
         ).astype(np.int8),
     },
     "nothing at all": {
+        "ship_decoder": lambda n, p, *rest: max(0, shipped(n, p, *rest, np.lexsort((n, p)))),
         "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + max(1, -(-w.size // 8)),
         "pack_int4": lambda codes: nibbles(codes) if codes.size else np.zeros(1, np.uint8),
         "pack_indices": lambda i, b: packed(i, b, least=1),
@@ -181,6 +188,10 @@ EDGES = {
         "pack_indices": lambda i, b: packed(i.T, b),
     },
     "exactly at a limit": {
+        "cache_outgrows": lambda w, b, layers, heads, width, c: math.ceil(
+            w * b / (2 * layers * heads * width * c)
+        ),
+        "ship_decoder": lambda n, p, *rest: shipped(n, p, *rest, np.lexsort((n, p)), within=np.less),
         "ste_backward": let_through(np.greater, np.less_equal),
         "pruning_mask": lambda w, s: np.abs(w) >= np.quantile(np.abs(w), s) if s else np.full(w.shape, True),
         "threshold_bytes": lambda w, t, m, n: pruned(w, t, m, n, size=np.less),

@@ -214,6 +214,32 @@ def gptq_by_updates(row, hessian, scale, order):
     return row
 
 
+def attention_in_a_loop(queries, keys, values):
+    found = []
+    for place, query in enumerate(queries):
+        scores = [float(query @ key) / math.sqrt(len(query)) for key in keys[: place + 1]]
+        raised = [math.exp(score - max(scores)) for score in scores]
+        found.append(sum(share * value for share, value in zip(raised, values)) / sum(raised))
+    return np.array(found)
+
+
+def attention_of_torch(queries, keys, values):
+    q, k, v = (torch.from_numpy(part) for part in (queries, keys, values))
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def tokens_counted(weights, bits, layers, heads, width, cache_bits):
+    a_token = Fraction(2 * layers * heads * width * cache_bits)
+    return math.floor(Fraction(weights * bits) / a_token + 1)
+
+
+def shipped_in_order(nbytes, perplexity, cache, memory, bandwidth, needed):
+    for one in np.lexsort((nbytes, perplexity)):
+        if nbytes[one] + cache <= min(memory, Fraction(bandwidth, needed)):
+            return one
+    return -1
+
+
 def folded_with_torch(weight, bias, gamma, beta, mean, variance, epsilon):
     norm = torch.nn.BatchNorm1d(len(gamma), eps=epsilon).double().eval()
     given = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
@@ -308,6 +334,9 @@ RIGHT = {
     "damped_hessian": [
         lambda x, d: np.einsum("ni,nj->ij", x, x) + np.diag([d * np.sum(x * x) / x.shape[1]] * x.shape[1])
     ],
+    "causal_attention": [attention_in_a_loop, attention_of_torch],
+    "cache_outgrows": [tokens_counted],
+    "ship_decoder": [shipped_in_order],
     "fold_batch_norm": [folded_with_torch],
     "image_scale_bias": [lambda mean, std: [1 / 255 / std] + [-m / std for m in mean]],
     "float16_damage": [damage_in_a_loop],

@@ -16,6 +16,7 @@ CHAPTERS = (
     "strategy",
     "overlapping",
     "training",
+    "transformer",
     "conversion",
     "post_training",
     "training_time",

@@ -143,7 +143,8 @@ class CachedDecoder(nn.Module):
             query, key, value = layer.project(x)
             self.keys[number, :, place:end] = key[0]
             self.values[number, :, place:end] = value[0]
-            x = layer.mix(x, query, self.keys[number : number + 1], self.values[number : number + 1], bias)
+            keys, values = self.keys[number, None], self.values[number, None]
+            x = layer.mix(x, query, keys, values, bias)
         return model.norm(x) @ model.token_embedding.weight.T
 
 
