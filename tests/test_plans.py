@@ -99,9 +99,10 @@ RULES = [
 
 
 def test_a_file_and_a_list_of_rules_are_one_plan(path, tmp_path):
-    file = tmp_path / "plan.toml"
+    file, marked = tmp_path / "plan.toml", tmp_path / "marked.toml"
     file.write_text(TOML)
-    for plan in (file, str(file), RULES):
+    marked.write_text(TOML, "utf-8-sig")  # as some editors of Windows do
+    for plan in (file, str(file), marked, RULES):
         found = outcome(path, plan)
         assert found.compressed == {
             FIRST: ("prune", "palettize"),
@@ -226,6 +227,7 @@ REFUSED = [
     ({"skip": True, "bits": 4}, "a layer that is skipped has no other settings; got bits"),
     ({"skip": "yes"}, "skip must be true or false"),
     ({"name": 3, **PALETTE}, "name must be"),
+    ({"name": [], **PALETTE}, "name is empty"),
     ("head", "a rule is a table"),
 ]
 

@@ -8,6 +8,7 @@ compared as they are written.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,12 @@ from tests.zoo import settings as zoo_settings
 from toykit._quiet import quiet
 from toykit.coreml.format.package import open_package
 from toykit.coreml.tools.opening import open_mlmodel
+from toykit.stored.parts import digest
 
 from . import architectures, sizes
 
+TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18", "iOS26")
+_NEW = TARGETS[-2:]  # systems that can hold every form
 _MOST_PASSES = 4  # after which a program is taken for one that the pipeline changes again and again
 
 
@@ -87,6 +91,30 @@ def settled(package):
     return None
 
 
+def metadata(package, values=True):
+    """What coremltools' `get_weights_metadata` says of a package: name, form and users of each weight, by name.
+
+    With `values` also the weights that it decompresses, their sparsity and how many distinct ones there are. A
+    constant has no name of its own inside an operation; that which coremltools gives it ends in the number of
+    its calls.
+    """
+    import coremltools.optimize.coreml as cto
+
+    with quiet():
+        found = cto.get_weights_metadata(open_mlmodel(package), weight_threshold=0)
+    entries = [
+        (
+            re.sub(r"_\d+$", "", name),
+            str(about.val.dtype),
+            about.val.shape,
+            [(user.op_type, user.name, sorted(user.params_name_mapping)) for user in about.child_ops],
+            (about.sparsity, about.unique_values, digest(np.ascontiguousarray(about.val))) if values else (),
+        )
+        for name, about in found.items()
+    ]
+    return sorted(entries, key=str)  # for iOS 16, attributes are in no order
+
+
 @dataclass(frozen=True)
 class Agreement:
     """What was equal: True, False, or None where it was not asked.
@@ -102,16 +130,24 @@ class Agreement:
         there is none.
     answers : bool or None
         Of both, in toykit's interpreter, to the bit.
+    stopped : str
+        What coremltools stopped with, where it did: then nothing else was asked.
     """
 
-    bytes: bool
-    passed: bool
-    direct: bool | None
-    answers: bool | None
+    bytes: bool | None = None
+    passed: bool | None = None
+    direct: bool | None = None
+    answers: bool | None = None
+    stopped: str = ""
 
     @property
     def all(self):
         return all(found is not False for found in vars(self).values())
+
+    @property
+    def asked(self):
+        """The four answers by name."""
+        return {name: found for name, found in vars(self).items() if name != "stopped"}
 
 
 def compare(source, technique, options, unchanging, answers=True):
@@ -127,7 +163,12 @@ def compare(source, technique, options, unchanging, answers=True):
     answers : bool
         Whether both packages are run.
     """
-    ours, theirs = both = _with_both(source, technique, options)
+    try:
+        ours, theirs = both = with_both(source, technique, options)
+    except ValueError as error:
+        if "coremltools cannot" not in str(error):
+            raise
+        return Agreement(stopped=str(error))
     times = len(options) if technique == "joint" else 1
     if not hasattr(theirs.owner, "package_path"):  # no weight takes it: coremltools was not asked
         times = 0
@@ -135,7 +176,7 @@ def compare(source, technique, options, unchanging, answers=True):
     if answers:
         found = tk.coreml.compare(ours, theirs, samples=1)
         equal = all(not one.problem and min(one.decibels) == np.inf for one in found.outputs)
-    direct = both if unchanging is source else unchanging and _with_both(unchanging, technique, options)
+    direct = both if unchanging is source else unchanging and with_both(unchanging, technique, options)
     return Agreement(
         sizes.weight_file(ours) == sizes.weight_file(theirs),
         contents(passed(ours, times)) == contents(theirs),
@@ -144,7 +185,8 @@ def compare(source, technique, options, unchanging, answers=True):
     )
 
 
-def _with_both(source, technique, options):
+def with_both(source, technique, options):
+    """A package as toykit and as coremltools compress it."""
     return tuple(
         tk.coreml.compress(source, technique, engine=engine, **options)
         for engine in ("toykit", "coremltools")
@@ -155,14 +197,82 @@ def settings(target, **every):
     """What coremltools' arrays do not depend on chance for, of what a system can hold."""
     own = {"lut": [0.05, -0.2, 0.2, -0.05]}
     found = [*sizes.OLD, ("palettize", {"mode": "unique"}), ("palettize", own)]
-    if target in ("iOS18", "iOS26"):
+    if target in _NEW:
         found += sizes.NEW
         found += [
             ("palettize", {"bits": 8, "mode": "uniform", "group_size": 2}),
             ("quantize", {"bits": 4, "mode": "affine", "granularity": "per_tensor"}),
             ("joint", {"prune": {"n_m": (2, 4)}, "quantize": {"bits": 4}}),
         ]
-    return [(technique, zoo_settings.shared(technique, options, every)) for technique, options in found]
+    return shared(found, **every)
+
+
+def every(target):
+    """Each option of each technique with each value that a system can hold, and each pair of them that may matter.
+
+    As `settings`, for one network.
+    """
+    new = target in _NEW
+    prune = [{"sparsity": share} for share in (0, 0.3, 0.75, 1)]
+    prune += [{"sparsity": 0.5, "block_size": size, "dim": dim} for size in (2, 3, 4) for dim in (None, 0, 1)]
+    prune += [{"n_m": ratio, "dim": dim} for ratio in ((1, 2), (2, 4), (3, 7)) for dim in (None, 0, 1)]
+    prune += [
+        {"threshold": size, "minimum_sparsity": least} for size in (0.01, 0.1) for least in (0, 0.5, 0.9)
+    ]
+    kinds = [
+        {"bits": bits, "mode": mode, "signed": signed}
+        for bits in ((8, 4) if new else (8,))
+        for mode in ("symmetric", "affine")
+        for signed in (True, False)
+    ]
+    lengths = [{"granularity": "per_tensor"}, {"granularity": "per_channel"}]
+    if new:
+        lengths += [{"granularity": "per_block", "block_size": size} for size in (4, 32, (8, 16), (0, 16))]
+    quantize = [kind | length for kind in kinds for length in lengths]
+    widths = (1, 2, 3, 4, 6, 8) if new else (1, 2, 4, 6, 8)
+    palettize = [{"bits": bits, "mode": "uniform"} for bits in widths]
+    if new:
+        palettize += [
+            options | more
+            for options in palettize
+            for more in (
+                {"group_size": 4},
+                {"group_size": 8, "axis": 0},
+                {"group_size": 8, "axis": 1},
+                {"per_channel_scale": "across"},
+                {"per_channel_scale": "across", "group_size": 16},
+            )
+        ]
+    palettize.append({"mode": "unique"})
+    found = [("prune", options) for options in prune]
+    found += [("quantize", options) for options in quantize]
+    found += [("palettize", options) for options in palettize]
+    found += [("prune", {"sparsity": 0.5, "weight_threshold": 20_000})]
+    found += [("quantize", {"weight_threshold": 20_000})]
+    found += [("palettize", {"bits": 4, "mode": "uniform", "weight_threshold": 20_000})]
+    if new:
+        pruned = [{"sparsity": 0.5}, {"n_m": (2, 4)}]
+        tables = [{"bits": bits, "mode": "uniform"} for bits in widths]
+        codes = [options for options in kinds if options["bits"] == 8]
+        codes = [options | {"granularity": "per_tensor"} for options in codes]
+        found += [("joint", {"prune": first, "quantize": second}) for first in pruned for second in quantize]
+        found += [("joint", {"prune": first, "palettize": second}) for first in pruned for second in tables]
+        found += [
+            ("joint", {"palettize": first, "quantize": second})
+            for first in [*tables, {"bits": 4, "mode": "uniform", "group_size": 8}]
+            for second in codes
+        ]
+        found += [
+            ("joint", {"prune": pruned[0], "palettize": first, "quantize": second})
+            for first in tables
+            for second in codes
+        ]
+    return found
+
+
+def shared(settings, **every):
+    """Settings with options of every technique in them."""
+    return [(technique, zoo_settings.shared(technique, options, every)) for technique, options in settings]
 
 
 def network(name, target):

@@ -26,7 +26,15 @@ from .patches import COMPRESSION, reporting
 from .recipe import passes
 
 # What coremltools dies of where its passes do not agree with each other.
-_ITS_OWN = (AssertionError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError)
+_ITS_OWN = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def compress_with_coremltools(source, steps_of, progress=None):

@@ -181,8 +181,7 @@ def _of_plan(weights, plan, options):
 def _read(path):
     """The rules of a file."""
     try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
+        content = tomllib.loads(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path.name} is not TOML: {error}") from error
     if list(content) != ["layer"] or not isinstance(content["layer"], list):
@@ -233,6 +232,8 @@ def _rule(weights, rule, folder):
     for key, mark in (("name", ""), ("operator", _OPERATOR)):
         if key in rule:
             patterns = [rule[key]] if isinstance(rule[key], str) else rule[key]
+            if not patterns:
+                raise ValueError(f"{key} is empty; leave it out for all weights")
             names &= _meant(weights, key, patterns, mark)
     if weights.operators and not names:
         raise ValueError("no weight has both this name and this operator")
