@@ -13,6 +13,7 @@ import toykit as tk
 from tests.parity.cases import Case, arrays, differences
 from tests.strategies import trained
 from toykit._quiet import coremltools, quiet
+from toykit.kmeans import lagrangian, loops
 from toykit.settings import INDEX_BITS as BITS
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
@@ -205,6 +206,20 @@ def test_weighted_cost_equals_kmeans1d():
     found = kmeans1d.cluster(levels, 32, weights=mass)
     cost = float(mass @ (levels - np.array(found.centroids)[found.clusters]) ** 2)
     assert tk.kmeans.exact(values, 32, weights).cost == pytest.approx(cost, rel=1e-7)
+
+
+def test_means_halfway_between_two_float16_go_where_kmeans1d_rounds_them():
+    """From 1,024 on float16 are whole numbers: a mean of 1041.5 may miss it by its last bit, and become 1041."""
+    random, odd = np.random.default_rng(0), 0
+    for _ in range(300):
+        count = random.integers(1, 400, 8)
+        mass = (count + count[::-1]).astype(float)  # the same from both ends: the mean is in the middle
+        levels = random.integers(1024, 1080) + np.arange(8.0)
+        (expected,) = kmeans1d.cluster(levels, 1, weights=mass).centroids
+        for module in (lagrangian, loops):
+            assert module.run_means(levels, mass, np.array([0, 8])).tolist() == [expected]
+        odd += np.float16(expected) % 2 == 1
+    assert odd > 20
 
 
 @pytest.mark.parametrize(
