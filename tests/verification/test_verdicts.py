@@ -183,6 +183,33 @@ class TestTables:
         table = np.float16(tk.palettize(weights[:16], bits=4).lut.ravel())
         assert promises.judge(weights, tk.palettize(weights, lut=table)).status == "near"
 
+    @pytest.mark.parametrize(
+        ("counts", "table", "status"),
+        [
+            # 1,024 and 1,026 share an entry, or 1,500 and 1,501 do: the squared error is 2,400 either way,
+            # before the mean of the second pair, 1,500.67, is rounded.
+            ((1200, 1200, 3600, 7200), (1025, 1500, 1501, 2000), "exact"),
+            ((1200, 1200, 3600, 7200), (1024, 1026, 1501, 2000), "exact"),
+            ((1200, 1200, 3600, 7200), (1024, 1026, 1500, 2000), "wrong"),  # not the mean
+            ((1201, 1200, 3600, 7200), (1025, 1500, 1501, 2000), "wrong"),  # no tie any more
+            ((1201, 1200, 3600, 7200), (1024, 1026, 1501, 2000), "exact"),
+        ],
+    )
+    def test_two_best_tables(self, counts, table, status):
+        weights = np.repeat(np.float16([1024, 1026, 1500, 1501, 2000]), [*counts, 10])
+        assert promises.judge(weights, tk.palettize(weights, lut=np.float16(table))).status == status
+
+    def test_two_best_tables_in_one_of_two_groups(self):
+        levels = np.repeat(np.float16([1024, 1026, 1500, 1501, 2000]), [1200, 1200, 3600, 7200, 10])
+        weights = np.stack([levels, levels + 48])
+        palette = tk.palettize(weights, bits=2, group_size=1)
+        for table in ((1025, 1500, 1501, 2000), (1024, 1026, 1501, 2000)):
+            first = tk.palettize(weights[:1], lut=np.float16(table))
+            lut = np.concatenate([first.lut, palette.lut[1:]])
+            codes = np.concatenate([first.codes, palette.codes[1:]])
+            mixed = tk.Palettized(tk.bits.pack(codes, 2), lut, palette.shape, 2)
+            assert promises.judge(weights, mixed).status == "exact"
+
     def test_a_code_that_is_not_nearest(self):
         weights = trained((64, 400))
         palette = tk.palettize(weights, bits=4)
