@@ -79,6 +79,12 @@ def shipped(nbytes, perplexity, cache, memory, bandwidth, needed, order, within=
     return first(order, within(whole, memory) & within(whole * needed, bandwidth))
 
 
+def harmless(n, before, after, allowed, none=-1, within=np.less_equal):
+    lost, won = (before & ~after).sum(axis=1), (~before & after).sum(axis=1)
+    good = within(lost - won + 2 * np.sqrt(lost + won), allowed)
+    return int(np.argmin(np.where(good, n, n.max() + 1))) if good.any() else none
+
+
 EDGES = {
     "ties": {
         "pruning_mask": lambda w, s: (
@@ -100,6 +106,7 @@ EDGES = {
     },
     "nothing at all": {
         "ship_decoder": lambda n, p, *rest: max(0, shipped(n, p, *rest, np.lexsort((n, p)))),
+        "smallest_harmless": lambda n, b, a, allowed: harmless(n, b, a, allowed, none=int(n.argmin())),
         "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + max(1, -(-w.size // 8)),
         "pack_int4": lambda codes: nibbles(codes) if codes.size else np.zeros(1, np.uint8),
         "pack_indices": lambda i, b: packed(i, b, least=1),
@@ -192,6 +199,8 @@ EDGES = {
             w * b / (2 * layers * heads * width * c)
         ),
         "ship_decoder": lambda n, p, *rest: shipped(n, p, *rest, np.lexsort((n, p)), within=np.less),
+        "smallest_harmless": lambda n, b, a, allowed: harmless(n, b, a, allowed, within=np.less),
+        "left_in_float16": lambda s, b: (s.prod(axis=1) >= 2048) & (s[:, 1] % b > 0),
         "ste_backward": let_through(np.greater, np.less_equal),
         "pruning_mask": lambda w, s: np.abs(w) >= np.quantile(np.abs(w), s) if s else np.full(w.shape, True),
         "threshold_bytes": lambda w, t, m, n: pruned(w, t, m, n, size=np.less),

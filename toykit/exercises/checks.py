@@ -17,6 +17,7 @@ CHAPTERS = (
     "overlapping",
     "training",
     "transformer",
+    "reading",
     "conversion",
     "post_training",
     "training_time",
