@@ -2,14 +2,15 @@
 
 coremltools compresses by a graph pass over the program, and its pipeline tidies the program up at the same time:
 casts get other numbers, transposes move, constants are hoisted. So the same is done to toykit's package, by a
-pass that is asked for nothing, once a technique: then operators, their order, names, contents and the model's
-description have to be those of coremltools' own package. Programs that such a pass no longer changes are
-compared as they are written.
+pass that is asked for nothing, as often as coremltools itself passed: then operators, their order, names,
+contents and the model's description have to be those of coremltools' own package. Programs that such a pass
+no longer changes are compared as they are written.
 """
 
 import hashlib
 import re
 from dataclasses import dataclass
+from unittest import mock
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from tests.zoo import fixtures
 from tests.zoo import settings as zoo_settings
 from toykit._quiet import quiet
 from toykit.coreml.format.package import open_package
+from toykit.coreml.tools import checking
 from toykit.coreml.tools.opening import open_mlmodel
+from toykit.coreml.tools.recipe import passes
 from toykit.stored.parts import digest
 
 from . import architectures, sizes
@@ -124,7 +127,7 @@ class Agreement:
     bytes : bool
         `weight.bin`, to the byte.
     passed : bool
-        The programs, after coremltools' pass has gone over toykit's once for each technique.
+        The programs, after coremltools' pass has gone over toykit's as often as over the source.
     direct : bool or None
         The programs as they were written, of the source that coremltools' pipeline no longer changes; None where
         there is none.
@@ -163,15 +166,14 @@ def compare(source, technique, options, unchanging, answers=True):
     answers : bool
         Whether both packages are run.
     """
+    made = []  # coremltools' passes: of a joint form also those for the weights that only the second technique takes
     try:
-        ours, theirs = both = with_both(source, technique, options)
+        with mock.patch.object(checking, "passes", lambda chosen: made.extend(passes(chosen)) or made):
+            ours, theirs = both = with_both(source, technique, options)
     except ValueError as error:
         if "coremltools cannot" not in str(error):
             raise
         return Agreement(stopped=str(error))
-    times = len(options) if technique == "joint" else 1
-    if not hasattr(theirs.owner, "package_path"):  # no weight takes it: coremltools was not asked
-        times = 0
     equal = None
     if answers:
         found = tk.coreml.compare(ours, theirs, samples=1)
@@ -179,7 +181,7 @@ def compare(source, technique, options, unchanging, answers=True):
     direct = both if unchanging is source else unchanging and with_both(unchanging, technique, options)
     return Agreement(
         sizes.weight_file(ours) == sizes.weight_file(theirs),
-        contents(passed(ours, times)) == contents(theirs),
+        contents(passed(ours, len(made))) == contents(theirs),
         contents(direct[0]) == contents(direct[1]) if direct else None,
         equal,
     )
