@@ -85,6 +85,44 @@ def test_a_slider_for_rows_of_a_sweep():
         tk.widgets.accuracy_slider(rows, words, "Bits of a code", "pruned")
 
 
+@pytest.fixture(scope="module")
+def reader():
+    return sweep.read(DATA / "networks_whole.csv").where(network="ocr_reader")
+
+
+def test_another_network_is_shown_from_the_largest_file_to_the_smallest(data, explorer, reader):
+    both = tk.widgets.accuracy_explorer(data, layer=2, others={"words": reader})
+    (other,) = both.content["others"]
+    found = other["settings"]
+    assert other["name"] == "words" and len(found) == len(reader) and found[0]["label"] == "float16"
+    assert [row["nbytes"] for row in found] == sorted(reader.column("nbytes"), reverse=True)
+    known = {row["nbytes"]: row for row in reader}
+    for row in found:
+        near = [known[row["nbytes"]][name] for name in ("right_low", "right", "right_high")]
+        np.testing.assert_allclose([row["low"], row["right"], row["high"]], near, atol=5e-5)
+    assert {row["color"] for row in found} == {"float", "pruning", "quantization", "palettization"}
+    assert "quantize 4-bit per-block block 32; 18 layers in float16" in [row["label"] for row in found]
+    # CREPE's own are as they were; the page pays a few kilobytes.
+    assert {**both.content, "others": []} == {**explorer.content, "others": []}
+    assert both.right == explorer.right and both.state_bytes - explorer.state_bytes < 4_000
+    assert "<td>4.21</td><td>92.0</td><td>90.7 to 93.1</td>" in both.fallback()
+    assert both.fallback().startswith(explorer.fallback())
+
+
+def test_rows_that_are_no_sweep_of_another_network_are_refused(data, reader):
+    def explore(others):
+        return tk.widgets.accuracy_explorer(data, others=others)
+
+    with pytest.raises(TypeError, match="others must be a dict of rows by name"):
+        explore(reader)
+    with pytest.raises(ValueError, match="one lacks right_low, right_high"):
+        explore({"words": [{"label": "float16", "nbytes": 9, "right": 1.0}]})
+    with pytest.raises(ValueError, match="the technique in label must be one of"):
+        explore({"words": [reader[0] | {"label": "squeezed"}]})
+    with pytest.raises(ValueError, match="right must be between 0 and 1"):
+        explore({"words": [reader[0] | {"right": 90}]})
+
+
 def test_repr_is_stable(explorer):
     before = repr(explorer)
     assert before == f"<AccuracyExplorer {explorer.digest}>"

@@ -1,9 +1,12 @@
 """The accuracy explorer on its page: what moves together is seen together, and its tasks check themselves."""
 
+import re
+
 import numpy as np
 import pytest
 
 from book._tools.project import DATA
+from toykit import sweep
 from toykit.widgets import accuracy
 
 from .conftest import SITE
@@ -22,7 +25,7 @@ def explorer(context, address):
 def put(explorer, setting):
     """Move the sliders, by keyboard, and the choice of layers to (pruned, palette, layer)."""
     *places, layer = map(int, setting)
-    for slider, place in zip(explorer.locator("input[type=range]").all(), places, strict=True):
+    for slider, place in zip(explorer.locator("input[type=range]:visible").all(), places, strict=True):
         slider.focus()
         slider.page.keyboard.press("Home")
         for _ in range(place):
@@ -64,3 +67,29 @@ def test_a_task_knows_the_smallest_that_hears_enough(explorer, number):
     put(element, best)
     check.click()
     assert answer.inner_text().startswith("\u2713")
+
+
+def test_another_network_takes_the_place_of_crepe_and_gives_it_back(explorer):
+    element, _visit = explorer
+    before = element.locator(".tk-readout").inner_text()
+    rows = sweep.read(DATA / "networks_whole.csv").where(network="ocr_reader")
+    rows = sorted(rows, key=lambda row: -row["nbytes"])
+    assert element.locator("input[type=range]:visible").count() == 2
+
+    element.get_by_label("PP-OCRv6: words").check(force=True)
+    (slider,) = element.locator("input[type=range]:visible").all()
+    assert element.locator("svg:visible").count() == 1 and not element.get_by_role("button").count()
+    assert element.locator("svg:visible line[stroke-width='1.5']").count() == len(rows)
+    slider.focus()
+    for row in rows[1:]:
+        element.page.keyboard.press("ArrowRight")
+        told = element.locator(".tk-readout").inner_text()
+        share = float(re.search(r"([\d.]+) % right", told)[1])
+        assert abs(share - 100 * row["right"]) < 0.051 and "float16 90.3 %" in told
+        assert slider.get_attribute("aria-valuetext").startswith(row["label"].replace(" kmeans", ""))
+
+    element.get_by_label("MiniLM: sentences").check(force=True)
+    assert "77.9 % right" in element.locator(".tk-readout").inner_text()  # from its largest file again
+    element.get_by_label("CREPE: tones").check(force=True)
+    assert element.locator(".tk-readout").inner_text() == before
+    assert element.locator("svg:visible").count() == 3

@@ -2,7 +2,7 @@
 
 Everything it shows was measured beforehand, for each setting on all seven layers of CREPE and on each
 alone: ``make data`` writes it to one file. So it needs no kernel, and a reader without a network hears
-the same tones.
+the same tones. Of other networks it can show settings of the whole network, from the rows of a sweep.
 """
 
 import json
@@ -53,6 +53,13 @@ TASKS = [
     },
 ]
 TECHNIQUES = ("pruning", "quantization", "palettization", "joint")
+# By the first word of a setting's label, as `toykit.sweep` writes them.
+_COLORS = {
+    "float16": "float",
+    "prune": "pruning",
+    "quantize": "quantization",
+    "palettize": "palettization",
+}
 _ARRAYS = {"right": np.uint16, "nbytes": np.uint32}
 _DETAILS = {
     "heard": np.float32,
@@ -107,7 +114,42 @@ class AccuracyExplorer(Instrument, js="accuracy"):
         )
 
 
-def accuracy_explorer(data, layer=0, small=False):
+class NetworksExplorer(AccuracyExplorer, js="accuracy"):
+    """The accuracy explorer with a choice of network.
+
+    Attributes
+    ----------
+    network : int
+        0 is CREPE, then the others in their order.
+    setting : int
+        Which file of another network, counted from the largest.
+    """
+
+    network = traitlets.Int(0).tag(sync=True)
+    setting = traitlets.Int(0).tag(sync=True)
+
+    def fallback(self):
+        """CREPE's settings, and a table for each of the other networks."""
+        others = (
+            table(
+                f"{other['name']}, under compression",
+                ["Setting", "MB", "% right", "95 % interval"],
+                [
+                    [
+                        row["label"],
+                        f"{row['nbytes'] / 1e6:.2f}",
+                        f"{100 * row['right']:.1f}",
+                        f"{100 * row['low']:.1f} to {100 * row['high']:.1f}",
+                    ]
+                    for row in other["settings"]
+                ],
+            )
+            for other in self.content["others"]
+        )
+        return "\n".join((super().fallback(), *others))
+
+
+def accuracy_explorer(data, layer=0, small=False, others=None):
     """Explore what pruning and palettes do to a network's size, weights, accuracy and answers.
 
     Parameters
@@ -121,15 +163,20 @@ def accuracy_explorer(data, layer=0, small=False):
         What is compressed at first: 0 is all layers, 1 to 7 one of them.
     small : bool
         Only the sliders, sizes and accuracy of all layers together, in a few kilobytes.
+    others : dict of str to list of dict, optional
+        Further networks to choose from, by name: for each the rows of a sweep of the whole network, with
+        `label`, `nbytes` and the share `right` with its interval, as in ``notebooks/data/networks_whole.csv``.
+        The largest file is the network as trained.
 
     Returns
     -------
     AccuracyExplorer
+        With others, a NetworksExplorer.
 
     Raises
     ------
     ValueError
-        If data lacks one of the arrays, or there is no such layer.
+        If data lacks one of the arrays, there is no such layer, or a row of others lacks a number or a technique.
     """
     if isinstance(data, str | Path):
         data = np.load(data)
@@ -156,7 +203,38 @@ def accuracy_explorer(data, layer=0, small=False):
         "first_cents": about["first_cents"],
     }
     layer = check_int("layer", layer, range(kept))
-    return AccuracyExplorer(label="Accuracy explorer", content=content, layer=layer, **_packed(arrays))
+    explorer = AccuracyExplorer
+    if others is not None:
+        explorer = NetworksExplorer
+        content["others"] = [
+            {"name": name, "settings": _settings(name, rows)}
+            for name, rows in check_type("others", others, dict, "a dict of rows by name").items()
+        ]
+    return explorer(label="Accuracy explorer", content=content, layer=layer, **_packed(arrays))
+
+
+def _settings(name, rows):
+    """What is shown of the rows of a sweep of another network, from the largest file to the smallest."""
+    shown = []
+    for row in check_each(f"others[{name!r}]", rows, dict, "rows of a sweep", empty=False):
+        if missing := [
+            key for key in ("label", "nbytes", "right", "right_low", "right_high") if key not in row
+        ]:
+            raise ValueError(f"others[{name!r}] must be rows of a sweep; one lacks {', '.join(missing)}")
+        label, left = row["label"].replace(" kmeans", ""), row.get("declined", 0)
+        shares = {
+            short: round(check_fraction(key, row[key]), 4)
+            for short, key in (("right", "right"), ("low", "right_low"), ("high", "right_high"))
+        }
+        shown.append(
+            {
+                "label": f"{label}; {left} layer{'s' * (left > 1)} in float16" if left else label,
+                "color": _COLORS[check_choice("the technique in label", label.split()[0], tuple(_COLORS))],
+                "nbytes": check_int("nbytes", row["nbytes"], range(1, 2**32)),
+                **shares,
+            }
+        )
+    return sorted(shown, key=lambda row: -row["nbytes"])
 
 
 def accuracy_slider(rows, words, slider, technique, tones_of_each=2000):

@@ -1,7 +1,7 @@
 // Size against accuracy over two sliders, a layer's weights and the tuner's answer; all of it measured beforehand.
 export default tk.instrument("accuracy", (view) => {
   const { html, svg, number, bytes, array } = tk;
-  const { sliders, colors, pruned, palettes, layers, scores, tasks, tones, rate, tones_of_each: asked, first_cents: firstCents } = view.get("content");
+  const { sliders, colors, pruned, palettes, layers, scores, tasks, tones, rate, tones_of_each: asked, first_cents: firstCents, others = [] } = view.get("content");
   const names = scores.map(([name]) => name), wording = Object.fromEntries(scores), small = !tones.length;
   const right = array(view.get("right"), Uint16Array), sizes = array(view.get("nbytes"), Uint32Array);
   const heard = array(view.get("heard"), Float32Array), answers = array(view.get("answers"), Uint8Array);
@@ -14,7 +14,8 @@ export default tk.instrument("accuracy", (view) => {
   const share = (at, score = view.get("score")) => right[at * names.length + names.indexOf(score)] / asked;
   const percent = (part) => `${number(100 * part, 1)} %`;
 
-  view.root.prepend(html("p", { class: "tk-title" }, "How small before it goes deaf?"));
+  const title = html("p", { class: "tk-title" });
+  view.root.prepend(title);
   const range = (label, trait, words) => view.range({ label, trait, min: 0, max: words.length - 1, text: (i) => words[i] });
   const axes = [["pruned", pruned], ["palette", palettes]].map(([trait, words], i) => ({ trait, words, label: sliders[i], color: colors[i] }));
   const used = axes.filter(({ words }) => words.length > 1);
@@ -40,13 +41,11 @@ export default tk.instrument("accuracy", (view) => {
     view.stage.append(html("p", { class: "tk-acc-head" }, "Three things to find"), html("ol", { class: "tk-acc-tasks" }, ...tasks.map(asTask)));
   }
 
-  // A logarithmic axis: half the bytes is the same step everywhere.
-  function drawPlane() {
-    const width = Math.max(240, plane.clientWidth), height = 210, left = 34, end = width - 10, top = 10, bottom = height - 34;
-    const p = view.get("pruned"), b = view.get("palette");
-    const all = Array.from({ length: settings }, (_, i) => place(Math.floor(i / palettes.length), i % palettes.length));
-    const low = Math.log(0.93 * Math.min(...all.map((at) => sizes[at]))), high = Math.log(1.04 * sizes[trained()]);
-    const x = (at) => left + ((end - left) * (Math.log(sizes[at]) - low)) / (high - low);
+  // Axes for files of these sizes. The one of sizes is logarithmic: half the bytes is the same step everywhere.
+  function axesOf(host, smallest, largest) {
+    const width = Math.max(240, host.clientWidth), height = 210, left = 34, end = width - 10, top = 10, bottom = height - 34;
+    const low = Math.log(0.93 * smallest), high = Math.log(1.04 * largest);
+    const x = (size) => left + ((end - left) * (Math.log(size) - low)) / (high - low);
     const y = (part) => bottom - (bottom - top) * part;
     const nodes = [];
     for (const part of [0, 0.25, 0.5, 0.75, 1]) nodes.push(
@@ -54,22 +53,30 @@ export default tk.instrument("accuracy", (view) => {
       svg("text", { x: left - 5, y: y(part) + 4, "text-anchor": "end", class: "tk-soft" }, number(100 * part)));
     let free = -Infinity;
     for (const mb of [2, 3, 5, 10, 20, 30, 35, 40, 44]) {
-      const at = left + ((end - left) * (Math.log(mb * 1e6) - low)) / (high - low);
+      const at = x(mb * 1e6);
       if (at < left || at < free + 34 || at > end) continue;
       free = at;
       nodes.push(svg("text", { x: at, y: bottom + 16, "text-anchor": "middle", class: "tk-soft" }, String(mb)));
     }
     nodes.push(svg("text", { x: (left + end) / 2, y: height - 4, "text-anchor": "middle", class: "tk-soft" }, "MB (a logarithmic axis); % right"));
+    const here = (size, part) => svg("circle", { cx: x(size), cy: y(part), r: 7, fill: "var(--tk-accent)", stroke: "var(--tk-paper)", "stroke-width": 2, "data-mark": "here" });
+    const show = (size, part) => host.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
+      "aria-label": `Size against accuracy: ${bytes(size)}, ${percent(part)} right` }, ...nodes, here(size, part)));
+    return { x, y, nodes, show };
+  }
+
+  function drawPlane() {
+    const p = view.get("pruned"), b = view.get("palette");
+    const all = Array.from({ length: settings }, (_, i) => place(Math.floor(i / palettes.length), i % palettes.length));
+    const { x: across, y, nodes, show } = axesOf(plane, Math.min(...all.map((at) => sizes[at])), sizes[trained()]);
+    const x = (at) => across(sizes[at]);
     for (const at of all) nodes.push(svg("circle", { cx: x(at), cy: y(share(at)), r: 1.8, fill: "var(--tk-edge)" }));
     const along = (color, places) => {
       nodes.push(svg("polyline", { points: places.map((at) => `${x(at)},${y(share(at))}`).join(" "), fill: "none", stroke: `var(--tk-${color})`, "stroke-width": 2.2 }));
       for (const at of places) nodes.push(svg("circle", { cx: x(at), cy: y(share(at)), r: 3, fill: `var(--tk-${color})` }));
     };
     for (const { trait, words, color } of used) along(color, words.map((_, i) => (trait === "pruned" ? place(i, b) : place(p, i))));
-    const here = place();
-    nodes.push(svg("circle", { cx: x(here), cy: y(share(here)), r: 7, fill: "var(--tk-accent)", stroke: "var(--tk-paper)", "stroke-width": 2, "data-mark": "here" }));
-    const says = `Size against accuracy: ${bytes(sizes[here])}, ${percent(share(here))} right`;
-    plane.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": says }, ...nodes));
+    show(sizes[place()], share(place()));
   }
 
   function drawHistogram() {
@@ -166,20 +173,59 @@ export default tk.instrument("accuracy", (view) => {
     return `${number(100 * (middle - half))} to ${number(100 * (middle + half))}`;
   }
 
+  // The headline of a file: its size, and the share of right answers with its interval.
+  function tell(size, whole, part, ends, before) {
+    view.readout.replaceChildren(html("p", { class: "tk-headline" }, html("strong", {}, bytes(size)),
+      size === whole ? ", as trained; " : `, ${number(whole / size, 1)}\u00d7 smaller; `, html("strong", {}, percent(part)), ` right (${ends}; float16 ${percent(before)})`));
+  }
+
+  // The other networks: one slider through the files of each, from the largest, in place of all that is CREPE's.
+  const own = [...view.controls.children, ...view.stage.children];
+  const field = html("div"), files = others.map(({ settings: list }) =>
+    view.range({ label: "Setting, the largest file first", trait: "setting", min: 0, max: list.length - 1, text: (i) => list[Math.min(i, list.length - 1)].label }));
+  if (others.length) {
+    const network = view.choice({ label: "Network", trait: "network", options: [[0, "CREPE: tones"], ...others.map(({ name }, i) => [i + 1, name])] });
+    network.node.classList.add("tk-whole");
+    view.controls.prepend(network.node);
+    files.forEach(({ node }) => node.classList.add("tk-whole", "tk-acc-file"));
+    view.controls.append(...files.map(({ node }) => node));
+    const families = ["pruning", "quantization", "palettization"].map((color) => key(color, color));
+    view.stage.append(html("div", {}, field, html("p", { class: "tk-soft" }, ...families)));
+    view.on("network", () => view.set("setting", 0));
+  }
+  function drawOther({ settings: list }) {
+    const [first] = list, now = list[Math.min(view.get("setting"), list.length - 1)];
+    view.root.style.setProperty("--tk-accent", `var(--tk-${now.color})`);
+    const { x, y, nodes, show } = axesOf(field, list.at(-1).nbytes, first.nbytes);
+    for (const { nbytes, color, right: part, low, high } of list) nodes.push(
+      svg("line", { x1: x(nbytes), x2: x(nbytes), y1: y(low), y2: y(high), stroke: `var(--tk-${color})`, "stroke-width": 1.5 }),
+      svg("circle", { cx: x(nbytes), cy: y(part), r: 3.5, fill: `var(--tk-${color})` }));
+    show(now.nbytes, now.right);
+    tell(now.nbytes, first.nbytes, now.right, `${number(100 * now.low)} to ${number(100 * now.high)}`, first.right);
+  }
+
   function update() {
+    const chosen = others.length ? view.get("network") : 0;
+    title.textContent = chosen ? "How small before it breaks?" : "How small before it goes deaf?";
+    own.forEach((node) => { node.hidden = chosen > 0; });
+    files.forEach(({ node }, i) => { node.hidden = chosen !== i + 1; });
+    if (others.length) field.parentElement.hidden = !chosen;
+    if (chosen) drawOther(others[chosen - 1]);
+    else updateOwn();
+  }
+
+  function updateOwn() {
     const p = view.get("pruned"), b = view.get("palette"), here = place();
     view.root.style.setProperty("--tk-accent", `var(--tk-${p && b ? "joint" : p ? colors[0] : b ? colors[1] : "float"})`);
     drawPlane();
-    const heading = html("p", { class: "tk-headline" }, html("strong", {}, bytes(sizes[here])),
-      here === trained() ? ", as trained; " : `, ${number(sizes[trained()] / sizes[here], 1)}\u00d7 smaller; `, html("strong", {}, percent(share(here))), ` right (${interval(share(here))}; float16 ${percent(share(trained()))})`);
-    view.readout.replaceChildren(heading);
+    tell(sizes[here], sizes[trained()], share(here), interval(share(here)), share(trained()));
     if (small) return;
     drawHistogram();
     drawAnswer();
     const t = view.get("tone");
     answerHead.textContent = `The tuner\u2019s 360 answers. Played ${name(tones[t].hertz)}, heard ${number(pitchHeard(t), 1)} Hz: ${off(t)}`;
   }
-  for (const trait of ["pruned", "palette", "layer", "tone", "score"]) view.on(trait, update);
+  for (const trait of ["pruned", "palette", "layer", "tone", "score", ...(others.length ? ["network", "setting"] : [])]) view.on(trait, update);
   view.onSize(update);
   update();
 });
