@@ -12,6 +12,7 @@ from toykit.verification.places import where as where
 from toykit.verification.verdicts import verify as verify
 
 from . import bits as bits
+from . import capstone as capstone
 from . import compressed as compressed
 from . import coreml as coreml
 from . import data as data

@@ -26,6 +26,7 @@ COMMANDS = (
     "diff",
     "verify",
     "where",
+    "score",
 )
 # The theme has no frames: what is copied or read aloud is text alone. Of the environment rich asks NO_COLOR
 # and FORCE_COLOR, and nothing that is not a user's: on GitHub's computers a pipe is a pipe.

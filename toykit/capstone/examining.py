@@ -1,0 +1,153 @@
+"""Look at one package and run it, in a process that is there for nothing else: `python -m toykit.capstone.examining`.
+
+It reads from standard input what it shall do, as JSON, and writes what it found. A stranger's package can ask for
+more time or memory than there is, or find a fault of ours; then this process ends, and `scoring` says so.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import stat
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..coreml.format.package import Package
+from ..coreml.runtime.backends import find_backend
+from ..coreml.runtime.model import load
+from . import systems
+from .tasks import TASKS, draw
+
+LARGEST = 2**31  # bytes; nobody shrinks a network to more
+
+
+def examine(path, task, seed, samples, memory):
+    """What there is to say about a package.
+
+    Parameters
+    ----------
+    path : str
+    task : Task
+    seed : int or None
+        None takes the one that the package's digest makes.
+    samples : int or None
+    memory : int
+        Bytes that the package may take while it runs.
+
+    Returns
+    -------
+    dict
+        `nbytes`, `digest`, `seed`, `needs`, `right` and `samples`, as far as it came, and `problem`: "" if all is well.
+    """
+    found = {"problem": ""}
+    try:
+        found["nbytes"], found["digest"] = fingerprint(Path(path))
+        found["seed"] = int(found["digest"][:12], 16) if seed is None else seed
+        package = Package(path)
+        found["needs"] = systems.system(systems.needs(package))
+        inputs, mark = draw(task, found["seed"], samples)
+        right = mark(answers(load(package, memory_limit=memory), inputs, task))
+        found |= {"right": int(right.sum()), "samples": len(right)}
+    except (MemoryError, OSError, TypeError, ValueError) as error:
+        found["problem"] = str(error).removeprefix(f"{path}: ") or type(error).__name__
+        if isinstance(error, MemoryError):
+            found["problem"] = f"it takes more than the {memory / 2**20:,.0f} MiB that it may"
+    return found
+
+
+def fingerprint(path):
+    """Bytes of all files, and a digest of what is in them; without that of the manifest, which names by chance.
+
+    Raises
+    ------
+    ValueError
+        If there is a link or anything else than files and folders, or more than 2 GiB.
+    """
+    if not path.is_dir():
+        raise ValueError("it is no package: a package is a folder")
+    files, total = [], 0
+    for place in sorted(path.rglob("*")):
+        kind = place.lstat()
+        if stat.S_ISDIR(kind.st_mode):
+            continue
+        if not stat.S_ISREG(kind.st_mode):
+            raise ValueError(
+                f"{place.relative_to(path).as_posix()} is no file, such as a link; a package has none"
+            )
+        files.append(place)
+        total += kind.st_size
+        if total > LARGEST or len(files) > 10_000:
+            raise ValueError("it is larger than 2 GiB, or has more than 10,000 files, and was not read")
+    digest = hashlib.sha256()
+    for place in files:
+        name = place.relative_to(path).as_posix()
+        if name == "Manifest.json":
+            continue
+        with place.open("rb") as file:
+            digest.update(f"{name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
+    return total, digest.hexdigest()
+
+
+def answers(model, inputs, task):
+    """What a model says to each sample: (n, *task.output) float32 array. Batches are as large as it takes them.
+
+    Raises
+    ------
+    ValueError
+        If its inputs or its output are not those of the given package, or an answer is not finite.
+    """
+    wanted = ", ".join(f"{name} of shape (n, {_listed(shape)})" for name, shape in task.inputs.items())
+    shapes = {name: tuple(feature.shape or ()) for name, feature in model.inputs.items()}
+    if {name: shape[1:] for name, shape in shapes.items()} != task.inputs or len(model.outputs) != 1:
+        raise ValueError(
+            f"it is not the given network: that takes {wanted}, and has one output; this takes "
+            f"{', '.join(f'{name} of shape {shape}' for name, shape in shapes.items()) or 'nothing'}"
+        )
+    (batch,) = {shape[0] for shape in shapes.values()}
+    (output,) = model.outputs
+    count = len(next(iter(inputs.values())))
+    found = []
+    for start in range(0, count, batch):
+        places = np.minimum(np.arange(start, start + batch), count - 1)  # the last sample fills up
+        answer = model.predict({name: values[places] for name, values in inputs.items()})[output]
+        if np.shape(answer) != (batch, *task.output):
+            raise ValueError(f"it is not the given network: its answer has shape {np.shape(answer)}")
+        found.append(answer)
+    found = np.concatenate(found)[:count].astype(np.float32)
+    if not np.isfinite(found).all():
+        raise ValueError("an answer is not a finite number")
+    return found
+
+
+def _listed(shape):
+    return ", ".join(map(str, shape))
+
+
+def _limit(memory, seconds):
+    """No more address space and processor time than is used by now, and this; where the system has such limits."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = math.ceil(time.process_time() + seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (used, used + 1))
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + memory
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def main():
+    asked = json.load(sys.stdin)
+    task = TASKS[asked.pop("task")]
+    backend = find_backend(None).name
+    used = [sys.modules[name] for name in ("numpy", backend)]
+    draw(task, 0, 1)  # what the data need is there, or that is no fault of the package
+    print(json.dumps({module.__name__: module.__version__ for module in used}), flush=True)
+    _limit(asked["memory"], asked.pop("seconds"))
+    print(json.dumps(examine(task=task, **asked)))
+
+
+if __name__ == "__main__":
+    main()
