@@ -23,7 +23,17 @@ LAYERS = {
     "Packages at work": ("coreml.writing", "coreml.runtime", "coreml.view"),
     "Sizes, sweeps, speed, pictures": ("size", "sweep", "latency", "kernels", "plots", "verification"),
     "With torch and coremltools": ("data", "models", "training", "coreml.tools"),
-    "For readers": ("toykit", "coreml", "widgets", "exercises", "quiz", "weighing", "capstone", "doctor", "cli"),
+    "For readers": (
+        "toykit",
+        "coreml",
+        "widgets",
+        "exercises",
+        "quiz",
+        "weighing",
+        "capstone",
+        "doctor",
+        "cli",
+    ),
 }
 LEVEL = {room: number for number, rooms in enumerate(LAYERS.values()) for room in rooms}
 

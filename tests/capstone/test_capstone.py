@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_the_digest_is_that_of_what_is_in_it(right, copied):
     manifest = copied / "Manifest.json"
     manifest.write_text(manifest.read_text().replace("a network", "another"))
     assert examined(copied).digest == examined(right).digest
-    nets.flip(copied, "w0_quantized", "data")
+    nets.flip(copied, "w0_quantized", "quantized_data")
     assert examined(copied).digest != examined(right).digest
 
 
@@ -105,7 +106,7 @@ def test_what_lies_beside_the_program_counts(copied):
 
 
 def test_too_inaccurate(given, tmp_path):
-    made = tk.coreml.compress(given, "prune", sparsity=0.95)
+    made = tk.coreml.compress(given, "prune", sparsity=0.995)
     found = refused(examined(tk.coreml.save(made, tmp_path / "a.mlpackage")), "must be")
     assert found.fits and found.reads
 
@@ -179,7 +180,7 @@ def test_answers_that_are_no_numbers(given, tmp_path):
 
 def test_batches_are_filled_up():
     class Model:
-        inputs = {"x0": tk.coreml.Feature("multiArray", shape=(8, 96))}
+        inputs = {"x0": SimpleNamespace(shape=(8, 96))}
         outputs = {"y": None}
 
         def predict(self, inputs):
@@ -239,8 +240,8 @@ def test_a_process_of_its_own(right, capsys):
 
 
 def test_what_takes_forever_is_stopped(right):
-    found = scoring.score(right, "pitch", seconds=0.05)
-    refused(found, "took longer than 0.05 seconds")
+    found = scoring.score(right, "pitch", seconds=0.001)
+    refused(found, "took longer than 0.001 seconds")
 
 
 def test_what_ends_the_process(right, monkeypatch):
@@ -311,6 +312,16 @@ def test_the_table_by_a_command(handed_in, tmp_path, capsys):
     assert "add --force" in capsys.readouterr().err
     assert cli.main([*line, "--csv"]) == 0
     assert capsys.readouterr().out.startswith("rank,submission,passed,")
+
+
+def test_a_folder_that_is_none_of_submissions(right, tmp_path):
+    with pytest.raises(ValueError, match="is a package itself"):
+        tk.capstone.collect(right, seed=1)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ValueError, match="holds no package"):
+        tk.capstone.collect(tmp_path, seed=1)
+    with pytest.raises(TypeError, match="seed must be a whole number that you choose"):
+        tk.capstone.collect(tmp_path, seed=None)
 
 
 def test_a_log_by_a_command(handed_in, tmp_path, capsys):

@@ -197,9 +197,10 @@ def collect(folder, task="pitch", *, seed, samples=None, seconds=SECONDS, memory
     entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
     left = [entry.name for entry in entries if entry.suffix.lower() in _BESIDE and entry.is_file()]
     entries = [entry for entry in entries if entry.name not in left]
-    if (place / "Manifest.json").exists() or not entries:
-        said = "is a package itself" if entries or left else "is empty"
-        raise ValueError(f"{printable(place)} {said}; --collect takes a folder of packages")
+    if (place / "Manifest.json").exists():
+        raise ValueError(f"{printable(place)} is a package itself; --collect takes a folder of packages")
+    if not entries:
+        raise ValueError(f"{printable(place)} holds no package")
     scores = []
     for number, entry in enumerate(entries):
         found = score(_package(entry), task, seed=seed, samples=samples, seconds=seconds, memory=memory)
