@@ -220,6 +220,6 @@ def test_the_page_of_the_book_has_every_command_option_and_example():
         assert all(f"\n{line}\n" in section for line, _ in command.examples)
         for parameter in command.params:
             shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
-            assert re.search(rf"^`{shown}[^`]*`(, `[^`]+`)?\n: \S", section, re.MULTILINE)
+            assert re.search(rf"^`\[?{shown}[^`]*`(, `[^`]+`)?\n: \S", section, re.MULTILINE)
         prose = re.sub(r"```.*?```|`[^`]*`", "", section, flags=re.DOTALL)
         assert "--" not in prose  # which typography would make a dash of

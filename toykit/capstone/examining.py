@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import stat
 import sys
 import time
@@ -49,10 +50,12 @@ def examine(path, task, seed, samples, memory):
         package = Package(path)
         found["needs"] = systems.system(systems.needs(package))
         inputs, mark = draw(task, found["seed"], samples)
-        right = mark(answers(load(package, memory_limit=memory), inputs, task))
-        found |= {"right": int(right.sum()), "samples": len(right)}
+        marks = [mark(*some) for some in answers(load(package, memory_limit=memory), inputs, task)]
+        found |= {"right": int(sum(map(np.sum, marks))), "samples": sum(map(len, marks))}
     except (MemoryError, OSError, TypeError, ValueError) as error:
-        found["problem"] = str(error).removeprefix(f"{path}: ") or type(error).__name__
+        found["problem"] = (
+            str(error).removeprefix(f"{path}: ").replace(f"{path}{os.sep}", "") or type(error).__name__
+        )
         if isinstance(error, MemoryError):
             found["problem"] = f"it takes more than the {memory / 2**20:,.0f} MiB that it may"
     return found
@@ -92,7 +95,7 @@ def fingerprint(path):
 
 
 def answers(model, inputs, task):
-    """What a model says to each sample: (n, *task.output) float32 array. Batches are as large as it takes them.
+    """What a model says: for each batch, as large as it takes them, (k, *task.output) float32 and the k places.
 
     Raises
     ------
@@ -109,17 +112,15 @@ def answers(model, inputs, task):
     (batch,) = {shape[0] for shape in shapes.values()}
     (output,) = model.outputs
     count = len(next(iter(inputs.values())))
-    found = []
     for start in range(0, count, batch):
         places = np.minimum(np.arange(start, start + batch), count - 1)  # the last sample fills up
         answer = model.predict({name: values[places] for name, values in inputs.items()})[output]
         if np.shape(answer) != (batch, *task.output):
             raise ValueError(f"it is not the given network: its answer has shape {np.shape(answer)}")
-        found.append(answer)
-    found = np.concatenate(found)[:count].astype(np.float32)
-    if not np.isfinite(found).all():
-        raise ValueError("an answer is not a finite number")
-    return found
+        if not np.isfinite(answer).all():
+            raise ValueError("an answer is not a finite number")
+        kept = min(batch, count - start)
+        yield answer[:kept].astype(np.float32), places[:kept]
 
 
 def _listed(shape):
@@ -142,8 +143,8 @@ def main():
     asked = json.load(sys.stdin)
     task = TASKS[asked.pop("task")]
     backend = find_backend(None).name
-    used = [sys.modules[name] for name in ("numpy", backend)]
-    draw(task, 0, 1)  # what the data need is there, or that is no fault of the package
+    used = [sys.modules[name] for name in ("toykit", "numpy", backend)]
+    draw(task, 0, 2)  # what the data need is there, or that is no fault of the package
     print(json.dumps({module.__name__: module.__version__ for module in used}), flush=True)
     _limit(asked["memory"], asked.pop("seconds"))
     print(json.dumps(examine(task=task, **asked)))

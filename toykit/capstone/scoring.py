@@ -9,13 +9,12 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .. import __version__
 from .._text import in_markdown, printable
 from ..compressed import SEEDS, check_int, check_number, check_path
 from ..coreml.writing.forms import VERSIONS
 from ..data.pitch import share_interval
 from ..verification import display
-from .tasks import find_task
+from .tasks import SAMPLES, find_task
 
 SECONDS, MEMORY = 900, 2**31
 _PATIENCE = 10  # seconds by the clock for each of the processor
@@ -249,7 +248,7 @@ def score(submission, task="pitch", *, seed=None, samples=None, seconds=SECONDS,
     if seed is not None:
         seed = check_int("seed", seed, SEEDS)
     if samples is not None:
-        samples = check_int("samples", samples, range(1, 100_001))
+        samples = check_int("samples", samples, SAMPLES)
     seconds, memory = check_number("seconds", seconds), check_int("memory", memory, range(2**20, 2**48))
     if seconds <= 0:
         raise ValueError(f"seconds must be above 0; got {seconds:g}")
@@ -257,7 +256,7 @@ def score(submission, task="pitch", *, seed=None, samples=None, seconds=SECONDS,
         raise FileNotFoundError(f"there is no package at {printable(path)}")
     asked = {"path": str(path), "task": task.name, "seed": seed, "samples": samples}
     found, backend = _examined(asked | {"memory": memory, "seconds": seconds})
-    versions = {"toykit": __version__, "python": platform.python_version(), **backend}
+    versions = {"python": platform.python_version(), **backend}
     return made(path.name, task, found, seed, versions)
 
 

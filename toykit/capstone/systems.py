@@ -7,7 +7,7 @@ _SINCE_18 = (
     "constexpr_lut_to_sparse",
     "constexpr_sparse_blockwise_shift_scale",
 )
-_PLAIN = ("float", "bool", "string", "int8", "uint8", "int16", "uint16", "int32", "int64")
+_PLAIN = ("float", "bool", "string", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 
 
 def needs(package):

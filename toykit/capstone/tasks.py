@@ -7,13 +7,20 @@ can have compressed it for them.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
+from .. import models
 from ..compressed import SEEDS, check_choice, check_int
-from ..data import pitch
+from ..data import pitch, word_pieces, words
+from ..data.sentences import sentiment
 from ..data.tones import hard_tones
+
+SAMPLES = range(2, 4001)  # there are not many more rated sentences
+PIECES = 64  # of a word, in a sentence
+DIFFICULTY = 0.95  # of the words to read
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,8 @@ class Task:
         How many are drawn.
     best : dict
         What we have reached ourselves: `how`, `bytes`, `right`, `samples` and `seed`.
-    draw : callable (samples, seed) -> (dict of str to array, callable (answers) -> array of bool)
-        The inputs, and who marks the answers: right or wrong, for each.
+    draw : callable (samples, seed) -> (dict of str to array, callable (answers, places) -> array of bool)
+        The inputs, and who marks the answers to those samples: right or wrong, for each.
     """
 
     name: str
@@ -55,9 +62,33 @@ class Task:
 
 def _tones(samples, seed):
     tones = hard_tones(samples, seed)
-    return {
-        "frames": tones.frames
-    }, lambda answers: np.abs(pitch.error_cents(pitch.decode(answers), tones.hertz)) <= 50
+
+    def mark(answers, places):
+        return np.abs(pitch.error_cents(pitch.decode(answers), tones.hertz[places])) <= 50
+
+    return {"frames": tones.frames}, mark
+
+
+def _sentences(samples, seed):
+    drawn = sentiment(samples, seed=seed)
+    inputs = {}
+    for name, part in zip(("pieces", "mask"), word_pieces.numbers(drawn.texts, PIECES), strict=True):
+        inputs[name] = np.pad(part, ((0, 0), (0, PIECES - part.shape[1])))
+    head, offset = _head()
+    return inputs, lambda answers, places: (answers @ head + offset > 0) == (drawn.ratings[places] > 0)
+
+
+@cache
+def _head():
+    """What tells good from bad by the given network's vectors; found on the part for training."""
+    exam = models.SentimentExam(sentiment(2))
+    return exam.head, exam.offset
+
+
+def _words(samples, seed):
+    drawn = words.draw(samples, seed, DIFFICULTY)
+    texts = np.array(drawn.texts)
+    return {"images": drawn.images}, lambda answers, places: np.array(models.read(answers)) == texts[places]
 
 
 _BEST = json.loads(files(__package__).joinpath("best.json").read_text(encoding="utf-8"))
@@ -75,6 +106,30 @@ TASKS = {
             400,
             _BEST["pitch"],
             _tones,
+        ),
+        Task(
+            "sentiment",
+            "MiniLM's vectors tell good sentences from bad ones",
+            9_000_000,
+            0.72,
+            "iOS18",
+            {"pieces": (PIECES,), "mask": (PIECES,)},
+            (384,),
+            1000,
+            _BEST["sentiment"],
+            _sentences,
+        ),
+        Task(
+            "reading",
+            "PP-OCRv6 reads small, noisy words, every letter right",
+            4_500_000,
+            0.88,
+            "iOS18",
+            {"images": (3, words.HEIGHT, words.WIDTH)},
+            (24, 18_710),
+            400,
+            _BEST["reading"],
+            _words,
         ),
     )
 }
@@ -98,7 +153,7 @@ def draw(task, seed, samples=None):
     Returns
     -------
     inputs : dict of str to array
-    mark : callable (answers) -> (n,) array of bool
+    mark : callable (answers, places) -> array of bool
     """
-    samples = task.samples if samples is None else check_int("samples", samples, range(1, 100_001))
+    samples = task.samples if samples is None else check_int("samples", samples, SAMPLES)
     return task.draw(samples, check_int("seed", seed, SEEDS))

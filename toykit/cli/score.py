@@ -22,7 +22,7 @@ from .progress import progress
 @click.option(
     "--collect", type=File(), metavar="FOLDER", help="run each package of this folder; takes --seed"
 )
-@click.option("--task", default="pitch", metavar="NAME", help="which capstone (pitch)")
+@click.option("--task", default="pitch", metavar="NAME", help="pitch, sentiment or reading (pitch)")
 @click.option(
     "--seed", type=int, metavar="N", help="of the test data; by default the digest of the package makes it"
 )
