@@ -43,7 +43,7 @@ def examine(path, task, seed, samples, memory):
     dict
         `nbytes`, `digest`, `seed`, `needs`, `right` and `samples`, as far as it came, and `problem`: "" if all is well.
     """
-    found = {"problem": ""}
+    found: dict = {"problem": ""}
     try:
         found["nbytes"], found["digest"] = fingerprint(Path(path))
         found["seed"] = int(found["digest"][:12], 16) if seed is None else seed
@@ -103,7 +103,7 @@ def answers(model, inputs, task):
         If its inputs or its output are not those of the given package, or an answer is not finite.
     """
     wanted = ", ".join(f"{name} of shape (n, {_listed(shape)})" for name, shape in task.inputs.items())
-    shapes = {name: tuple(feature.shape or ()) for name, feature in model.inputs.items()}
+    shapes: dict = {name: tuple(feature.shape or ()) for name, feature in model.inputs.items()}
     if {name: shape[1:] for name, shape in shapes.items()} != task.inputs or len(model.outputs) != 1:
         raise ValueError(
             f"it is not the given network: that takes {wanted}, and has one output; this takes "

@@ -122,7 +122,7 @@ class Score:
         yield f"{self.submission} {'passes' if self.passed else 'does not pass'} ({self.task})"
         if self.nbytes:
             yield f"size: {self.nbytes:,} of at most {self.budget:,} bytes"
-        if self.samples:
+        if self.interval:
             low, high = self.interval
             yield (
                 f"right: {self.right} of {self.samples}, {self.share:.1%} (on more data between {low:.1%} and "

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _words(samples, seed):
     return {"images": drawn.images}, lambda answers, places: np.array(models.read(answers)) == texts[places]
 
 
-_BEST = json.loads(files(__package__).joinpath("best.json").read_text(encoding="utf-8"))
+_BEST = json.loads(Path(__file__).with_name("best.json").read_text(encoding="utf-8"))
 TASKS = {
     task.name: task
     for task in (

@@ -64,10 +64,12 @@ def score(
     limits = {"seed": seed, "samples": samples, "seconds": seconds, "memory": memory * 2**20}
     if collect is None:
         found = capstone.score(submission, task, **limits)
+        passed, report = found.passed, found.as_log()
         text = json.dumps(found.as_data(), indent=2) if as_json else str(found)
     else:
         with progress("packages") as show:
             found = capstone.collect(collect, task, **limits, progress=show)
+        passed, report = True, ""
         text = (
             found.as_json()
             if as_json
@@ -78,9 +80,9 @@ def score(
             else str(found)
         )
     if log is not None:
-        write(found.as_log(), places[log], force=force)
+        write(report, places[log], force=force)
     if output is None:
         print(text)
     else:
         write(text + "\n", places[output], force=force)
-    return 0 if collect is not None or found.passed else 1
+    return 0 if passed else 1
