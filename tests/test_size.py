@@ -220,7 +220,7 @@ class TestBadInput:
             tk.size.ledger([1, 2])
         with pytest.raises(ValueError, match="the source, 0 arrays, has no parameters"):
             tk.size.ledger({})
-        with pytest.raises(TypeError, match="'w' holds object"):
+        with pytest.raises(TypeError, match="'w' of the source holds object"):
             tk.size.ledger({"w": np.array([None])})
         with pytest.raises(ValueError, match="dtype must be one of"):
             tk.size.ledger({"w": np.ones(3)}, dtype="float12")
@@ -335,7 +335,7 @@ def test_weights_in_bfloat16_take_two_bytes_and_are_predicted_in_float32(device)
         named = tk.size.ledger(dict(layer.named_parameters()))  # with gradients, of which NumPy knows nothing
         assert [row.nbytes for row in named.rows] == [8192, 128]
         assert named.after("quantize", bits=4).nbytes == ledger.after("quantize", bits=4).nbytes
-    with pytest.raises(TypeError, match="'weight' holds complex64, which weights cannot be"):
+    with pytest.raises(TypeError, match="'weight' of the source holds complex64, which weights cannot be"):
         tk.size.ledger(torch.nn.Linear(4, 4, dtype=torch.complex64, device=device))
 
 

@@ -116,7 +116,7 @@ def _from_tensors(tensors, source, dtype, rest=None):
     for name, _, weight in tensors:
         if weight.dtype not in BITS:
             raise TypeError(
-                f"{name!r} holds {weight.dtype}, which weights cannot be; they are {', '.join(BITS)}"
+                f"{name!r} of the source holds {weight.dtype}, which weights cannot be; they are {', '.join(BITS)}"
             )
     if dtype is not None:
         check_choice("dtype", dtype, _COUNTED)
