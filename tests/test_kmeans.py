@@ -145,6 +145,15 @@ def test_numpy_and_machine_code_find_the_same_table_to_the_bit(spread, k):
         assert np.array_equal(slow.labels, fast.labels)
 
 
+@given(st.integers(0, 10**6), st.integers(3, 40), st.integers(2, 12))
+def test_of_equally_cheap_partitions_machine_code_finds_the_same(seed, steps, k):
+    """Whole numbers and their mirror image: every partition that is not its own mirror image has a twin."""
+    pytest.importorskip("numba")
+    half = np.random.default_rng(seed).integers(0, steps, 400)
+    values = np.concatenate([half, steps - 1 - half]).astype(np.float16)
+    assert np.array_equal(exact(values, k).labels, exact(values, k, method="machine code").labels)
+
+
 def test_machine_code_is_loaded_after_many_tables_only():
     program = """
 import sys

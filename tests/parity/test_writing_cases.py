@@ -77,7 +77,7 @@ def test_every_option(target):
 
 def test_of_two_best_tables_either_is_taken(tmp_path):
     """Of a weight that is its own mirror image, the mirror image of a best table is as good; coremltools takes that."""
-    half = np.random.default_rng(3).integers(0, 6, size=(64, 128))
+    half = np.random.default_rng(7).integers(0, 6, size=(64, 128))
     weight = np.concatenate([half, 5 - half]).astype(np.float16)
     source = writing.settled(Package(handmade.write(tmp_path / "net.mlpackage", [("linear", weight)])))
     ours = tk.coreml.compress(source, "palettize", bits=2)

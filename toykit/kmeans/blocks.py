@@ -10,12 +10,16 @@ any other.
 Of a block the costs of all runs are a table, of which every column's least number is wanted. A table that is
 large is cut: some columns first, and their starts fence in those of the columns between.
 
+Where two partitions are equally cheap, the last bits of their costs decide. So starts that are equal but for
+rounding are compared once more in the order of operations of the loop, and both find the same partition.
+
 Not here: the same as one loop, `toykit.kmeans.loops`.
 """
 
 import numpy as np
 
 _AT_ONCE = 1 << 13  # numbers of a table that stay in the processor's nearest memory
+_ROUNDING = 64 * np.finfo(float).eps  # by how much of the largest number in it a cost may be off
 
 
 def cheapest_partition(sums, price):
@@ -31,17 +35,20 @@ def cheapest_partition(sums, price):
         known = done + 1 - first
         # cost(i, j) is s2[j] - s2[i] less a square over a number. What depends on j alone decides nothing.
         held = best[first : done + 1] - local[2, :known]
-        found = _starts(held, *local[:2, :known], *local[:2, known:])
-        totals = _costs(local[:, known:] - local[:, found])
-        totals += best[first + found]
-        totals += price
+        slack = _ROUNDING * (best[done] + local[2, -1])
+        found, latest = _starts(held, *local[:2, :known], *local[:2, known:], slack)
+        for end in np.flatnonzero(latest > found):
+            tied = np.arange(first + found[end], first + latest[end] + 1)
+            found[end] += (best[tied] + _run_costs(columns, tied, done + 1 + end)).argmin()
+        found += first
+        totals = best[found] + _run_costs(columns, found, slice(done + 1, stop + 1)) + price
         best[done + 1 : stop + 1] = totals
         inside = _costs(local[:, -1:] - local[:, known:-1])
         inside += totals[:-1]
-        if inside.min(initial=np.inf) + price < totals[-1]:
+        if inside.min(initial=np.inf) + price < totals[-1] + slack:
             share *= 0.85
             continue
-        start[done + 1 : stop + 1] = first + found
+        start[done + 1 : stop + 1] = found
         done, share = stop, min(1.02 * share, 16)
     bounds = [m]
     while bounds[-1]:
@@ -53,6 +60,12 @@ def _costs(differences):
     """What runs cost, of the differences of their sums."""
     s0, s1, s2 = differences
     return np.maximum(s2 - s1 * s1 / s0, 0)
+
+
+def _run_costs(columns, start, stop):
+    """What runs cost, to the bit as `toykit.kmeans.loops` has it."""
+    differences = columns[:, stop].reshape(6, -1) - columns[:, start]
+    return _costs(differences[:3] + differences[3:])
 
 
 def _lengths(sums, price):
@@ -69,21 +82,33 @@ def _lengths(sums, price):
     return reached - np.arange(travelled.size)
 
 
-def _starts(held, s0, s1, end0, end1):
-    """For each end of a run the first of its best starts, where `held` is what a start costs by itself."""
+def _starts(held, s0, s1, end0, end1, slack):
+    """For each end of a run the first and the last of its best starts: those within `slack` of the least.
+
+    `held` is what a start costs by itself.
+    """
     rows, columns = held.size, end0.size
     size = rows * columns
     if size > _AT_ONCE and columns > 2:
         step = int(np.ceil(columns / np.ceil(1.2 * (size / _AT_ONCE) ** 0.5)))
         picked = range(step - 1, columns - 1, step)
-        fences = [0, *_starts(held, s0, s1, end0[picked], end1[picked]).tolist(), rows - 1]
+        first, last = _starts(held, s0, s1, end0[picked], end1[picked], slack)
         parts = []
-        for number, low in enumerate(fences[:-1]):
+        for number, (low, high) in enumerate(
+            zip([0, *first.tolist()], [*last.tolist(), rows - 1], strict=True)
+        ):
             between = slice(number * step, (number + 1) * step)
-            few = slice(low, fences[number + 1] + 1)
-            parts.append(low + _starts(held[few], s0[few], s1[few], end0[between], end1[between]))
-        return np.concatenate(parts)
+            few = slice(low, high + 1)
+            part = _starts(held[few], s0[few], s1[few], end0[between], end1[between], slack)
+            parts.append(low + np.array(part))
+        return np.concatenate(parts, axis=1)
     table = np.subtract.outer(end1, s1)
     table *= table
     table /= np.subtract.outer(end0, s0)
-    return np.subtract(held, table, out=table).argmin(axis=1)
+    np.subtract(held, table, out=table)
+    first = table.argmin(axis=1)
+    near = table <= table[np.arange(columns), first, None] + slack
+    last = first.copy()
+    for end in np.flatnonzero(np.count_nonzero(near, axis=1) > 1):
+        first[end], last[end] = np.flatnonzero(near[end])[[0, -1]]
+    return first, last
