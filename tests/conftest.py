@@ -21,6 +21,17 @@ settings.register_profile("toykit", deadline=None, derandomize=not NIGHTLY, prin
 settings.load_profile("toykit")
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """torch on one thread: what it answers then does not depend on the machine's cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def pytest_collection_modifyitems(items):
     """Skip examples whose files nobody has brought, as the tests beside them do."""
     for item in items:

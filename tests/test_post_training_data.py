@@ -23,11 +23,8 @@ AGAIN = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def converted_networks_are_let_go(one_thread):
     yield
-    torch.set_num_threads(before)
     data.converted.cache_clear()
 
 

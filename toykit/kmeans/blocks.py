@@ -18,6 +18,8 @@ Not here: the same as one loop, `toykit.kmeans.loops`.
 
 import numpy as np
 
+from .dynamic_programming import cost_of
+
 _AT_ONCE = 1 << 13  # numbers of a table that stay in the processor's nearest memory
 _ROUNDING = 64 * np.finfo(float).eps  # by how much of the largest number in it a cost may be off
 
@@ -43,7 +45,7 @@ def cheapest_partition(sums, price):
         found += first
         totals = best[found] + _run_costs(columns, found, slice(done + 1, stop + 1)) + price
         best[done + 1 : stop + 1] = totals
-        inside = _costs(local[:, -1:] - local[:, known:-1])
+        inside = cost_of(*(local[:, -1:] - local[:, known:-1]))
         inside += totals[:-1]
         if inside.min(initial=np.inf) + price < totals[-1] + slack:
             share *= 0.85
@@ -56,16 +58,10 @@ def cheapest_partition(sums, price):
     return np.array(bounds[::-1])
 
 
-def _costs(differences):
-    """What runs cost, of the differences of their sums."""
-    s0, s1, s2 = differences
-    return np.maximum(s2 - s1 * s1 / s0, 0)
-
-
 def _run_costs(columns, start, stop):
     """What runs cost, to the bit as `toykit.kmeans.loops` has it."""
     differences = columns[:, stop].reshape(6, -1) - columns[:, start]
-    return _costs(differences[:3] + differences[3:])
+    return cost_of(*(differences[:3] + differences[3:]))
 
 
 def _lengths(sums, price):

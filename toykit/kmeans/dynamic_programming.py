@@ -58,8 +58,12 @@ class RunCosts:
     def __call__(self, start, stop):
         """Cost of the runs of levels start to stop - 1 (arrays of int, start < stop)."""
         high, low = np.moveaxis(self.sums[stop] - self.sums[start], -1, 0).reshape(2, 3, -1)
-        s0, s1, s2 = high + low
-        return np.maximum(s2 - s1 * s1 / s0, 0).reshape(np.shape(stop))
+        return cost_of(*(high + low)).reshape(np.shape(stop))
+
+
+def cost_of(s0, s1, s2):
+    """What runs cost of which these are the sums."""
+    return np.maximum(s2 - s1 * s1 / s0, 0)
 
 
 def running_sum(terms):
