@@ -83,8 +83,9 @@ test-notebooks: setup ## Run every notebook and compare with its stored outputs 
 site: setup
 	$(BIN)/python -m $(TOOLS).build_book --fresh --verified
 
+# More browsers than cores: a page waits for its formulas and its worker about half of the time.
 test-site: setup ## Test the built book in a browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/site
+	$(BIN)/python -m pytest -q -n 4 --dist loadgroup tests/site
 
 notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
 	$(BIN)/python -m $(TOOLS).execute $(NB)

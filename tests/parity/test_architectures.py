@@ -9,12 +9,16 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
+from tests.nightly import sampled
 from tests.parity import agreement, networks, running
+
+# One network of each kind on every change; the large ones, and others of their kind, at night.
+DAILY = ["CREPE", "small CNN", "U-Net", "transformer encoder", "LSTM"]
 
 WITHIN = {"float32": 1e-4, "float16": 1e-2}
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", sampled(networks.NETWORKS, DAILY))
 def test_as_converted(name):
     _, example = agreement.network(name)
     found = agreement.distances(agreement.package(name), agreement.rounded(name), example)
@@ -22,7 +26,10 @@ def test_as_converted(name):
         assert apart <= WITHIN[precision], (backend, precision)
 
 
-@pytest.mark.parametrize(("name", "form"), agreement.COMPRESSED)
+@pytest.mark.parametrize(
+    ("name", "form"),
+    sampled(agreement.COMPRESSED, [pair for pair in agreement.COMPRESSED if pair[0] in DAILY]),
+)
 def test_compressed(name, form):
     _, example = agreement.network(name)
     path = agreement.compressed(name, form)
@@ -61,7 +68,9 @@ def test_compressed_lstm(form):
 
 # Sums in another order differ in the last bits of float32; of these, some round to another float16.
 @pytest.mark.parametrize(("precision", "within"), [("float32", 1e-5), ("float16", 1e-2)])
-@pytest.mark.parametrize("name", ["ViT", "U-Net", "MobileNetV3", "LSTM", "transformer encoder"])
+@pytest.mark.parametrize(
+    "name", sampled(["ViT", "U-Net", "MobileNetV3", "LSTM", "transformer encoder"], DAILY)
+)
 def test_backends_agree(name, precision, within):
     _, example = agreement.network(name)
     one, two = (

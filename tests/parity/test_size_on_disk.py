@@ -9,6 +9,7 @@ pytest.importorskip("coremltools")
 torch = pytest.importorskip("torch")
 
 import toykit as tk
+from tests.nightly import sampled
 from toykit.coreml.format import weightbin
 
 from . import architectures, sizes
@@ -69,15 +70,21 @@ def test_small_networks(name, target, technique, options, converted):
     check(found, sizes.deterministic(technique, options))
 
 
+GROUPS = ("palettize", {"bits": 4, "mode": "uniform", "group_size": 16})
+
+
 @pytest.mark.parametrize(
     ("technique", "options"),
-    [
-        ("prune", {"sparsity": 0.5}),
-        ("quantize", {"bits": 8}),
-        ("palettize", {"bits": 2, "mode": "uniform"}),
-        ("palettize", {"bits": 4, "mode": "uniform", "group_size": 16}),
-        ("joint", {"prune": {"sparsity": 0.75}, "quantize": {"bits": 8}}),
-    ],
+    sampled(
+        [
+            ("prune", {"sparsity": 0.5}),
+            ("quantize", {"bits": 8}),
+            ("palettize", {"bits": 2, "mode": "uniform"}),
+            GROUPS,
+            ("joint", {"prune": {"sparsity": 0.75}, "quantize": {"bits": 8}}),
+        ],
+        daily=[GROUPS],
+    ),
 )
 def test_resnet50(technique, options, converted):
     found = sizes.compare(converted("resnet50", "iOS18"), technique, options)
