@@ -8,6 +8,7 @@ import pytest
 
 from book._tools import course, course_map, course_pages, terms, to_do
 from book._tools.project import ROOT, chapters, shown
+from toykit.exercises import check
 
 PAGES = [path.stem for path in shown()]
 each = pytest.mark.parametrize("page", PAGES)
@@ -41,8 +42,44 @@ def test_the_minutes_are_those_that_the_chapter_names(page):
         read, in_all = map(int, re.search(r"About (\d+) minutes to read, (\d+) with the", opening).groups())
     else:
         read = in_all = {"fifteen": 15}[re.search(r"(\w+) minutes to read; there are no ex", opening)[1]]
-    assert (chapter.reading, chapter.exercises) == (read, in_all - read)
-    assert bool(chapter.exercises) == bool(to_do.by_page()[f"notebooks/{page}"]["exercises"])
+    assert (chapter.reading, chapter.doing) == (read, in_all - read)
+    there = to_do.by_page()[f"notebooks/{page}"]
+    assert (chapter.exercises > 0, chapter.transfer > 0) == (
+        bool(there["exercises"]),
+        bool(there["transfer"]),
+    )
+
+
+@each
+def test_the_text_of_an_exercise_says_its_level_once(page):
+    cells = course.cells(page)
+    for number, cell in enumerate(cells):
+        if "exercise" in cell["metadata"].get("tags", ()):
+            (name,) = to_do.exercises({"cells": [cells[number + 1]]})
+            said = re.findall(r"\*(Warm-up|Build|Decide)\.\*", "".join(cells[number - 1]["source"]))
+            assert said == [course.level(name).capitalize()], name
+
+
+@each
+def test_a_transfer_task_is_no_warm_up_and_stands_behind_the_exercises(page):
+    sections = [words for level, words in course.headings(page) if level == 2]
+    names = to_do.by_page()[f"notebooks/{page}"]["transfer"]
+    assert all(course.level(name) in ("build", "decide") for name in names)
+    assert bool(names) == (course.TRANSFER in sections)
+    if names and "Exercises" in sections:
+        assert sections[sections.index("Exercises") + 1] == course.TRANSFER
+
+
+def test_the_table_of_exercises_has_each_at_its_level_and_says_which_are_transfer():
+    listed = [
+        (name, level, bool(transfer))
+        for transfer, level, names in re.findall(
+            r"\*\*(transfer, )?([a-z-]+)\*\*: ([^;|]+)", to_do.exercises_table()
+        )
+        for name in re.findall(r"\[`(\w+)`\]", names)
+    ]
+    transfer = {name for there in to_do.by_page().values() for name in there["transfer"]}
+    assert sorted(listed) == sorted((name, e.level, name in transfer) for name, e in check.all().items())
 
 
 @each

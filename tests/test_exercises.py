@@ -14,6 +14,7 @@ import pytest
 
 from toykit.exercises import Case, Exercise, Hint, check, limits, training_time
 from toykit.exercises.checks import CHAPTERS
+from toykit.exercises.framework import LEVELS
 
 from .exercises.edges import EDGES
 
@@ -41,6 +42,10 @@ def test_every_exercise_has_at_least_four_wrong_answers_and_three_of_them_get_a_
     for name, answers in WRONG.items():
         assert len(answers) >= 4, name
         assert sum(bool(hint) for _, hint in answers) >= 3, name
+
+
+def test_every_exercise_has_a_level():
+    assert {name: e.level for name, e in EXERCISES.items() if e.level not in LEVELS} == {}
 
 
 @pytest.mark.parametrize("name", EXERCISES)

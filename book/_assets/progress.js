@@ -58,15 +58,16 @@ window.tkProgress = (() => {
   // How far a chapter is: of what there is now, for an older edition may have asked something else.
   function of(page, data = state()) {
     const done = data.pages[page] || clean({ pages: { page: {} } }).pages.page;
-    const { predictions = [], exercises = [], questions = [] } = chapters()[page] || {};
+    const { predictions = [], exercises = [], transfer = [], questions = [] } = chapters()[page] || {};
     const guessed = predictions.filter((label) => done.guessed.includes(label)).length;
     const skipped = predictions.filter((label) => done.skipped.includes(label) && !done.guessed.includes(label)).length;
     const passed = exercises.filter((name) => done.passed.includes(name)).length;
+    const transferred = transfer.filter((name) => done.passed.includes(name)).length;
     const answered = questions.filter((name) => done.passed.includes(name)).length;
     const share = questions.length ? answered / questions.length
-      : (done.read + guessed + passed) / (1 + predictions.length + exercises.length);
-    return { read: done.read, begun: LISTS.some((list) => done[list].length > 0), guessed, skipped, passed, answered,
-      predictions: predictions.length, exercises: exercises.length, questions: questions.length, share };
+      : (done.read + guessed + passed + transferred) / (1 + predictions.length + exercises.length + transfer.length);
+    return { read: done.read, begun: LISTS.some((list) => done[list].length > 0), guessed, skipped, passed, transferred, answered,
+      predictions: predictions.length, exercises: exercises.length, transfer: transfer.length, questions: questions.length, share };
   }
 
   function merge(text) {
@@ -96,6 +97,7 @@ window.tkProgress = (() => {
     const parts = [found.read ? "read" : found.begun ? "begun" : "not begun"];
     if (found.predictions) parts.push(`${found.guessed} of ${found.predictions} predictions made`);
     if (found.exercises) parts.push(`${found.passed} of ${found.exercises} exercises passed`);
+    if (found.transfer) parts.push(`${found.transferred} of ${found.transfer} transfer tasks passed`);
     return parts.join(", ");
   }
 
@@ -211,11 +213,13 @@ window.tkProgress = (() => {
         cells[2].textContent = one.predictions ? `${one.guessed} of ${one.predictions}` : "–";
         if (one.skipped) cells[2].append(element("span", { class: "book-skipped" }, `, ${one.skipped} skipped`));
         cells[3].textContent = one.exercises ? `${one.passed} of ${one.exercises}` : "–";
+        cells[4].textContent = one.transfer ? `${one.transferred} of ${one.transfer}` : "–";
       });
       const answers = tests.map(({ page }) => of(page, data));
       tests.forEach(({ cell }, i) => { cell.textContent = `${answers[i].answered} of ${answers[i].questions}`; });
       const sum = (name, all = found) => all.reduce((total, one) => total + one[name], 0);
-      sums.replaceChildren(...[["read", rows.length, "chapters read"], ["guessed", sum("predictions"), "predictions made"], ["passed", sum("exercises"), "exercises passed"]]
+      sums.replaceChildren(...[["read", rows.length, "chapters read"], ["guessed", sum("predictions"), "predictions made"], ["passed", sum("exercises"), "exercises passed"],
+        ["transferred", sum("transfer"), "transfer tasks passed"]]
         .map(([name, of, what]) => element("span", {}, element("b", {}, `${sum(name)}`), ` of ${of} ${what}`)),
         element("span", {}, element("b", {}, `${sum("answered", answers)}`), ` of ${sum("questions", answers)} questions answered`));
       const last = data.last && rows.findIndex(({ page }) => page === data.last.page);

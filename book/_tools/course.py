@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from toykit.exercises import check
+
 from .project import NOTEBOOKS, ROOT, shown
 
 FILE = ROOT / "book" / "course.toml"
 OPENING = "Opening"
 # Sections that are counted with the exercises, or take no time.
-UNTIMED = {"Exercises", "Exercise", "Sources"}
+TRANSFER = "Transfer"
+UNTIMED = {"Exercises", "Exercise", TRANSFER, "Sources"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Chapter:
     next: dict
     exercises: int
     minutes: dict
+    transfer: int = 0
     needs: list = field(default_factory=list)
     one_of: list = field(default_factory=list)
     helps: list = field(default_factory=list)
@@ -51,9 +55,14 @@ class Chapter:
         return sum(self.minutes.values())
 
     @property
+    def doing(self):
+        """Minutes for the exercises and the transfer task."""
+        return self.exercises + self.transfer
+
+    @property
     def times(self):
-        """Minutes to read, and for the exercises."""
-        return f"{self.reading} + {self.exercises}" if self.exercises else f"{self.reading}"
+        """Minutes to read, and for all exercises."""
+        return f"{self.reading} + {self.doing}" if self.doing else f"{self.reading}"
 
     @property
     def before(self):
@@ -134,6 +143,11 @@ def places_of_exercises(page):
     return found
 
 
+def level(name):
+    """How much an exercise asks, as its checker has it: warm-up, build or decide."""
+    return check.all()[name].level
+
+
 def anchor(heading):
     """The end of a link to a heading, as the site names it; the opening is the page itself."""
     if heading == OPENING:
@@ -180,12 +194,12 @@ def step(entry):
         sections = [name for name in chapter.minutes if name not in chapter.skip]
     links = [(name, page + anchor(name), chapter.minutes[name]) for name in sections]
     if exercises == "all":
-        place = next((name for _, name in headings(chapter.page) if name in UNTIMED), None)
+        place = next((name for _, name in headings(chapter.page) if name in UNTIMED - {TRANSFER}), None)
         links.append(("the exercises", page + (anchor(place) if place else ""), chapter.exercises))
     else:
         places = places_of_exercises(chapter.page)
         links += [
-            (f"exercise `{name}`", page + anchor(places[name]), minutes)
+            (f"exercise `{name}` ({level(name)})", page + anchor(places[name]), minutes)
             for name, minutes in exercises.items()
         ]
     return Step(links, chapter, note, pause=False)

@@ -143,7 +143,7 @@ def _table(_):
 
 def _hours(_):
     read = sum(chapter.reading for chapter in course.chapters().values())
-    do = sum(chapter.exercises for chapter in course.chapters().values())
+    do = sum(chapter.doing for chapter in course.chapters().values())
     return f"About **{round(read / 60)} hours** to read, **{round((read + do) / 60)}** with the exercises."
 
 

@@ -17,6 +17,7 @@ def _pareto_front(nbytes, accuracy):
 
 pareto_front = Exercise(
     name="pareto_front",
+    level="build",
     dtype="bool",
     task="Return a boolean array that is `True` for every setting that no other setting beats: none is at "
     "most as large and at least as accurate, and better in one of the two.",
@@ -90,6 +91,7 @@ def _product(w):
 
 layer_damage = Exercise(
     name="layer_damage",
+    level="build",
     task="Return, for each layer, how much the metric falls when this layer alone is compressed. `weights` "
     "and `compressed` have one row a layer; `metric` takes an array like `weights` and returns its "
     "accuracy.",
@@ -246,6 +248,7 @@ def _random_budget_case(rng):
 
 pick_bits = ScoredExercise(
     name="pick_bits",
+    level="decide",
     dtype="integer",
     task="Return, for each layer, which of its options to take, an integer array: the bytes of all layers "
     "together at most `budget`, and as little damage as you can. `nbytes` and `damage` have one row a "

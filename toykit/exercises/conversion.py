@@ -53,6 +53,7 @@ def _wrong_axis(got, want, weight, bias, gamma, beta, mean, variance, epsilon):
 
 fold_batch_norm = Exercise(
     name="fold_batch_norm",
+    level="build",
     task="The layer `y = weight @ x + bias` is followed by `gamma * (y - mean) / sqrt(variance + epsilon) + "
     "beta`. Return one array of shape `(outputs, inputs + 1)`: the weights of a layer that does both, "
     "and its bias as last column.",
@@ -161,6 +162,7 @@ def _image_scale_bias(mean, std):
 
 image_scale_bias = Exercise(
     name="image_scale_bias",
+    level="build",
     task="The network was trained on `(pixel / 255 - mean) / std`, with a mean for each of red, green and "
     "blue and one std. Core ML computes `scale * pixel + bias`. Return the array [scale, bias of red, "
     "of green, of blue].",
@@ -224,6 +226,7 @@ def _float32(*values):
 
 float16_damage = Exercise(
     name="float16_damage",
+    level="warm-up",
     task="Return an array of three counts of float32 weights: how many change when they are rounded to "
     "float16, how many that were not zero become zero, and how many become infinite.",
     reference=_float16_damage,

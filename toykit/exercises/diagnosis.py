@@ -83,7 +83,7 @@ def compare(got, expected, tolerance, dtype=""):
     if isinstance(expected, dict):
         return _compare_dictionaries(got, expected, tolerance)
     if isinstance(expected, (tuple, list)):
-        values = _as_array(got) if hasattr(got, "__array__") else None
+        values = as_array(got) if hasattr(got, "__array__") else None
         if values is not None and values.ndim == 1:
             got = list(values)
         if not isinstance(got, (tuple, list, range)):
@@ -129,10 +129,10 @@ def _compare_numbers(got, expected, tolerance):
         got = np.asarray(got)[()]
     if isinstance(got, (bool, np.bool_)) or not isinstance(got, (numbers.Real, np.number)):
         return f"Your function returned {_kind(got)} instead of a number.", False
-    return (None, True) if _close(got, expected, tolerance) else ("The result is wrong.", True)
+    return (None, True) if close(got, expected, tolerance) else ("The result is wrong.", True)
 
 
-def _close(got, expected, tolerance):
+def close(got, expected, tolerance):
     """Whether numbers agree. Those that were computed in float32 have its seven digits."""
     if not tolerance:
         return got == expected
@@ -147,7 +147,7 @@ def _close(got, expected, tolerance):
 
 def _compare_arrays(got, expected, tolerance, dtype):
     if not isinstance(got, np.ndarray):
-        values = None if dtype else _as_array(got)
+        values = None if dtype else as_array(got)
         if values is None:
             return f"Your function returned {_kind(got)} instead of a NumPy array.", False
         got = values
@@ -166,7 +166,7 @@ def _compare_arrays(got, expected, tolerance, dtype):
     # Packed bytes and codes are what is stored, so their width is part of the answer.
     if dtype not in ("", "integer") and got.dtype != np.dtype(dtype):
         return f"The array is {_type(got)} instead of {dtype}.", True
-    same = np.asarray(_close(got, expected, tolerance))
+    same = np.asarray(close(got, expected, tolerance))
     if same.all():
         return None, True
     first = tuple(int(i) for i in np.argwhere(~same)[0])
@@ -176,8 +176,8 @@ def _compare_arrays(got, expected, tolerance, dtype):
     return f"{count}; the first is [{at}]: {mine} instead of {theirs}.", True
 
 
-def _as_array(value):
-    """A list, a tuple or a torch tensor of numbers as an array; None for anything else."""
+def as_array(value):
+    """Numbers as an array: an array of them, a list, a tuple or a torch tensor; None for anything else."""
     if not isinstance(value, (list, tuple, range)) and not hasattr(value, "__array__"):
         return None
     try:

@@ -12,10 +12,8 @@ next case and the next check find what was written down.
 import contextlib
 import copy
 import dis
-import html
 import inspect
 import numbers
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +22,10 @@ import numpy as np
 
 from .diagnosis import as_expected, compare, learners_line, show, show_apart
 from .limits import LIMIT, TimeUp, time_limit
+from .picture import grids
+from .report import Report
+
+LEVELS = ("warm-up", "build", "decide")
 
 
 @dataclass(frozen=True)
@@ -49,61 +51,6 @@ class Hint:
     text: str
     when: Callable
     anything: bool = False
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a checker found. True when everything passed."""
-
-    exercise: str
-    tried: int
-    problem: str = ""
-    details: tuple = ()  # pairs of a heading and a value, such as ("Input", "w = [1. 2.]")
-    hint: str = ""
-
-    @property
-    def passed(self):
-        return not self.problem
-
-    def __bool__(self):
-        return self.passed
-
-    def __repr__(self):
-        if self.passed:
-            return f"{self.exercise}: passed, {self.tried} cases."
-        lines = [f"{self.exercise}: not yet. {self.problem}"]
-        for heading, value in self.details:
-            first, *rest = value.split("\n")
-            lines += [f"  {heading + ':':<10}{first}", *(" " * 12 + line for line in rest)]
-        if self.hint:
-            lines.append(f"  {'Hint:':<10}{self.hint}")
-        return "\n".join(lines)
-
-    def _repr_html_(self):
-        # Colours are set here, ground and ink together, so that the card reads on any theme.
-        color, verdict = ("#00775a", "Passed") if self.passed else ("#b04300", "Not yet")
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:2px 12px 2px 0;'
-            f'color:#1f2328">{html.escape(heading)}</th><td style="text-align:left;padding:2px 0">'
-            f'<pre style="margin:0;padding:0;border:0;background:none;color:#1f2328;white-space:pre-wrap">'
-            f"{html.escape(value)}</pre></td></tr>"
-            for heading, value in self.details
-        )
-        table = f'<table style="margin:6px 0;border:0;color:#1f2328">{rows}</table>' if rows else ""
-        hint = f"<div><strong>Hint.</strong> {_marked(self.hint)}</div>" if self.hint else ""
-        said = f"{self.tried} cases." if self.passed else html.escape(self.problem)
-        return (
-            f'<div class="tk-check" style="border:1px solid #c9ced4;border-left:4px solid {color};'
-            f'border-radius:6px;padding:8px 14px;background:#ffffff;color:#1f2328">'
-            f'<div><strong style="color:{color}">{verdict}: <code style="color:inherit;background:none;'
-            f'border:0">{self.exercise}</code>.</strong> {said}</div>{table}{hint}</div>'
-        )
-
-
-def _marked(text):
-    """A sentence as HTML, with what stands in backticks as code."""
-    style = "color:inherit;background:none;border:0;padding:0"
-    return re.sub("`([^`]+)`", rf'<code style="{style}">\1</code>', html.escape(text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +84,9 @@ class Exercise:
         has no such form; it is then compared as it is.
     trials : int
         How many random cases to run.
+    level : {"warm-up", "build", "decide"}
+        One idea of its section, in a line or three; a piece of the method, where edges count; or a choice between
+        possibilities, as at work. The text of the exercise says it, too.
     """
 
     name: str
@@ -150,6 +100,7 @@ class Exercise:
     dtype: str = ""
     normal: Callable | None = None
     trials: int = 20
+    level: str = ""
 
     def __call__(self, function):
         names = list(inspect.signature(self.reference).parameters)
@@ -190,8 +141,8 @@ class Exercise:
             for seed in range(self.trials):
                 yield Case(*self.random(np.random.default_rng(seed)), about=f"random case {seed}")
 
-    def _failed(self, tried, problem, details=(), hint=None):
-        return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint)
+    def _failed(self, tried, problem, details=(), hint=None, picture=""):
+        return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint, picture)
 
     def _unwritten(self, tried):
         return self._failed(tried, "Nothing is written here yet.", hint=self.task)
@@ -244,7 +195,12 @@ class Exercise:
             return None, got
         hint = self._find_hint(got, expected, case.args, comparable)
         mine, theirs = show_apart(got, expected)
-        return self._failed(tried, problem, [*details, ("You gave", mine), ("Expected", theirs)], hint), None
+        details += [("You gave", mine), ("Expected", theirs)]
+        return self._failed(tried, problem, details, hint, self._picture(got, expected)), None
+
+    def _picture(self, got, expected):
+        """Small grids of both answers; an answer that is judged by another form of it has none."""
+        return "" if self.normal else grids(got, expected, self.tolerance)
 
     def _compare(self, got, expected, args) -> tuple[str | None, bool]:
         """As `diagnosis.compare`; `args` are those of the case, for answers that are judged by them."""

@@ -39,6 +39,7 @@ def _random_file(rng):
 
 read_float16 = Exercise(
     name="read_float16",
+    level="build",
     dtype="float16",
     task="Given the bytes of a `weight.bin` and the place of a record, return the float16 array that it "
     "describes. In the record, 8 bytes from its start, stand two unsigned integers of 8 bytes, little "
@@ -97,6 +98,7 @@ def _table(rng):
 
 from_table = Exercise(
     name="from_table",
+    level="warm-up",
     task="Return `count` weights of a palette of 2 bits: four indices lie in each byte, the first in the "
     "lowest two bits, and each index is a place in the table.",
     reference=_from_table,
@@ -170,6 +172,7 @@ def _blocks(rng):
 
 shift_scale = Exercise(
     name="shift_scale",
+    level="build",
     task="Do what `constexpr_blockwise_shift_scale` does along the second axis: return `scale * (codes - "
     "offset)`, where each scale and offset belongs to a block of neighbouring codes. `codes` has shape "
     "`(rows, columns)`, the other two `(rows, blocks)`.",
@@ -261,6 +264,7 @@ def _written(codes, end, **other):
 
 write_record = Exercise(
     name="write_record",
+    level="build",
     dtype="uint8",
     task="Given codes of 4 bits and `end`, the bytes that a `weight.bin` has so far, return the bytes to append, as an "
     "array of uint8: zeros up to the next multiple of 64; the record of 64 bytes; the data, two codes to a byte, the "

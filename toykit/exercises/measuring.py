@@ -20,6 +20,7 @@ def _enough_runs(confidence):
 
 enough_runs = Exercise(
     name="enough_runs",
+    level="warm-up",
     task="Return the fewest runs whose smallest and largest time have the true median between them with at "
     "least this confidence: each run is above or below the median like a coin toss.",
     reference=_enough_runs,
@@ -83,6 +84,7 @@ _TIMES = np.array([4.0, 3.0, 9.0, 3.5, 5.0, 3.25, 4.5, 3.75, 6.0])
 
 median_bounds = Exercise(
     name="median_bounds",
+    level="build",
     task="Return (low, high): sort the times, and drop as many at either end as you can while the true "
     "median stays between the two with at least this confidence.",
     reference=_median_bounds,
@@ -175,6 +177,7 @@ def _random_pairs(rng):
 
 paired_speed_up = Exercise(
     name="paired_speed_up",
+    level="build",
     task="Return (low, median, high) of how many times faster `after` is: a ratio for each round, sorted, "
     "with `dropped` of them left out at either end for low and high.",
     reference=_paired_speed_up,
@@ -257,6 +260,7 @@ def _random_plan(rng):
 
 bound_unit = Exercise(
     name="bound_unit",
+    level="warm-up",
     task="Return the unit that has most of the estimated work: 0 (CPU), 1 (GPU) or 2 (Neural Engine). -1 "
     "stands for an operation without a unit, such as a constant. Of units with equal shares take the "
     "smaller number.",

@@ -23,6 +23,7 @@ def _random_requests(rng):
 
 in_flight = Exercise(
     name="in_flight",
+    level="build",
     task="Return how many requests were there on average, between the first arrival and the last end: each "
     "is there from its arrival to its end.",
     reference=_in_flight,
@@ -73,6 +74,7 @@ def _pipeline_seconds(stages, requests):
 
 pipeline_seconds = Exercise(
     name="pipeline_seconds",
+    level="build",
     task="Return when the last of several requests is done. All are there at 0 and go through the stages in "
     "order; each stage works on one request at a time, and different stages on different requests at "
     "the same time.",
@@ -130,6 +132,7 @@ def _largest_batch(fixed, each, gap, deadline):
 
 largest_batch = Exercise(
     name="largest_batch",
+    level="decide",
     task="Return the largest batch whose first input is answered within the deadline. Inputs arrive `gap` "
     "apart; the batch starts when its last one is there, and takes `fixed + batch * each`. 0 if even "
     "one is too many.",

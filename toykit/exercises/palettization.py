@@ -12,6 +12,7 @@ def _uniform_table(weights, bits):
 
 uniform_table = Exercise(
     name="uniform_table",
+    level="warm-up",
     task="Return a table of `2**bits` evenly spaced values, of which the first is the smallest weight and "
     "the last the largest.",
     reference=_uniform_table,
@@ -72,6 +73,7 @@ def _random_lloyd_case(rng):
 
 lloyd_step = Exercise(
     name="lloyd_step",
+    level="build",
     task="Give each value to its nearest centroid, and return each centroid moved to the mean of the values "
     "it was given, in the order of the centroids. A centroid that is given nothing stays.",
     reference=_lloyd_step,
@@ -153,6 +155,7 @@ def _by_key(values, centroids, key, middle=np.mean):
 
 pack_indices = Exercise(
     name="pack_indices",
+    level="build",
     dtype="uint8",
     task="Return the indices as a uint8 array of whole bytes: `bits` bits each, the lowest bit first, each "
     "byte filled from its lowest bit, and what is left of the last byte zero.",
@@ -231,6 +234,7 @@ def _best_border(values):
 
 best_border = Exercise(
     name="best_border",
+    level="build",
     task="Return the least squared error that two clusters can reach: try every border between neighbours in "
     "the sorted values, and replace both sides by their means.",
     reference=_best_border,

@@ -43,6 +43,7 @@ def _falls_through(got, want, name, kind, by_name, by_type, everywhere):
 
 configured_bits = Exercise(
     name="configured_bits",
+    level="warm-up",
     task="Return the bits in which the weights of an operator will be stored. `by_name` maps names of "
     "operators to bits, `by_type` their types, and `everywhere` holds for all others; `None` says: "
     "leave it in float16, 16 bits.",
@@ -105,6 +106,7 @@ _TWENTY = np.arange(20) / 100.0
 
 threshold_bytes = Exercise(
     name="threshold_bytes",
+    level="build",
     task="Return the bytes of an array that `OpThresholdPrunerConfig` prunes: 2 bytes for each weight of "
     "more than `threshold` in size, and a mask of one bit a weight, in whole bytes. Arrays of at most "
     "`weight_threshold` elements, and those of which less than `minimum_sparsity` would be zero, stay "
@@ -174,6 +176,7 @@ def _grouped_bytes(outputs, inputs, bits, group_size):
 
 grouped_bytes = Exercise(
     name="grouped_bytes",
+    level="build",
     task="Return the bytes of a layer with palettes for groups of `group_size` outputs: the indices of all "
     "weights, packed, and one table of `2 ** bits` float16 values a group. If `group_size` does not "
     "divide the outputs, Core ML Tools leaves the layer in float16.",

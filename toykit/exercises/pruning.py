@@ -19,6 +19,7 @@ def _random_mask_case(rng):
 
 pruning_mask = Exercise(
     name="pruning_mask",
+    level="warm-up",
     dtype="bool",
     task="Return a boolean array that is `False` for the share `sparsity` of the weights that are nearest to "
     "zero, and for those tied with them.",
@@ -95,6 +96,7 @@ def _random_sparse_case(rng):
 
 sparse_bytes = Exercise(
     name="sparse_bytes",
+    level="warm-up",
     task="Return how many bytes a pruned array takes: its non-zero weights in float16, and one bit for every "
     "weight.",
     reference=_sparse_bytes,
@@ -167,6 +169,7 @@ def _random_n_m_case(rng):
 
 n_m_mask = Exercise(
     name="n_m_mask",
+    level="build",
     dtype="bool",
     task="Return a boolean array that is `False` for the `n` weights nearest to zero in each group of `m` "
     "neighbours in a row; of equal ones the first goes. `m` divides the length of a row.",

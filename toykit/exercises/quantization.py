@@ -12,6 +12,7 @@ def _symmetric_scale(weights, bits):
 
 symmetric_scale = Exercise(
     name="symmetric_scale",
+    level="warm-up",
     task="Return the scale of symmetric quantization: the worth of one step when the largest magnitude gets "
     "the largest code of that many bits, 127 for 8.",
     reference=_symmetric_scale,
@@ -78,6 +79,7 @@ def _affine_like(step, clip=True):
 
 quantize_affine = Exercise(
     name="quantize_affine",
+    level="build",
     dtype="int8",
     task="Return int8 codes: how many steps of size `scale` each weight is, rounded (halves to the even "
     "neighbour), then shifted by `zero_point`, and kept between -128 and 127.",
@@ -152,6 +154,7 @@ quantize_affine = Exercise(
 
 pack_int4 = Exercise(
     name="pack_int4",
+    level="build",
     dtype="uint8",
     task="Return a uint8 array with two codes from -8 to 7 in each byte, the first in the low four bits. A "
     "last code without a partner has zeros above it.",

@@ -21,6 +21,7 @@ def _random_layer(rng):
 
 corrected_bias = Exercise(
     name="corrected_bias",
+    level="build",
     task="Return the bias with which the compressed layer's outputs are, on average over the samples, those of the "
     "trained layer with its own `bias`. `weights` and `compressed` are (out, in), `inputs` is (in, samples).",
     reference=_corrected_bias,
@@ -91,6 +92,7 @@ def _left_in_float16(shapes, block_size):
 
 left_in_float16 = Exercise(
     name="left_in_float16",
+    level="build",
     task="Return a boolean array that is `True` for each layer that should have been compressed and stays in float16: "
     "it has more than 2,048 weights, and its inputs are no multiple of `block_size`. `shapes` has a row "
     "(outputs, inputs) for each layer.",
@@ -176,6 +178,7 @@ def _random_settings(rng):
 
 smallest_harmless = Exercise(
     name="smallest_harmless",
+    level="decide",
     task="Return the number, from 0, of the smallest setting whose loss may be at most `allowed` words; -1 if there is "
     "none. A loss may be: the words lost, minus those won, plus twice the square root of lost and won together. "
     "`before` (words) and the rows of `after` (settings, words) are `True` where a word was read.",

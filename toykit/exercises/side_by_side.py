@@ -16,6 +16,7 @@ def _noisy(rng):
 
 signal_to_noise = Exercise(
     name="signal_to_noise",
+    level="warm-up",
     task="Return ten times the decimal logarithm of the weights' energy over the errors' energy. The energy "
     "of an array is the sum of its squares.",
     reference=_signal_to_noise,
@@ -70,6 +71,7 @@ def _joint_bits(sparsity, bits):
 
 joint_bits = Exercise(
     name="joint_bits",
+    level="warm-up",
     task="Return the bits a weight of a tensor that is pruned and then palettized or quantized: one bit of "
     "mask for every weight, and a code of that many bits for each weight that stays. Scales and tables "
     "are left out.",
@@ -116,6 +118,7 @@ def _cheapest(bits, snr, enough):
 
 cheapest = Exercise(
     name="cheapest",
+    level="decide",
     task="Return the index of the setting with the fewest bits among those whose signal to noise is at least "
     "`enough`; -1 if there is none.",
     reference=_cheapest,

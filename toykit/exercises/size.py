@@ -11,6 +11,7 @@ def _conv_parameters(in_channels, out_channels, kernel_size, bias):
 
 conv_parameters = Exercise(
     name="conv_parameters",
+    level="warm-up",
     task="Return how many parameters a convolution with a square kernel has, its biases included if `bias` "
     "is True.",
     reference=_conv_parameters,
@@ -63,6 +64,7 @@ def _over(got, want, ratio):
 
 model_size = Exercise(
     name="model_size",
+    level="warm-up",
     task="Return the size of a model's parameters in MB (`10**6` bytes) and in MiB (`2**20` bytes), as two "
     "numbers.",
     reference=_model_size,
@@ -116,6 +118,7 @@ def _weight_file_bytes(sizes):
 
 weight_file_bytes = Exercise(
     name="weight_file_bytes",
+    level="build",
     task="Return the bytes of a `weight.bin` that holds arrays of these `sizes`: a header of 64, then for "
     "each array a record of 64 and its data; record and data each start at a multiple of 64.",
     reference=_weight_file_bytes,

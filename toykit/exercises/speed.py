@@ -18,6 +18,7 @@ def _is(got, outputs, inputs, batch, weight_bytes, activation_bytes, operations=
 
 arithmetic_intensity = Exercise(
     name="arithmetic_intensity",
+    level="warm-up",
     task="Return operations per byte of a linear layer: a multiplication and an addition are two operations; "
     "the weights are read once for the whole batch, and inputs and outputs are float16.",
     reference=_arithmetic_intensity,
@@ -86,6 +87,7 @@ def _break_even_batch(operations, bandwidth, unpacking):
 
 break_even_batch = Exercise(
     name="break_even_batch",
+    level="build",
     task="Return the smallest batch for which just in time is not faster than ahead of time: reading a "
     "float16 weight takes `2 / bandwidth`, and just in time each weight costs `unpacking` operations "
     "before its `2 * batch`.",
@@ -164,6 +166,7 @@ def _random_choice(rng):
 
 choose_format = Exercise(
     name="choose_format",
+    level="decide",
     task="Return the number of the fastest format for a layer on a chip, by the roofline plus the cost of "
     "its tables. Of equally fast ones take the one with the most bits.",
     reference=_choose_format,

@@ -33,6 +33,7 @@ def _random_candidates(rng):
 
 smallest_good = Exercise(
     name="smallest_good",
+    level="decide",
     task="Return the number of the smallest candidate, counted from 0, that is at most `max_bytes` large and "
     "whose accuracy, less its interval, still reaches what is `needed`; -1 if there is none.",
     reference=_smallest_good,
@@ -122,6 +123,7 @@ _NEVER = float("nan")
 
 next_step = Exercise(
     name="next_step",
+    level="decide",
     task="Return what comes next: 0 ship it, 1 calibrate, 2 train, 3 change the limits. Accuracies that were "
     "not measured are NaN; `samples` and `training` say whether you have what calibrating and training "
     "need. Cheap steps first.",
@@ -188,6 +190,7 @@ def _settled_pairs(times):
 
 settled_pairs = Exercise(
     name="settled_pairs",
+    level="build",
     task="Return of how many pairs of candidates (columns) every chip (rows) says the same: that the one is "
     "faster than the other. Equally fast on some chip is not settled.",
     reference=_settled_pairs,

@@ -19,6 +19,7 @@ def _random_ste_case(rng):
 
 ste_backward = Exercise(
     name="ste_backward",
+    level="warm-up",
     task="Return the gradient with respect to `x`, given the gradient with respect to `clip(round(x / "
     "scale), low, high) * scale`: it passes unchanged where the code is inside `low` to `high`, and is "
     "0 where it was clipped.",
@@ -117,6 +118,7 @@ def _random_schedule_case(rng):
 
 pruning_schedule = Exercise(
     name="pruning_schedule",
+    level="warm-up",
     task="Return the sparsity after a step: 0 until `begin`, `target` from `end` on, and between them the "
     "cubic schedule that prunes much at first and little at last.",
     reference=_pruning_schedule,
@@ -196,6 +198,7 @@ def _gives(got, w, closeness, axis=1):
 
 dkm_step = Exercise(
     name="dkm_step",
+    level="build",
     task="Return the centroids after one step of differentiable k-means: every weight shares its attention "
     "among the centroids (softmax of minus the squared distance over the temperature), and each "
     "centroid moves to the mean of the weights, weighted with their attention.",
@@ -293,6 +296,7 @@ def _random_gptq_case(rng):
 
 gptq_column = Exercise(
     name="gptq_column",
+    level="build",
     task="Quantize the first weight of a row to the nearest multiple of `scale`, and return the row in which "
     "the other weights have moved to make up for it: by the error, over the first diagonal entry of the "
     "inverse Hessian, times the inverse Hessian's first row.",
@@ -394,6 +398,7 @@ _HESSIAN = np.array([[3.0, 2, 1, 1, 0], [2, 4, 2, 0, 1], [1, 2, 5, 2, 2], [1, 0,
 
 gptq_row = Exercise(
     name="gptq_row",
+    level="build",
     task="Return a row quantized by GPTQ to multiples of `scale`. Its columns are fixed one after the other, "
     "in "
     "`order`: each is rounded to the nearest, and those that come after it in `order` move as in "
@@ -466,6 +471,7 @@ def _damped_hessian(inputs, damping):
 
 damped_hessian = Exercise(
     name="damped_hessian",
+    level="warm-up",
     task="Return the Hessian of a layer's `inputs`, which have a row for each sample: their transpose times "
     "themselves. "
     "Add to each entry of its diagonal the mean of the diagonal times `damping`.",

@@ -56,6 +56,7 @@ def _steps(config):
 
 pruning_config = Exercise(
     name="pruning_config",
+    level="build",
     task="Return the dictionary for `MagnitudePrunerConfig.from_dict`: sparsity `target`, masks moved "
     "`every` so many steps from `begin` to `end`, both included, and `None` for each layer in `skip`.",
     reference=_pruning_config,
@@ -126,6 +127,7 @@ def _random_held_case(rng):
 
 held_sparsity = Exercise(
     name="held_sparsity",
+    level="build",
     task="Return the sparsity after a step: 0 before the first listed step, the cubic climb from `initial` "
     "to `target` over the entries of the list, and between two entries what the earlier one left. A "
     "list of one entry goes to `target` at once.",
@@ -210,6 +212,7 @@ def _random_range_case(rng):
 
 range_to_codes = Exercise(
     name="range_to_codes",
+    level="warm-up",
     task="Return the scale and the zero point with which the codes 0 to 255 cover what was seen, from `low` "
     "to `high`, widened so that zero is inside.",
     reference=_range_to_codes,
@@ -287,6 +290,7 @@ def _random_target_case(rng):
 
 minimum_target = Exercise(
     name="minimum_target",
+    level="decide",
     task="Return 16, 17 or 18: the oldest iOS for which Core ML Tools stores these settings compressed. The "
     "techniques may be named in any order.",
     reference=_minimum_target,

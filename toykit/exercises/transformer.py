@@ -41,6 +41,7 @@ def _random_tokens(rng):
 
 causal_attention = Exercise(
     name="causal_attention",
+    level="build",
     task="Return what each token takes from the values, one row a token: the softmax of its query times the keys, "
     "divided by the square root of their width, over the tokens up to and including itself. `queries` and `keys` "
     "are (t, width), `values` is (t, n).",
@@ -137,6 +138,7 @@ def _random_decoder(rng):
 
 cache_outgrows = Exercise(
     name="cache_outgrows",
+    level="build",
     task="Return the smallest number of tokens whose keys and values take more bits than the `weights` weights of "
     "`bits` bits: in each of the `layers` layers each of the `heads` heads keeps a key and a value of a token, each "
     "`width` numbers of `cache_bits` bits.",
@@ -199,6 +201,7 @@ def _random_candidates(rng):
 
 ship_decoder = Exercise(
     name="ship_decoder",
+    level="decide",
     task="Return the number of the candidate to ship, counted from 0: the one with the lowest perplexity whose "
     "weights and `cache` together fit into `memory` bytes, and can be read `needed` times a second at `bandwidth` "
     "bytes a second, once for each token. Of equally good ones the smallest; -1 if there is none.",
