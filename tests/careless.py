@@ -58,6 +58,7 @@ EXCEPTIONS = {
     "tk.capstone.collect": "reads packages: see tests/capstone",
     "tk.capstone.score": "reads packages: see tests/capstone",
     "tk.diff": "reads packages: see tests/verification",
+    "tk.explore": "reads packages: see tests/exploration",
     "tk.plots.program": "reads a package: see tests/parity",
     "tk.verify": "reads packages: see tests/verification",
     "tk.where": "reads packages: see tests/verification",

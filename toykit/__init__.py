@@ -5,7 +5,6 @@ ipywidgets is loaded when it is first used.
 """
 
 from . import _lazy
-
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 __all__, __getattr__, __dir__ = _lazy.attach(__name__)

@@ -1,6 +1,7 @@
 from toykit._quiet import quiet as quiet
 from toykit.compressed import Compressed as Compressed
 from toykit.compressed import error as error
+from toykit.exploration.exploring import explore as explore
 from toykit.palettization import Palettized as Palettized
 from toykit.palettization import palettize as palettize
 from toykit.pruning import Sparse as Sparse

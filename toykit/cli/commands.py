@@ -22,6 +22,7 @@ COMMANDS = (
     "doctor",
     "size",
     "compress",
+    "explore",
     "compare",
     "diff",
     "verify",

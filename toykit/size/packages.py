@@ -61,22 +61,48 @@ def _after(package, constants, technique, options):
     """The ledger that the package would have."""
     steps = _settings.steps(technique, options)
     forms.check(package, steps)
-    root = package.path.resolve()
-    gone = {old.path.relative_to(root) for old in package.weight_files.values()}
-    files = {path: size for path, size in package.files.items() if Path(path) not in gone}
-    rows, rewriters = [], []
-    for part in package.programs:
-        name, weights = weight_file(part)
-        store = Store(name)
-        rewriters.append(Rewriter(part, lambda _: steps, store, constants=constants(part)))
-        rows += read_rows(part, rewriters[-1].program)
-        if weights is not None:
-            files[weights.as_posix()] = store.end
-    files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewriters))
+    files, rewriters = weigh(package, lambda _: steps, constants)
+    rows = [
+        row
+        for part, rewritten in zip(package.programs, rewriters, strict=True)
+        for row in read_rows(part, rewritten.program)
+    ]
     return Ledger(
         rows,
         f"{package.path.name} after {technique}",
-        rest=_rest(dict(sorted(files.items())), rows),
+        rest=_rest(files, rows),
         exact=all(rewritten.exact for rewritten in rewriters),
         declined={name: why for rewritten in rewriters for name, why in rewritten.declined.items()},
     )
+
+
+def weigh(package, steps_of, constants=constants_in, version=forms.IOS16):
+    """The files that a compressed package would have, with a setting for each weight.
+
+    Parameters
+    ----------
+    package : Package
+    steps_of : callable (name) -> list of (technique, options)
+        As in `toykit.coreml.writing.rewriting.Rewriter`.
+    constants : callable (package) -> dict
+        `constants_in`, or what remembers its answers.
+    version : int
+        Of the specification.
+
+    Returns
+    -------
+    (dict of str to int, list of Rewriter)
+        Bytes of each file, and what became of the constants of each program.
+    """
+    root = package.path.resolve()
+    gone = {old.path.relative_to(root) for old in package.weight_files.values()}
+    files = {path: size for path, size in package.files.items() if Path(path) not in gone}
+    rewriters = []
+    for part in package.programs:
+        name, weights = weight_file(part)
+        store = Store(name)
+        rewriters.append(Rewriter(part, steps_of, store, version=version, constants=constants(part)))
+        if weights is not None:
+            files[weights.as_posix()] = store.end
+    files[package.model_file.relative_to(root).as_posix()] = len(model_bytes(package, rewriters))
+    return dict(sorted(files.items())), rewriters

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ..compressed import check_int, check_number
-from ..coreml.runtime.comparison import Tally, add, answers, sequences, tallies_of
+from ..coreml.runtime.comparison import Tally, add, answers, sequences, tallies_of, worst
 from ..coreml.runtime.model import load
 from . import differences, display
 from .pairs import Pairings, with_values
@@ -341,7 +341,7 @@ class _Search:
             expected.append(answers(self.reference, sequence, measured.reference))
             add(tallies, answers(model, sequence, measured.small), expected[-1])
             measured.forget()
-        level = _worst(tallies)
+        level = worst(tallies)
         notes = [note, *(f"the programs differ: {one}" for one in self.pairings.structure)]
         blamed = ()
         if level is None:
@@ -382,7 +382,7 @@ class _Search:
             tallies = tallies_of(model, self.reference)
             for sequence, theirs in zip(tried, expected):
                 add(tallies, answers(model, sequence), theirs)
-            reached = float(_worst(tallies) or 0)
+            reached = float(worst(tallies) or 0)
             found.append(
                 Blame(pair.big.name, pair.small.form, far[id(pair)], reached, _difference(reached, level))
             )
@@ -393,13 +393,6 @@ class _Search:
 
 def _difference(reached, level):
     return 0.0 if reached == level else reached - level
-
-
-def _worst(tallies):
-    """The least decibels of any output, of all samples together; None where outputs are labels only."""
-    found = [tally.result(name, "") for name, tally in tallies.items()]
-    levels = [-math.inf if one.problem else one.total for one in found if one.problem or one.decibels]
-    return min(levels, default=None)
 
 
 class _Listener:

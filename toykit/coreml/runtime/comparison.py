@@ -447,6 +447,13 @@ def add(tallies, found, expected):
             tally.add(ours[name], theirs[name])
 
 
+def worst(tallies):
+    """The least decibels of any output, of all samples together; None where outputs are labels only."""
+    found = [tally.result(name, "") for name, tally in tallies.items()]
+    levels = [-math.inf if one.problem else one.total for one in found if one.problem or one.decibels]
+    return min(levels, default=None)
+
+
 class Tally:
     """What is known of an output, sample after sample.
 

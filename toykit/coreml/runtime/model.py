@@ -291,13 +291,14 @@ class Model:
             arrays = check_inputs(inputs, self.inputs)
             under_way = self._prediction(arrays, state or {}, watch)
             with self._xp.running(), under_way.running():
-                given = {name: self._xp.array(array) for name, array in arrays.items()}
-                if self._rounded:
-                    given = {name: self._entering(name, array) for name, array in given.items()}
-                given |= {name: name for name in self.states}
+                given = self._entering(arrays) | {name: name for name in self.states}
                 outputs = self._steps.run({}, given, under_way)
         except PackageError as error:
             raise type(error)(f"{self.package}: {error}") from error
+        return self._named(outputs)
+
+    def _named(self, outputs):
+        """The outputs of the program by their names, as arrays of NumPy."""
         names = self._steps.block.outputs
         return {
             name: self._xp.numpy(value) if hasattr(value, "shape") else value
@@ -313,9 +314,13 @@ class Model:
         limit = prediction.work_limit(self._work_limit, stored, elements)
         return prediction.Prediction(state, memory, limit, watch)
 
-    def _entering(self, name, array):
-        """An input that is float16 for the app arrives rounded."""
-        return self._xp.to_float16(array) if self.inputs[name].dtype == "float16" else array
+    def _entering(self, arrays):
+        """Inputs as the program begins with them: what is float16 for the app arrives rounded."""
+        given = {name: self._xp.array(array) for name, array in arrays.items()}
+        if not self._rounded:
+            return given
+        half = [name for name in given if self.inputs[name].dtype == "float16"]
+        return given | {name: self._xp.to_float16(given[name]) for name in half}
 
 
 class Pipeline(Model):

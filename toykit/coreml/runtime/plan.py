@@ -18,7 +18,7 @@ from .operands import as_numpy, as_plain
 from .operators import OPERATORS, check_result
 
 # Parameters that take several arguments: they are lists even where a program gives one.
-_SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
+SEVERAL = {"values", "loop_vars", "ref_tensors", "begins", "ends", "end_masks", "elem_shape"}
 # What NumPy, torch and Python say of shapes and types that do not go together.
 MISFITS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _DEEPEST = 50  # loops within loops
@@ -113,7 +113,24 @@ class Steps:
         prediction.work(costs.CALL + costs.WRITE * len(results))
         held = {name: prediction.allocate(value) for name, value in inputs.items()}
         results = {**results, **inputs}
-        for step in self.steps:
+        self.take(results, held, prediction)
+        prediction.free(sum(held.values()))
+        return self.outputs(results)
+
+    def take(self, results, held, prediction, start=0, stop=None):
+        """Take some of the steps, in order.
+
+        Parameters
+        ----------
+        results : dict of str to array
+            So far; changed.
+        held : dict of str to int
+            The bytes of those that are this block's own; changed.
+        prediction : Prediction
+        start, stop : int
+            As of a slice.
+        """
+        for step in self.steps[start:stop]:
             try:
                 for name, value in step.run(results, prediction).items():
                     results[name], held[name] = value, prediction.allocate(value)
@@ -124,7 +141,9 @@ class Steps:
             for name in step.frees:
                 del results[name]
                 prediction.free(held.pop(name))
-        prediction.free(sum(held.values()))
+
+    def outputs(self, results):
+        """The outputs of the block, out of its results after the last step: list of arrays."""
         return [
             self.constant_outputs[name].tensor(False) if name in self.constant_outputs else results[name]
             for name in self.block.outputs
@@ -166,7 +185,7 @@ class _Step:
             self.uses |= block.needs()
 
     def _bind(self, parameter, arguments, steps):
-        several = parameter in _SEVERAL
+        several = parameter in SEVERAL
         if not several and len(arguments) != 1:
             raise PackageError(f"{parameter} has {len(arguments)} arguments; one is wanted")
         plain = parameter in self.operator.plain
