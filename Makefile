@@ -12,12 +12,14 @@ PORT   ?= 8000
 NEXT   ?= tests/parity
 # OPEN=0 builds the book without showing it. CI never opens anything.
 OPEN   ?= 1
+# WHEELS=0 makes a small kit, without packages.
+WHEELS ?= 1
 # The day is the seed of the long fuzz tests; SEED=... repeats another day's.
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets workshop page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
+        notebooks widgets workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -95,6 +97,10 @@ widgets: setup ## Bring the JavaScript of stored widgets up to date, without run
 
 workshop: setup ## Make the learner's copies of the notebooks, without solutions
 	$(BIN)/python -m $(TOOLS).workshop
+
+kit: setup ## Make one zip with all that a class without a network needs (WHEELS=0: without packages)
+	$(BIN)/python -m $(TOOLS).build_book
+	$(BIN)/python -m $(TOOLS).kit $(if $(filter 0,$(WHEELS)),--no-wheels)
 
 page-weights: setup ## Print what each page of the built book weighs, and the data of each widget
 	$(BIN)/python -m $(TOOLS).page_weights

@@ -21,6 +21,8 @@ from ._text import printable
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
+LOCK = Path("wheelhouse", "requirements.txt")  # of a kit: each package with its version
+
 MEMORY_GB = 4  # converting ResNet-50 peaks at about half of this
 DISK_GB = 3  # free space for what the notebooks write; the packages themselves are installed by then
 
@@ -67,16 +69,22 @@ def examine(root=None):
     Parameters
     ----------
     root : path, optional
-        The folder of the book, which holds pyproject.toml and constraints.txt. By default the one
-        that toykit is installed from.
+        The folder of the book, which holds pyproject.toml and constraints.txt, or of a kit. By default
+        the one that toykit is installed from.
 
     Examples
     --------
     >>> examine()[0].name
     'Python'
     """
-    root = Path(root) if root else Path(__file__).resolve().parents[1]
+    root = Path(root) if root else home()
     return [python(), system(), *packages(root), memory(), disk(root), browser()]
+
+
+def home(environment=sys.prefix):
+    """Return the folder of the kit in which Python's environment lies, or that of the book."""
+    kit = Path(environment).resolve().parent
+    return kit if (kit / LOCK).is_file() else Path(__file__).resolve().parents[1]
 
 
 def python(version=None):
@@ -147,6 +155,8 @@ def installing(root):
 
 def packages(root):
     """Look at each package that the book asks for, against the version that it was made with."""
+    if (root / LOCK).is_file():
+        return [of_kit(root)]
     if not (root / "constraints.txt").is_file():
         return [
             Finding(
@@ -159,12 +169,9 @@ def packages(root):
         ]
     findings = []
     for name, version in wanted(root).items():
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            if name == "coremltools" and system().status == NOTE:
-                continue  # said already
-            found = None
+        found = installed(name)
+        if found is None and name == "coremltools" and system().status == NOTE:
+            continue  # said already
         if found is None:  # also what an installation that was stopped leaves: a folder without metadata
             findings.append(Finding(name, PROBLEM, "not installed", installing(root)))
             continue
@@ -181,6 +188,27 @@ def packages(root):
                 )
             )
     return findings
+
+
+def of_kit(root):
+    """Look at all packages of a kit at once, against its lock."""
+    lines = (root / LOCK).read_text(encoding="utf-8").splitlines()
+    pinned = [line.split()[0].split("==") for line in lines if "==" in line]
+    other = [name for name, version in pinned if installed(name) != version]
+    if not other:
+        return Finding("Packages", OK, f"all {len(pinned)} of the kit")
+    found = f"missing, or of another version: {', '.join(other)}"
+    return Finding(
+        "Packages", PROBLEM, found, "Run install.py in the folder of the kit, or unzip the kit anew."
+    )
+
+
+def installed(name):
+    """Return the version of a package, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def memory(total=None):

@@ -40,6 +40,13 @@ FILES = {
     ),
 }
 
+# What goes with the files to other people: texts of licences, and MiniLM's card, which names that of the weights.
+PAPERS = {
+    "minilm": ("*LICENSE*", "*/model/README.md"),
+    "ocr_reader": ("*LICENSE*",),
+    "sentences": ("*LICENSE*",),
+}
+
 
 def missing(part):
     """The names of a part's files that are not there."""
@@ -55,6 +62,19 @@ def bring(part):
         (folder() / part).mkdir(parents=True, exist_ok=True)
         for name in names:
             _place(files / name, folder() / part / name)
+
+
+def shipped():
+    """The files of every part that can be had, with their papers: {name in a kit: path}."""
+    found = {}
+    for part, (archive, inside, names) in FILES.items():
+        try:
+            files = fetch(archive, *(f"{inside}/{name}" for name in names), *PAPERS[part])
+        except (Unreachable, Vanished) as problem:
+            say(f"WITHOUT {part}: {problem}")
+            continue
+        found |= {f"{part}/{path.name}": path for path in files.rglob("*") if path.is_file()}
+    return found
 
 
 def _place(source, target):

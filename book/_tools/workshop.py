@@ -23,15 +23,7 @@ README = """\
 The chapters of the book as notebooks for you to work in: the exercises are open, the solutions are
 left out, and nothing has been run yet.
 
-## Start
-
-In the folder of the book, which holds the Makefile:
-
-    make setup
-    .venv/bin/jupyter lab _build/workshop
-
-`make setup` needs the network once. After that everything works without it.
-
+{start}
 ## Work
 
 - Run the cells from the top: Shift + Enter.
@@ -42,13 +34,38 @@ In the folder of the book, which holds the Makefile:
 - Some cells after an exercise use your function, and fail until it is written. That is meant.
 - Each solution is in the book itself, folded under its exercise.
 - `data` holds the measurements that some chapters read.
-- What you write here stays. When the book changes, `make workshop` puts a newer version beside a file
-  that you changed, with `.new` in its name; `make clean` removes only what you did not change.
+{kept}
 
 ## Chapters
 
 {chapters}
 """
+
+# How a copy is started, and what becomes of what is written in it: where `make workshop` put it, and in a kit.
+IN_THE_BOOK = {
+    "start": """\
+## Start
+
+In the folder of the book, which holds the Makefile:
+
+    make setup
+    .venv/bin/jupyter lab _build/workshop
+
+`make setup` needs the network once. After that everything works without it.
+""",
+    "kept": """\
+- What you write here stays. When the book changes, `make workshop` puts a newer version beside a file
+  that you changed, with `.new` in its name; `make clean` removes only what you did not change.
+""",
+}
+IN_THE_KIT = {
+    "start": """\
+## Start
+
+The page `index.html` of the kit says how, for your system. It takes no network.
+""",
+    "kept": "- What you write here stays. To begin a chapter again, take it out of the kit's zip.\n",
+}
 
 
 def tags(cell):
@@ -181,7 +198,7 @@ def title(notebook):
     return ""
 
 
-def make(paths, folder):
+def make(paths, folder, place=IN_THE_BOOK):
     """Write the learner's copy of each notebook, the data that they read, and a README, to `folder`.
 
     Returns
@@ -206,7 +223,7 @@ def make(paths, folder):
         fail("The workshop's copies cannot be made:\n" + "\n".join(problems))
     contents = "\n".join(f"- [{title(copy) or Path(name).stem}]({name})" for name, copy in copies)
     files = {name: nbformat.writes(copy) + "\n" for name, copy in copies}
-    files["README.md"] = README.format(chapters=contents)
+    files["README.md"] = README.format(**place, chapters=contents)
     data = {f"data/{path.name}": path.read_bytes() for path in sorted(DATA.iterdir())}
     return put(folder, {**{name: text.encode() for name, text in files.items()}, **data})
 
