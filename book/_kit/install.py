@@ -85,7 +85,7 @@ def main():
     # No setting of this computer's pip leads anywhere else.
     environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
     for purpose, command in steps():
-        print(f"To {purpose}: this takes some minutes at most.", flush=True)
+        print(f"Now: {purpose}. This can take some minutes.", flush=True)
         if subprocess.run([str(part) for part in command], env=environment).returncode:
             sys.exit(f"Could not {purpose}; the lines above say why. A second run goes on from here.")
     bring_networks()

@@ -1,8 +1,8 @@
 """Make one zip for a computer without a network: `make kit`, or without packages: `make kit WHEELS=0`.
 
-It holds a start page, the built site, the learner's notebooks with their data, and, with packages, a
-wheelhouse for this system, the trained networks, and an installer that needs Python alone. The same files make the
-same zip. Their names are right on Windows and macOS, too.
+It holds a start page, the built site, the learner's notebooks with their data, the instructor edition apart, and,
+with packages, a wheelhouse for this system, the trained networks, and an installer that needs Python alone. The
+same files make the same zip, and their names are right on Windows and macOS, too.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from bs4 import BeautifulSoup
 
 import toykit
 
-from . import trained_networks, wheelhouse, workshop
+from . import instructor, trained_networks, wheelhouse, workshop
 from .live import DATE
 from .project import BUILD, HTML, ROOT, alone, chapters, fail, program, say
 
@@ -30,6 +30,7 @@ TOP = "toykit-kit"
 PARTS = {
     "site": "the book",
     "notebooks": "its chapters for JupyterLab, without solutions, and their data",
+    "instructor": "for teachers: solutions, with the usual wrong paths",
     "wheelhouse": "the packages that the notebooks run on",
     "networks": "trained networks and sentences that some chapters ask",
 }
@@ -71,6 +72,7 @@ def gathered(scratch, wheels=True):
     if not (HTML / "index.html").is_file():
         fail("There is no built book yet. Run 'make book' first.")
     workshop.make(chapters(), scratch / "notebooks", workshop.IN_THE_KIT)
+    instructor.write(scratch / "instructor")
     shutil.copyfile(ROOT / "LICENSE", scratch / "LICENSE.txt")
     networks = {}
     if wheels:
