@@ -125,6 +125,9 @@ ACCURACY = {
     "straight_through": straight_through,
     "schedule": lambda target, part, left: target - target * (left / 100) ** 3,
     "attention": lambda few, many, mb, times: mb * 2**many // 2**few,
+    "cache_bytes": lambda layers, heads, wide, tokens: layers * heads * tokens * wide * 4 / 10**6,
+    "ceiling": lambda bandwidth, weights: bandwidth / weights,
+    "constant_input": lambda errors, mean, lost: sum(mean * one for one in numbers(errors)),
 }
 
 

@@ -10,6 +10,7 @@ from .framework import case, pick, question
 
 _ACCURACY, _LAYERS = "06_accuracy", "06b_which_layers"
 _CALIBRATION, _TRAINING = "07_calibration", "08_during_training"
+_TRANSFORMER, _READER = "08b_a_transformer", "08c_breaks_at_thirty_percent"
 
 
 @question(
@@ -329,3 +330,78 @@ def attention(random):
     times = 2 ** (many - few)
     wrong = {"grew with the bits": round(mb * many / few), "one bit more": 2 * mb, "did not grow": mb}
     return case(mb * times, wrong, few=few, many=many, mb=mb, times=times)
+
+
+@question(
+    f"{_TRANSFORMER}#Which is larger, the weights or the cache?",
+    "A decoder has {layers} layers, each with {heads} heads for keys and values, {wide} numbers wide. How "
+    "much does its KV cache take after {tokens:,} tokens, in float16?",
+    answer="{:,.1f} MB",
+    because="A key and a value for each token, in each head of each layer: 2 x {layers} x {heads} x {wide} "
+    "numbers of 2 bytes.",
+    wrong={
+        "keys alone": "Each head keeps a value beside the key.",
+        "a byte for each": "A float16 takes 2 bytes.",
+        "one layer for all": "Each layer has keys and values of its own.",
+        "pairs of tokens": "Scores are computed for pairs. What is kept is a key and a value for each token.",
+    },
+)
+def cache_bytes(random):
+    layers, heads, wide = pick(random, 12, 16, 32), pick(random, 4, 8, 12), pick(random, 64, 128)
+    tokens = pick(random, 500, 1000, 4000, 8000)
+    megabytes = 4 * layers * heads * wide * tokens / 1e6
+    wrong = {
+        pick(random, "keys alone", "a byte for each"): megabytes / 2,
+        "one layer for all": megabytes / layers,
+        "pairs of tokens": 2 * layers * heads * tokens**2 / 1e6,
+    }
+    return case(megabytes, wrong, layers=layers, heads=heads, wide=wide, tokens=tokens)
+
+
+@question(
+    f"{_TRANSFORMER}#Writing is a product with one vector",
+    "A Mac reads {bandwidth} GB a second. A decoder's weights take {weights} GB, and its cache next to "
+    "nothing. How many tokens a second can it write, at the best?",
+    answer="{:.1f}",
+    because="Each token reads every weight once: {bandwidth} / {weights}.",
+    wrong={
+        "bits for bytes": "Both are told in bytes: nothing has to be divided by 8.",
+        "read for each operation": "A weight serves for a multiplication and an addition, and is read once.",
+        "read once for all": "The weights do not fit on the chip: each token reads all of them again.",
+    },
+)
+def ceiling(random):
+    bandwidth, weights = pick(random, 100, 200, 400, 800), pick(random, 1.5, 2.5, 4.0, 8.0, 16.0)
+    right = bandwidth / weights
+    wrong = {
+        "bits for bytes": right / 8,
+        "read for each operation": right / 2,
+        "read once for all": float(bandwidth),
+    }
+    return case(right, wrong, bandwidth=bandwidth, weights=weights)
+
+
+@question(
+    f"{_READER}#The same thing every time",
+    "Four weights of an output are stored with errors of {errors}. Each of their inputs is {mean} in every "
+    "picture. By how much is the output moved?",
+    answer="{:+.2f}",
+    because="The errors are added up, {lost}, and each meets the same {mean}: all pictures are moved alike.",
+    wrong={
+        "errors cancel": "They would, on average, if inputs had no preferred sign. These always have the same.",
+        "forgot the inputs": "So much the weights are off in all. Each error is multiplied by its input.",
+        "added magnitudes": "Errors have signs: some of them take others back.",
+        "averaged the errors": "An output adds up its products. It does not average them.",
+    },
+)
+def constant_input(random):
+    errors = random.choice(np.arange(-9, 10), 4, replace=False) / 100
+    lost, mean = errors.sum(), pick(random, 2.0, 3.0, 5.0)
+    if min(abs(lost), np.abs(errors).sum() - abs(lost)) < 0.02:
+        return None
+    fourth, moved = pick(
+        random, ("added magnitudes", np.abs(errors).sum()), ("averaged the errors", lost / 4)
+    )
+    wrong = {"errors cancel": 0.0, "forgot the inputs": lost, fourth: mean * moved}
+    texts = (f"{error:+.2f}" for error in errors)
+    return case(lost * mean, wrong, errors=", ".join(texts), mean=mean, lost=f"{lost:+.2f}")
