@@ -156,12 +156,29 @@ def test_exercises_on_a_route_take_no_longer_than_the_chapter_says(route):
                 assert sum(entry["exercises"].values()) <= course.chapters()[entry["chapter"]].exercises
 
 
-def test_no_section_is_twice_on_a_route_and_ten_evenings_are_ten():
+def test_no_section_is_twice_on_a_route_and_after_ten_evenings_comes_the_capstone():
     for route in course.routes():
         steps = [step for _, steps in course.parts(route) for step in steps if step.chapter]
         read = [link[:2] for step in steps for link in step.links if "exercise" not in link[0]]
         assert len(read) == len(set(read))
-    assert len(course.parts("evenings")) == 10
+    *evenings, last = [name for name, _ in course.parts("evenings")]
+    assert len(evenings) == 10 and all("evening:" in name for name in evenings) and "capstone" in last
+
+
+@each_route
+def test_every_route_has_a_quiz_and_leads_to_the_capstone(route):
+    pages = [page for _, steps in course.parts(route) for step in steps for _, page, _ in step.links]
+    assert any("quiz_part" in page for page in pages if page) and pages[-1] == "capstone.md"
+
+
+def test_what_the_class_does_is_told_apart_from_what_it_is_taught():
+    both = {"chapter": "02_pruning", "sections": ["Five by five"], "exercises": {"pruning_mask": 8}}
+    assert (course.step(both).minutes, course.step(both).doing) == (16, 8)
+    quiz = {"page": "quiz_part_1.md", "words": "Quiz", "minutes": 9}
+    assert [course.step(quiz | {"doing": doing}).doing for doing in (True, False)] == [9, 0]
+    chapter = course.chapters()["02_pruning"]
+    whole = course.step({"chapter": "02_pruning", "sections": "all", "exercises": "all"})
+    assert whole.doing == chapter.exercises < whole.minutes
 
 
 def test_a_section_that_no_chapter_has_is_refused():

@@ -169,12 +169,15 @@ class Step:
         What happens, in a sentence; may be empty.
     pause : bool
         Nothing is taught.
+    doing : int
+        Those of its minutes in which the class works: exercises, a quiz.
     """
 
     links: list
     chapter: Chapter | None
     note: str
     pause: bool
+    doing: int
 
     @property
     def minutes(self):
@@ -186,13 +189,16 @@ def step(entry):
     note = entry.get("note", "")
     if "chapter" not in entry:
         words = entry.get("pause") or entry.get("words")
-        return Step([(words, entry.get("page"), entry["minutes"])], None, note, "pause" in entry)
+        minutes = entry["minutes"]
+        doing = minutes if entry.get("doing") else 0
+        return Step([(words, entry.get("page"), minutes)], None, note, "pause" in entry, doing)
     chapter = chapters()[entry["chapter"]]
     page = f"../notebooks/{chapter.page}.ipynb"
     sections, exercises = entry.get("sections", []), entry.get("exercises", {})
     if sections == "all":
         sections = [name for name in chapter.minutes if name not in chapter.skip]
     links = [(name, page + anchor(name), chapter.minutes[name]) for name in sections]
+    doing = chapter.exercises if exercises == "all" else sum(exercises.values())
     if exercises == "all":
         place = next((name for _, name in headings(chapter.page) if name in UNTIMED - {TRANSFER}), None)
         links.append(("the exercises", page + (anchor(place) if place else ""), chapter.exercises))
@@ -202,7 +208,7 @@ def step(entry):
             (f"exercise `{name}` ({level(name)})", page + anchor(places[name]), minutes)
             for name, minutes in exercises.items()
         ]
-    return Step(links, chapter, note, pause=False)
+    return Step(links, chapter, note, pause=False, doing=doing)
 
 
 @functools.cache
