@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from book._tools import course, instructor, solutions
+from book._tools import course, instructor, live_coding, solutions
 from toykit.exercises import check
 
 from .test_exercises import WRONG
@@ -44,9 +44,23 @@ def test_a_wrong_path_of_several_lines_and_what_it_leans_on_are_found():
 
 
 def test_links_lead_to_the_pages_of_the_book(pages):
-    there = {f"../html/notebooks/{page}.html" for page in course.chapters()}
+    there = {f"../html/{file}.html" for _, files in course.contents() for file in files}
     linked = {link.partition("#")[0] for text in pages.values() for link in re.findall(r'href="(.+?)"', text)}
-    assert linked - pages.keys() <= there
+    assert linked - pages.keys() - {""} <= there
+    assert 'id="timing"' in pages["index.html"] and 'href="index.html#timing"' in pages["part_1.html"]
+
+
+def test_nothing_of_the_site_s_own_markdown_is_left_and_no_page_needs_a_file_beside_it(pages):
+    for name, text in pages.items():
+        assert not re.search(r"\{raw\}|<!-- course|\]\(|src=\"(?!data:)|<link", text) or name.endswith(
+            ".py"
+        ), name
+
+
+def test_the_scripts_are_with_it_as_they_are(pages):
+    scripts = {name: text for name, text in pages.items() if name.endswith(".py")}
+    paths = [script.path for script in live_coding.scripts().values()]
+    assert scripts == {f"live_coding/{path.name}": path.read_text(encoding="utf-8") for path in paths}
 
 
 def test_what_a_teacher_wrote_into_the_folder_stays(tmp_path, monkeypatch):

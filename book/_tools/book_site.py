@@ -12,6 +12,8 @@ from docutils import nodes
 
 from . import (
     architecture,
+    board,
+    board_pictures,
     code_editor,
     command_line,
     course,
@@ -21,8 +23,11 @@ from . import (
     licences,
     live,
     live_cells,
+    live_coding,
     page_figures,
     quizzes,
+    teaching,
+    teaching_pages,
     terms,
     to_do,
 )
@@ -137,7 +142,9 @@ def write_course(app, document, source):
     filled = course_pages.fill(source[0])
     if filled != source[0]:
         source[0] = filled
-        for file in (course.FILE, course_pages.__file__, course_map.__file__):
+        modules = (course_pages, course_map, teaching, teaching_pages, board, board_pictures)
+        scripts = live_coding.FOLDER.glob("*.py")
+        for file in (course.FILE, teaching.FILE, *scripts, *(module.__file__ for module in modules)):
             app.env.note_dependency(str(file))
 
 

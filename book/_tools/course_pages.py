@@ -2,7 +2,7 @@
 
 import re
 
-from . import course
+from . import course, teaching_pages
 from .course_map import drawing
 from .project import ROOT
 
@@ -185,4 +185,4 @@ def _left_out(name):
     return ["", f"Not on this route: {_listed(said)}."]
 
 
-WRITERS = {"map": _map, "table": _table, "hours": _hours, "route": _route}
+WRITERS = {"map": _map, "table": _table, "hours": _hours, "route": _route} | teaching_pages.WRITERS

@@ -6,13 +6,20 @@ the scripts to type along, and the solutions of all exercises with the wrong ans
 
 import argparse
 import html
+import re
 from pathlib import Path
 
-from . import course, course_map, keeping, solutions
-from .project import program, say
+from markdown_it import MarkdownIt
+
+from . import course, course_pages, keeping, live_coding, solutions, teaching
+from .project import ROOT, program, say
 
 STYLE = Path(__file__).with_suffix(".css")
 SITE = "../site"
+# Pages of the book that are here as well.
+OWN = {"teaching": "index.html"} | {f"teaching_part_{n}": f"part_{n}.html" for n in range(1, 6)}
+LINK = re.compile(r"\[([^\]]*)\]\((?:\.\./)?(notebooks/)?(\w+)\.(?:md|ipynb)(#[\w-]+)?\)")
+RAW = re.compile(r"```\{raw\} html\n(.*?)\n```", re.DOTALL)
 
 
 def write(folder, site=SITE):
@@ -35,20 +42,32 @@ def write(folder, site=SITE):
 
 def pages(site=SITE):
     """The files of the instructor edition, as a dict of their names to their texts."""
-    parts = [
-        (caption, f"solutions_{number}.html", there) for number, (caption, there) in enumerate(_parts(), 1)
-    ]
-    listed = "".join(f'<li><a href="{name}">{html.escape(caption)}</a></li>' for caption, name, _ in parts)
-    found = {name: _solutions(caption, there, site) for caption, name, there in parts}
-    found["index.html"] = _page(
-        "Instructor edition", f"<h2>Solutions, with the usual wrong paths</h2><ul>{listed}</ul>"
-    )
-    return found
+    found = {file: _of_the_book(name, site) for name, file in OWN.items()}
+    for part in teaching.parts().values():
+        found[f"solutions_{part.number}.html"] = _solutions(part, site)
+    scripts = (script.path for script in live_coding.scripts().values())
+    return found | {f"live_coding/{path.name}": path.read_text(encoding="utf-8") for path in scripts}
 
 
-def _parts():
-    """The parts of the book that have exercises, as (caption, pages)."""
-    return [part for part in course_map.parts() if any(course.chapters()[page].exercises for page in part[1])]
+def _of_the_book(name, site):
+    """A page of the book, made of its Markdown."""
+    text = RAW.sub(r"\1", course_pages.fill(_markdown(name)))
+    text = LINK.sub(lambda link: _linked(*link.groups(""), site), text)
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    body = re.sub(r"<h2>(.*?)</h2>", lambda h2: f'<h2 id="{course.anchor(h2[1])[1:]}">{h2[1]}</h2>', body)
+    body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+    title, body = re.match(r"<h1>(.*?)</h1>\n(.*)", body, re.DOTALL).groups()
+    return _page(html.unescape(title), body)
+
+
+def _linked(words, folder, page, heading, site):
+    words = words or re.search(r"^# (.+)$", _markdown(page), re.MULTILINE)[1]
+    address = OWN.get(page) or f"{site}/{folder or 'book/'}{page}.html"
+    return f"[{words}]({address}{heading})"
+
+
+def _markdown(page):
+    return (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
 
 
 def _page(title, body):
@@ -56,18 +75,29 @@ def _page(title, body):
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{style}</style></head>\n'
-        f"<body><main><h1>{html.escape(title)}</h1>\n{body}\n</main></body></html>\n"
+        f"<body>{_contents()}<main><h1>{html.escape(title)}</h1>\n{body}\n</main></body></html>\n"
     )
 
 
-def _solutions(caption, pages, site):
+def _contents():
+    """Links to the pages of the edition."""
+    rows = (
+        f'{html.escape(part.caption)}: <a href="part_{part.number}.html">lessons</a>, '
+        f'<a href="solutions_{part.number}.html">solutions</a>'
+        for part in teaching.parts().values()
+    )
+    items = "".join(f"<li>{row}</li>" for row in ('<a href="index.html">Instructor edition</a>', *rows))
+    return f"<nav><ul>{items}</ul></nav>"
+
+
+def _solutions(part, site):
     """The page of the solutions of a part."""
-    body = ['<p><a href="index.html">Instructor edition</a></p>']
-    for page in pages:
-        chapter = course.chapters()[page]
+    body = []
+    for chapter in part.chapters:
+        page = f"{site}/notebooks/{chapter.page}.html"
         body.append(f"<h2>{html.escape(chapter.label)}</h2>")
-        body += [_solution(one, f"{site}/notebooks/{page}.html") for one in solutions.of_chapter(page)]
-    return _page(f"Solutions. {caption}", "\n".join(body))
+        body += [_solution(one, page) for one in solutions.of_chapter(chapter.page)]
+    return _page(f"Solutions. {part.caption}", "\n".join(body))
 
 
 def _solution(solution, page):

@@ -37,7 +37,7 @@ def place(notebook, folder, to_folder):
 
 
 def _picture(drawings, alt, folder, to_folder):
-    found = {kind: (_store(text, folder), *_size(text)) for kind, text in drawings.items()}
+    found = {kind: (_store(text, folder), *size_on_page(text)) for kind, text in drawings.items()}
     name, width, height = found[WIDE]
     size = 'width="{}" height="{}"'
     source = ""
@@ -57,7 +57,7 @@ def _store(text, folder):
     return name
 
 
-def _size(text):
+def size_on_page(text):
     """Width and height on the page, in pixels."""
     width, height = re.search(r'<svg [^>]*?\bwidth="([\d.]+)pt" height="([\d.]+)pt"', text).groups()
     return round(float(width) * _PER_POINT), round(float(height) * _PER_POINT)
