@@ -71,16 +71,16 @@ def rows(table):
 def test_the_minutes_are_those_of_the_course_and_add_up():
     found = rows(teaching_pages.timing())
     chapters = course.chapters().values()
-    for chapter in chapters:
-        assert found.pop(chapter.label)[:2] == [sum(chapter.minutes.values()), chapter.exercises]
-    read, do = (
-        sum(numbers) for numbers in zip(*((one.reading, one.exercises) for one in chapters), strict=True)
-    )
-    assert found.pop("All chapters") == [read, do, read + do]
-    parts = [(part.reading, part.exercises, part.reading + part.exercises) for part in PARTS.values()]
-    assert [*map(tuple, found.values())] == parts
-    first = next(iter(chapters)).reading  # the recipe is in no part
-    assert [sum(column) for column in zip(*parts, strict=True)] == [read - first, do, read + do - first]
+    for one in chapters:
+        read, *doing, together = found.pop(one.label)
+        assert (read, *doing) == (sum(one.minutes.values()), one.exercises, one.transfer)
+        assert together == read + one.doing
+    everything = found.pop("All chapters")
+    assert everything[3] == sum(one.reading + one.doing for one in chapters) == sum(everything[:3])
+    assert list(found) == [part.caption for part in PARTS.values()]
+    recipe = [next(iter(chapters)).reading, 0, 0]  # is in no part
+    parts = [numbers[:3] for numbers in found.values()]
+    assert [sum(column) for column in zip(recipe, *parts, strict=True)] == everything[:3]
 
 
 @pytest.mark.parametrize("name, caption", teaching_pages.ROUTES.items())

@@ -148,6 +148,11 @@ def level(name):
     return check.all()[name].level
 
 
+def kind(name, place):
+    """An exercise's level, and whether it is the transfer task, in words."""
+    return f"transfer, {level(name)}" if place == TRANSFER else level(name)
+
+
 def anchor(heading):
     """The end of a link to a heading, as the site names it; the opening is the page itself."""
     if heading == OPENING:

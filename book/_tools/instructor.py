@@ -104,7 +104,8 @@ def _solution(solution, page):
     from toykit.widgets.markup import inline
 
     exercise = solution.exercise
-    place = f'<a href="{page}{course.anchor(solution.heading)}">{html.escape(solution.heading)}</a>'
+    kind = course.kind(exercise.name, solution.heading)
+    place = f'<a href="{page}{course.anchor(solution.heading)}">{kind}</a>'
     lean = f"<p>They lean on:</p>{_code(solution.helpers)}" if solution.helpers else ""
     return (
         f'<h3 id="{exercise.name}"><code>{exercise.name}</code></h3>\n<p>{inline(exercise.task)} '

@@ -53,12 +53,15 @@ class Part:
         return [course.chapters()[page] for page in self.pages]
 
     @property
-    def reading(self):
-        return sum(chapter.reading for chapter in self.chapters)
+    def minutes(self):
+        """Of teaching, of exercises, and of transfer tasks."""
+        return minutes(self.chapters)
 
-    @property
-    def exercises(self):
-        return sum(chapter.exercises for chapter in self.chapters)
+
+def minutes(chapters):
+    """The minutes of chapters together: of teaching, of exercises, and of transfer tasks."""
+    told = [(one.reading, one.exercises, one.transfer) for one in chapters]
+    return tuple(map(sum, zip(*told, strict=True)))
 
 
 @functools.cache

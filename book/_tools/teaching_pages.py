@@ -1,5 +1,7 @@
 """The pages for teachers, as Markdown: the minutes of all chapters and routes, and the lessons of a part."""
 
+from toykit.exercises import check
+
 from . import board, course, live_coding, teaching
 
 ROUTES = {"workshop": "Ninety minutes", "day": "A day", "evenings": "Ten evenings"}
@@ -7,20 +9,17 @@ ROUTES = {"workshop": "Ninety minutes", "day": "A day", "evenings": "Ten evening
 
 def timing(_=None):
     """The minutes of each chapter and each part, teaching and exercises apart."""
-    lines = ["| chapter | teaching | exercises | together |", "|---|--:|--:|--:|"]
-    recipe, *_ = course.chapters().values()
-    lines.append(
-        _row(f"[{recipe.label}](../notebooks/{recipe.page}.ipynb)", recipe.reading, recipe.exercises)
-    )
+    lines = ["| chapter | teaching | exercises | transfer | together |", "|---|--:|--:|--:|--:|"]
+    recipe, *_ = chapters = course.chapters().values()
+    lines.append(_of_chapter(recipe))
     for part in teaching.parts().values():
-        for chapter in part.chapters:
-            name = f"[{chapter.label}](../notebooks/{chapter.page}.ipynb)"
-            lines.append(_row(name, chapter.reading, chapter.exercises))
-        name = f"**[{part.caption}](teaching_part_{part.number}.md)**"
-        lines.append(_row(name, part.reading, part.exercises, "**"))
-    everything = course.chapters().values()
-    sums = (sum(one.reading for one in everything), sum(one.exercises for one in everything))
-    return "\n".join([*lines, _row("**All chapters**", *sums, "**")])
+        lines += map(_of_chapter, part.chapters)
+        lines.append(_row(f"[{part.caption}](teaching_part_{part.number}.md)", part.minutes, "**"))
+    return "\n".join([*lines, _row("All chapters", teaching.minutes(chapters), "**")])
+
+
+def _of_chapter(chapter):
+    return _row(f"[{chapter.label}](../notebooks/{chapter.page}.ipynb)", teaching.minutes([chapter]))
 
 
 def routes(_=None):
@@ -28,32 +27,34 @@ def routes(_=None):
     lines = ["| route | teaching | exercises | together | breaks |", "|---|--:|--:|--:|--:|"]
     for name, words in ROUTES.items():
         parts = course.parts(name)
-        for caption, steps in parts if len(parts) > 1 else ():
-            lines.append(_steps(caption, steps))
-        lines.append(
-            _steps(f"[{words}](route_{name}.md)", [one for _, steps in parts for one in steps], "**")
-        )
+        lines += [_of_steps(caption, steps) for caption, steps in parts if len(parts) > 1]
+        lines.append(_of_steps(f"[{words}](route_{name}.md)", _steps(name), "**"))
     return "\n".join(lines)
 
 
-def _row(name, teaching_minutes, exercises, mark=""):
-    numbers = (teaching_minutes, exercises, teaching_minutes + exercises)
-    return f"| {name} | " + " | ".join(f"{mark}{one}{mark}" for one in numbers) + " |"
+def _steps(route):
+    return [step for _, steps in course.parts(route) for step in steps]
 
 
-def _steps(name, steps, mark=""):
-    doing = sum(step.doing for step in steps)
-    taught = sum(step.minutes for step in steps if not step.pause) - doing
+def _of_steps(name, steps, mark=""):
     pauses = sum(step.minutes for step in steps if step.pause)
-    return f"{_row(f'{mark}{name}{mark}', taught, doing, mark)} {pauses or ''} |"
+    return f"{_row(name, _minutes(steps), mark)} {pauses or ''} |"
+
+
+def _minutes(steps):
+    """Minutes of teaching and of exercises."""
+    doing = sum(step.doing for step in steps)
+    return sum(step.minutes for step in steps if not step.pause) - doing, doing
+
+
+def _row(name, minutes, mark=""):
+    return "| " + " | ".join(f"{mark}{one}{mark}" for one in (name, *minutes, sum(minutes))) + " |"
 
 
 def route(name):
     """Where a route's minutes are added up, and what helps to teach it."""
-    steps = [step for _, there in course.parts(name) for step in there]
-    doing = sum(step.doing for step in steps)
-    taught = sum(step.minutes for step in steps if not step.pause) - doing
-    pages = {step.chapter.page for step in steps if step.chapter}
+    taught, doing = _minutes(_steps(name))
+    pages = {step.chapter.page for step in _steps(name) if step.chapter}
     lessons = [
         f"[{part.caption}](teaching_part_{part.number}.md)"
         for part in teaching.parts().values()
@@ -70,8 +71,9 @@ def lesson(name):
     part = teaching.parts()[name]
     script = live_coding.scripts()[part.number]
     quiz = part.quiz.removeprefix("book/")
+    taught, exercises, transfer = part.minutes
     head = (
-        f"{part.reading} minutes of teaching and {part.exercises} of exercises; [the timing](teaching.md#timing) has "
+        f"{taught} minutes of teaching and {exercises + transfer} of exercises; [the timing](teaching.md#timing) has "
         f"each chapter. [The quiz]({quiz}.md) asks the questions of this page with other numbers."
     )
     return "\n\n".join([head, _script(script), *map(_chapter, part.chapters)])
@@ -118,12 +120,10 @@ def _misconception(one):
 
 
 def _exercises(page):
-    from toykit.exercises import check
-
-    places = course.places_of_exercises(page)
     return "\n".join(
-        f"- [`{name}`](../notebooks/{page}.ipynb{course.anchor(place)}): {check.all()[name].task}"
-        for name, place in places.items()
+        f"- [`{name}`](../notebooks/{page}.ipynb{course.anchor(place)}), {course.kind(name, place)}: "
+        f"{check.all()[name].task}"
+        for name, place in course.places_of_exercises(page).items()
     )
 
 
