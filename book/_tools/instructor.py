@@ -1,7 +1,7 @@
 """Write the instructor edition: `python -m book._tools.instructor --out FOLDER`.
 
 Pages of HTML that need nothing beside them, for the teacher and not for the class: what the book says on teaching,
-the scripts to type along, and the solutions of all exercises with the wrong answers that people give.
+the scripts to type along, and the solutions of all exercises with plausible wrong answers.
 """
 
 import argparse
@@ -110,7 +110,7 @@ def _solution(solution, page):
     return (
         f'<h3 id="{exercise.name}"><code>{exercise.name}</code></h3>\n<p>{inline(exercise.task)} '
         f'<span class="soft">({place})</span></p>\n{_code(solution.code)}\n'
-        f"<p>{len(solution.wrong)} usual wrong paths, each with what the checker says:</p>\n"
+        f"<p>{len(solution.wrong)} wrong paths, each with what the checker says:</p>\n"
         + "\n".join(map(_wrong, solution.wrong))
         + lean
     )

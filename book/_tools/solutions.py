@@ -1,4 +1,4 @@
-"""The solutions of the exercises with the usual wrong paths, read where they are kept.
+"""The solutions of the exercises with plausible wrong paths, read where they are kept.
 
 A solution is in its notebook, tagged so. A wrong path is an entry of WRONG in tests/exercises/wrong_*.py, the very
 answer that the tests hand to the checker; what the checker says of it is asked anew.
@@ -64,7 +64,8 @@ def of_chapter(page):
     places = course.places_of_exercises(page)
     for _, checked, solution in workshop.exercises(notebook):
         name = re.search(r"\bcheck\.(\w+)\(", checked.source)[1]
-        code = solution.source.removesuffix(checked.source).strip()
+        # The first line, a comment, speaks to a learner who opens the fold.
+        code = re.sub(r"\A#.*\n", "", solution.source.removesuffix(checked.source).strip())
         wrong, helpers = wrong_paths(name)
         yield Solution(check.all()[name], places[name], code, wrong, helpers)
 
