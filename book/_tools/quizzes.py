@@ -3,8 +3,6 @@
 import html
 from string import ascii_uppercase
 
-from .embedded import embedded
-
 # The page of each part of `toykit.quiz`.
 PAGES = {
     "size": "book/quiz_part_1",
@@ -21,6 +19,7 @@ DRAWS = dict.fromkeys(PAGES, 20) | {"puzzles": 12}
 def substitutions():
     """What the pages call by name, as Markdown."""
     from toykit import quiz, widgets
+    from toykit.widgets.embedded import embedded
 
     found = {f"quiz_{part}": _raw(embedded(widgets.quiz(part, DRAWS[part]))) for part in PAGES}
     for name in quiz.FORMS:

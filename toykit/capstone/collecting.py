@@ -5,9 +5,9 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from html import escape
 from pathlib import Path
 
+from .._page import page
 from .._text import printable
 from ..compressed import check_path, check_type
 from ..verification import display
@@ -99,7 +99,8 @@ class Scores:
 
     def as_html(self):
         """A page that needs no other file."""
-        return _PAGE.format(title=escape(self._title), table=self._repr_html_())
+        table = f'<div tabindex="0" role="region" aria-label="Scores">{self._repr_html_()}</div>'
+        return page(self._title, table)
 
     @property
     def _title(self):
@@ -139,23 +140,6 @@ class Scores:
 
 
 _HEAD, _NUMBERS = ("rank", "submission", "bytes", "right", "needs"), {0, 2, 3}
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; overflow-x: auto; }}
-caption {{ font-weight: bold; text-align: left; }}
-th, td {{ padding: 0.2rem 0.8rem 0.2rem 0; overflow-wrap: anywhere; }}
-</style>
-</head>
-<body>
-{table}
-</body>
-</html>"""
 
 
 def collect(folder, task="pitch", *, seed, samples=None, seconds=SECONDS, memory=MEMORY, progress=None):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
+from .._page import page
 from .._text import printable
 from ..compressed import check_choice, check_type, shown
 from .ledgers import MB, Ledger
@@ -203,8 +204,8 @@ class Report:
                 ledger.nbytes,
             ),
         )
-        name = escape(printable(ledger.source))
-        return _PAGE.format(name=name, about=about, tables="\n".join(tables))
+        head = f"<h1>{escape(printable(ledger.source))}</h1>\n<p>{about}</p>"
+        return page(ledger.source, "\n".join((head, *tables)), _BARS)
 
 
 def report(ledger, choices=None, sort="model", progress=None):
@@ -319,29 +320,7 @@ def _html_table(title, head, rows, whole):
     )
 
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name}</title>
-<style>
-:root {{ color-scheme: light dark; --bar: light-dark(#cfe2f3, #1d4467); --line: light-dark(#ddd, #444); }}
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
-h1 {{ overflow-wrap: anywhere; }}
-div {{ overflow-x: auto; margin-bottom: 2rem; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-caption {{ font-weight: bold; text-align: left; padding: 0.3rem 0; }}
-th, td {{ border-bottom: 1px solid var(--line); padding: 0.2rem 0.5rem; text-align: left; }}
-td:first-child {{ min-width: 9rem; overflow-wrap: anywhere; }}
-.number {{ text-align: right; }}
-td.number {{ white-space: nowrap; }}
-td:last-child {{ background: linear-gradient(to right, var(--bar) var(--share, 0%), transparent 0); min-width: 7rem; }}
-</style>
-</head>
-<body>
-<h1>{name}</h1>
-<p>{about}</p>
-{tables}
-</body>
-</html>"""
+_BARS = """
+:root { --bar: light-dark(#cfe2f3, #1d4467); }
+td:last-child { background: linear-gradient(to right, var(--bar) var(--share, 0%), transparent 0); min-width: 7rem; }
+"""
