@@ -4,52 +4,19 @@ coremltools is not asked, so a test can try hundreds, with what its passes would
 record each, constants that a layer uses in two ways, values that no converter writes.
 """
 
-import json
-import struct
-
 import numpy as np
 
-from toykit.coreml.format import protobuf, weightbin
-from toykit.coreml.format.program import Operation, Type, Value
-from toykit.coreml.format.weightbin import Blob
+from toykit.coreml.format.program import Type, Value
 from toykit.coreml.writing import messages
+from toykit.exercises.packages import FILE, MODEL, File, operation, save
 
-FILE = "@model_path/weights/weight.bin"
-MODEL = "Data/com.apple.CoreML/model.mlmodel"
-_CODES = {name: code for code, name in weightbin.STORED.items()}
-_FEATURES = {"float16": 65552, "float32": 65568, "int32": 131104}
+__all__ = ["FILE", "MODEL", "File", "constant", "examples", "layer", "operation", "save", "write"]
 ROWS = 2
 
 
 def constant(array):
     array = np.asarray(array)
     return Value(Type("tensor", array.dtype.name, array.shape), immediate=array.ravel())
-
-
-def operation(op, name, given, kind):
-    """The message of an operation with one output."""
-    inputs = {key: [value] for key, value in given.items()}
-    return messages.encode_operation(Operation(op, name, inputs, {name: kind}, {}, []), FILE)
-
-
-class File:
-    """A weight.bin in memory, in which every array has a record of its own."""
-
-    def __init__(self):
-        self.content, self.count = bytearray(64), 0
-
-    def add(self, array):
-        """A constant that is an array of the file."""
-        self.content += bytes(-len(self.content) % 64)
-        offset, data = len(self.content), np.ascontiguousarray(array).tobytes()
-        record = struct.pack(
-            "<IIQQQ", weightbin.SENTINEL, _CODES[array.dtype.name], len(data), offset + 64, 0
-        )
-        self.content += record.ljust(64, b"\0") + data
-        self.count += 1
-        struct.pack_into("<II", self.content, 0, self.count, 2)
-        blob = Blob(offset, array.dtype.name, array.size, len(data), offset + 64, None)
-        return Value(Type("tensor", array.dtype.name, array.shape), blob=blob)
 
 
 def layer(number, kind, weight, name=None):
@@ -124,69 +91,13 @@ def write(path, layers, version=9, names=None):
     """
     file, operations, inputs, outputs = File(), [], [], []
     for number, (kind, weight) in enumerate(layers):
-        value, name = file.add(weight), names[number] if names else f"w{number}"
-        made = Operation("const", name, {}, {name: value.type}, {"val": value}, [])
-        operations.append(messages.encode_operation(made, FILE))
+        name = names[number] if names else f"w{number}"
+        operations.append(file.weight(name, weight))
         found, shape, dtype = layer(number, kind, weight, name)
         operations += found
         inputs.append((f"x{number}", shape, dtype))
         outputs.append(f"y{number}")
     return save(path, file, operations, inputs, outputs, version)
-
-
-def save(path, file, operations, inputs, outputs, version=9):
-    """Write a package of one function.
-
-    Parameters
-    ----------
-    path : Path
-    file : File
-    operations : list of bytes
-        Messages.
-    inputs : list of (name, shape, dtype)
-    outputs : list of str
-    version : int
-        Of the specification.
-
-    Returns
-    -------
-    Path
-    """
-    opset = f"CoreML{version - 1}"
-    block = {"outputs": outputs, "operations": operations}
-    kinds = {name: messages.encode_type(Type("tensor", dtype, shape)) for name, shape, dtype in inputs}
-    typed = [{"name": name, "type": kind} for name, kind in kinds.items()]
-    function = {"inputs": typed, "opset": opset, "block_specializations": {opset: block}}
-    features = [
-        {"name": name, "type": {"multiArrayType": {"shape": list(shape), "dataType": _FEATURES[dtype]}}}
-        for name, shape, dtype in inputs
-    ]
-    model = {
-        "specificationVersion": version,
-        "description": {
-            "input": features,
-            "output": [
-                {"name": name, "type": {"multiArrayType": {"dataType": _FEATURES["float32"]}}}
-                for name in outputs
-            ],
-            "metadata": {"author": "someone"},
-        },
-        "mlProgram": protobuf.encode({"version": 1, "functions": {"main": function}}, "Program"),
-    }
-    weights = path / "Data/com.apple.CoreML/weights"
-    weights.mkdir(parents=True)
-    (path / MODEL).write_bytes(protobuf.encode(model, "Model"))
-    (weights / "weight.bin").write_bytes(file.content)
-    entry = {
-        "author": "com.apple.CoreML",
-        "description": "a network",
-        "name": "model.mlmodel",
-        "path": "com.apple.CoreML/model.mlmodel",
-    }
-    entries = {"A": entry, "B": entry | {"name": "weights", "path": "com.apple.CoreML/weights"}}
-    manifest = {"fileFormatVersion": "1.0.0", "itemInfoEntries": entries, "rootModelIdentifier": "A"}
-    (path / "Manifest.json").write_text(json.dumps(manifest))
-    return path
 
 
 def examples(layers, seed=0):

@@ -85,8 +85,40 @@ def harmless(n, before, after, allowed, none=-1, within=np.less_equal):
     return int(np.argmin(np.where(good, n, n.max() + 1))) if good.any() else none
 
 
+def blocks(shapes, size):
+    count = shapes.prod(axis=1)
+    taken = (count > 2048) & (shapes[:, 1] % size == 0)
+    return np.where(taken, (count + 1) // 2 + 2 * count // size, 2 * count).sum()
+
+
+def last_look(pixels, mean, std, seen):
+    moved = pixels / 255 - mean[:, None, None]
+    looks = [
+        moved / std,
+        (pixels[::-1] / 255 - mean[:, None, None]) / std,
+        (pixels - mean[:, None, None]) / std,
+    ]
+    looks += [pixels / 255 / std, moved]
+    return max(
+        [number for number, look in enumerate(looks) if np.allclose(seen, look, 1e-3, 1e-3)], default=-1
+    )
+
+
+def kept_up(nbytes, milliseconds, rate, each, memory, none=(-1, 0)):
+    counts = -(-rate * milliseconds // 1000)
+    one = first(range(len(nbytes)), nbytes + counts * each <= memory)
+    return (one, int(counts[one])) if one >= 0 else none
+
+
+def nearest_sorted(weights, table):
+    table = np.sort(table)
+    return table[np.searchsorted((table[1:] + table[:-1]) / 2, weights)]
+
+
 EDGES = {
     "ties": {
+        "best_block": lambda shapes, sizes: int(sizes[np.argmin([blocks(shapes, size) for size in sizes])]),
+        "image_fault": lambda pixels, mean, std, seen: last_look(pixels, mean, std, seen),
         "pruning_mask": lambda w, s: (
             np.argsort(np.argsort(np.abs(w), axis=None)).reshape(w.shape) >= s * w.size
         ),
@@ -105,6 +137,15 @@ EDGES = {
         ).astype(np.int8),
     },
     "nothing at all": {
+        "longest_context": lambda n, p, limit, t, m, b, needed: int(
+            np.where(p <= limit, (min(m, b // needed) - n) // t, -(10**9)).max()
+        ),
+        "keeps_up": lambda n, ms, rate, each, memory: kept_up(
+            n, ms, rate, each, memory, none=(len(n) - 1, 1)
+        ),
+        "misplaced_layer": lambda w, i, t: int(
+            (np.abs(w - np.take_along_axis(t, i.astype(int), 1)).max(axis=1)).argmax()
+        ),
         "ship_decoder": lambda n, p, *rest: max(0, shipped(n, p, *rest, np.lexsort((n, p)))),
         "smallest_harmless": lambda n, b, a, allowed: harmless(n, b, a, allowed, none=int(n.argmin())),
         "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + max(1, -(-w.size // 8)),
@@ -160,6 +201,9 @@ EDGES = {
         "best_border": lambda v: split(v, lambda n: range(1, n - 1)),
     },
     "not sorted": {
+        "misplaced_layer": lambda w, i, t: first(
+            range(len(w)), [(nearest_sorted(a, b) != np.sort(b)[c]).any() for a, b, c in zip(w, t, i)]
+        ),
         "best_border": lambda v: min(v[:k].var() * k + v[k:].var() * (len(v) - k) for k in range(1, len(v))),
         "lloyd_step": lambda v, c: moved(v, np.sort(c)),
         "cheapest": lambda b, q, e: first(range(len(b) - 1, -1, -1), q >= e),
@@ -195,6 +239,17 @@ EDGES = {
         "pack_indices": lambda i, b: packed(i.T, b),
     },
     "exactly at a limit": {
+        "longest_context": lambda n, p, limit, t, m, b, needed: max(
+            [0, *((min(m, b // needed) - n[p < limit]) // t).tolist()]
+        ),
+        "keeps_up": lambda n, ms, rate, each, memory: kept_up(n, ms, rate, each, memory - 1),
+        "timing_fault": lambda which, times: (
+            1
+            if min(sum(which == 0), sum(which == 1)) < 6
+            else 2
+            if abs(np.diff(which)).sum() == 1
+            else 3 * any(times[which == k][0] >= 2 * np.median(times[which == k][1:]) for k in (0, 1))
+        ),
         "cache_outgrows": lambda w, b, layers, heads, width, c: math.ceil(
             w * b / (2 * layers * heads * width * c)
         ),

@@ -301,6 +301,120 @@ def record_byte_by_byte(codes, end):
     return np.array(list(b"\0" * (start - end) + record + data), np.uint8)
 
 
+def context_in_a_loop(nbytes, perplexity, limit, token, memory, bandwidth, needed):
+    tokens = 0
+    for size, worse in zip(nbytes.tolist(), perplexity):
+        while (
+            worse <= limit
+            and (whole := size + (tokens + 1) * token) <= memory
+            and whole * needed <= bandwidth
+        ):
+            tokens += 1
+    return tokens
+
+
+def block_by_fractions(shapes, sizes):
+    def of_layer(rows, inputs, size):
+        if rows * inputs <= 2048 or inputs % size:
+            return 2 * rows * inputs
+        return math.ceil(Fraction(rows * inputs, 2)) + 2 * rows * (inputs // size)
+
+    whole = {int(size): sum(of_layer(*shape, int(size)) for shape in shapes.tolist()) for size in sizes}
+    return min(sorted(whole), key=whole.get)
+
+
+def image_by_distances(pixels, mean, std, seen):
+    seen, mean = torch.tensor(seen).double(), torch.tensor(mean).view(3, 1, 1)
+    pixels = torch.tensor(pixels).double()
+    looks = [(pixels / 255 - mean) / std, (pixels.flip(0) / 255 - mean) / std, (pixels - mean) / std]
+    looks += [pixels / (255 * std), pixels / 255 - mean]
+    for number, look in enumerate(looks):
+        if bool(((seen - look).abs() <= 1e-3 + 1e-3 * look.abs()).all()):
+            return number
+    return -1
+
+
+def file_by_appending(shapes, bits):
+    end = 64
+    for rows, inputs in shapes:
+        count = int(rows * inputs)
+        table = [2 * 2**bits] if bits >= 4 else []
+        for nbytes in [math.ceil(count * bits / 8), *table] if count > 2048 else [2 * count]:
+            end = math.ceil(end / 64) * 64 + 64 + nbytes
+    return end
+
+
+def stop_from_a_table(weights, update_steps, target):
+    count = len(update_steps)
+    left = {}
+    for entry, step in enumerate(update_steps):
+        t = Fraction(entry, count - 1) if count > 1 else 1
+        left.setdefault(math.floor(float(target * (1 - (1 - t) ** 3) * weights.size) + 0.5), step)
+    return left.get(int(np.sum(weights == 0)), -1)
+
+
+def faults_byte_by_byte(data, offsets):
+    used = set()
+    for record, offset in enumerate(offsets):
+        mark = data[offset : offset + 4] == bytes.fromhex("EFBEADDE")
+        count, start = (int.from_bytes(data[offset + at : offset + at + 8], "little") for at in (8, 16))
+        if not mark:
+            return record, 1
+        if start % 64:
+            return record, 2
+        if start + count > len(data):
+            return record, 3
+        if used & {*range(start, start + count)}:
+            return record, 4
+        used |= {*range(start, start + count)}
+    return -1, 0
+
+
+def session_with_numpy(weights, bits, unpacking, batches, operations, bandwidth):
+    batch = np.array(batches, float)
+    ahead = np.maximum(2 * weights / bandwidth, 2 * weights * batch / operations).sum()
+    packed = np.maximum(weights * bits / 8 / bandwidth, weights * (unpacking + 2 * batch) / operations).sum()
+    loading = max(weights * (bits / 8 + 2) / bandwidth, weights * unpacking / operations)
+    return [0, loading + ahead] if loading + ahead < packed else [1, packed]
+
+
+def claims_in_a_loop(before, after, claimed):
+    kinds = []
+    for old, new, said in zip(before, after, claimed):
+        gains = (old - new) / new, (old - new) / old, (new - old) / old
+        kinds.append(next((kind for kind, gain in enumerate(gains) if abs(gain - said / 100) <= 0.005), 3))
+    return kinds
+
+
+def timing_in_a_loop(which, times):
+    runs = {0: [], 1: []}
+    for model, time in zip(which.tolist(), times.tolist()):
+        runs[model].append(time)
+    if len(runs[0]) < 6 or len(runs[1]) < 6:
+        return 1
+    if sorted(which) in (which.tolist(), which[::-1].tolist()):
+        return 2
+    return 3 * any(one[0] > 2 * float(np.median(one[1:])) for one in runs.values())
+
+
+def misplaced_one_by_one(trained, indices, tables):
+    for layer, (row, places) in enumerate(zip(trained.tolist(), indices.tolist())):
+        table = tables[layer].tolist()
+        if any(
+            abs(w - table[i]) > min(abs(w - entry) for entry in table) + 0.001 for w, i in zip(row, places)
+        ):
+            return layer
+    return -1
+
+
+def candidates_in_turn(nbytes, milliseconds, rate, each, memory):
+    for number, (size, ms) in enumerate(zip(nbytes, milliseconds)):
+        requests = math.ceil(Fraction(int(rate * ms), 1000))
+        if requests <= (memory - size) // each:
+            return [number, requests]
+    return [-1, 0]
+
+
 RIGHT = {
     "conv_parameters": [
         lambda i, o, k, bias: sum(p.numel() for p in torch.nn.Conv2d(i, o, k, bias=bias).parameters())
@@ -407,4 +521,15 @@ RIGHT = {
     "from_table": [lambda i, t, n: [t[(int(i[k // 4]) >> (2 * (k % 4))) & 3] for k in range(n)]],
     "shift_scale": [codes_of_blocks],
     "write_record": [record_byte_by_byte],
+    "longest_context": [context_in_a_loop],
+    "best_block": [block_by_fractions],
+    "image_fault": [image_by_distances],
+    "weight_bin": [file_by_appending],
+    "stopped_after": [stop_from_a_table],
+    "file_fault": [faults_byte_by_byte],
+    "when_to_unpack": [session_with_numpy],
+    "read_claims": [claims_in_a_loop],
+    "timing_fault": [timing_in_a_loop],
+    "misplaced_layer": [misplaced_one_by_one],
+    "keeps_up": [candidates_in_turn],
 }

@@ -72,6 +72,37 @@ def _first_code_highest(codes, end):
     return _record(codes, end, packed=both[:, 0] << 4 | both[:, 1])
 
 
+def _faults(data, offsets, questions="mark block end taken", order=1, which=0, earlier=True):
+    """(record, fault) of the first of several faults that a reader asks for."""
+    taken, found = [], []
+    for record, offset in enumerate(offsets):
+        mark, _, count, start = struct.unpack_from("<IIQQ", data, offset)
+        asked = {
+            "mark": mark != 0xDEADBEEF,
+            "block": start % 64,
+            "end": start + count > len(data),
+            "taken": any(start < end and begin < start + count for begin, end in taken),
+        }
+        numbers = [number for number, name in enumerate(asked, 1) if asked[name] and name in questions]
+        if numbers:
+            found.append((record, numbers[which]))
+        taken.append((start, start + count))
+    return found[::order][0] if found else (-1, 0)
+
+
+def _both(data, offsets):
+    """Blames the earlier one of two records with common data."""
+    record, fault = _faults(data, offsets)
+    return (record - 1, fault) if fault == 4 else (record, fault)
+
+
+def _ends_at(data, offsets):
+    """Takes data that ends with the file for too long."""
+    record, fault = _faults(data, offsets)
+    ends = [sum(struct.unpack_from("<QQ", data, offset + 8)) for offset in offsets]
+    return (ends.index(len(data)), 3) if record == -1 and len(data) in ends else (record, fault)
+
+
 WRONG = {
     "read_float16": [
         (_counts_bytes, "counts bytes"),
@@ -103,5 +134,15 @@ WRONG = {
         (lambda c, end: _record(c, end, size=c.size), "not the codes"),
         (lambda c, end: _record(c, end, unused=0), "unused"),
         (lambda c, end: _record(c, end, order=">"), "Little end first"),
+    ],
+    "file_fault": [
+        (_ends_at, "ends where it ends"),
+        (lambda *args: _faults(*args, questions="mark"), "One of the records"),
+        (lambda *args: _faults(*args, order=-1), "an earlier one has"),
+        (lambda *args: _faults(*args, which=-1), "smallest number counts"),
+        (lambda *args: (_faults(*args)[0], 1 if _faults(*args)[1] else 0), "the fault is another one"),
+        (_both, "the later one"),
+        (lambda data, offsets: (0, 1) if _faults(data, offsets)[0] > 0 else (-1, 0), "Read the mark"),
+        (lambda data, offsets: len(offsets), ""),
     ],
 }

@@ -42,6 +42,24 @@ def _unsorted(times, confidence):
     return times[dropped], times[len(times) - 1 - dropped]
 
 
+def _fault(
+    which, times, least=6, changes=lambda n: n == 1, of=lambda runs: runs[1:], factor=2, models=(0, 1)
+):
+    runs = [times[which == model] for model in models]
+    if min(map(len, runs)) < least:
+        return 1
+    if changes(np.count_nonzero(np.diff(which))):
+        return 2
+    return 3 if any(one[0] > factor * np.median(of(one)) for one in runs) else 0
+
+
+def _last_first(which, times):
+    found = _fault(which, times)
+    runs = [times[which == model] for model in (0, 1)]
+    late = min(map(len, runs)) and any(one[0] > 2 * np.median(one[1:]) for one in runs)
+    return 3 if found and late else found
+
+
 WRONG = {
     "enough_runs": [
         (lambda confidence: _runs(lambda n: 1 - 0.5**n, confidence), "two ways"),
@@ -108,5 +126,32 @@ WRONG = {
         ),
         (lambda units, shares: 0, "Three sums"),
         (lambda units, shares: "Neural Engine", ""),
+    ],
+    "timing_fault": [
+        (lambda which, times: 0 if _fault(which, times) == 1 else _fault(which, times), "need six runs"),
+        (
+            lambda which, times: _fault(which, times) if len(which) >= 12 or len(which) < 11 else 0,
+            "need six runs",
+        ),
+        (lambda *args: _fault(*args, changes=lambda n: n < 4), "those are turns"),
+        (
+            lambda which, times: (
+                2
+                if (w := np.sort(which), (which == w).all())[1] and len(set(w)) > 1 and len(w) > 11
+                else _fault(which, times, changes=lambda n: False)
+            ),
+            "whichever of them was first",
+        ),
+        (lambda *args: _fault(*args, of=lambda runs: runs), "leave it out"),
+        (lambda which, times: _fault(which, np.where(which, 1.0, times)), "Either model"),
+        (
+            lambda which, times: _fault(which, times) or (3 if times[0] > 2 * np.median(times[1:]) else 0),
+            "runs of the same model",
+        ),
+        (lambda *args: _fault(*args, factor=1.9), "More than twice"),
+        (lambda *args: _fault(*args, least=7), "Six runs are enough"),
+        (_last_first, "whichever of them was first"),
+        (lambda which, times: 5 if _fault(which, times) == 0 else _fault(which, times), "Ask in the order"),
+        (lambda which, times: times, ""),
     ],
 }

@@ -57,6 +57,19 @@ def _groups(outputs, group_size):
     return outputs // group_size
 
 
+def _file_of(shapes, bits, least=2048, inside=10, up=7, header=64, record=64, block=64, last=0):
+    arrays = []
+    for count in (shapes[:, 0] * shapes[:, 1]).tolist():
+        packed = [(count * bits + up) // 8] + [2 << bits] * (2**bits >= inside)
+        arrays += packed if count > least else [2 * count]
+    whole = sum(record + -(-nbytes // block) * block for nbytes in arrays) + header
+    return whole if last else whole - -arrays[-1] % block
+
+
+def _with(**change):
+    return lambda shapes, bits: _file_of(shapes, bits, **change)
+
+
 WRONG = {
     "configured_bits": [
         (_falls_through, "None is a decision"),
@@ -88,5 +101,18 @@ WRONG = {
         (_grouped(_groups, declines=False), "nothing is compressed"),
         (_grouped(_groups, codes=lambda bits: bits / 8), "round up"),
         (_grouped(_groups, codes=lambda bits: bits), ""),
+    ],
+    "weight_bin": [
+        (_with(inside=0), "lies in the program"),
+        (_with(inside=999), "lies in this file"),
+        (_with(least=0), "stays in float16"),
+        (_with(least=2047), "exactly as many"),
+        (_with(last=1), "nothing follows"),
+        (_with(block=1), "filled up"),
+        (_with(header=0), "begins with a header"),
+        (_with(record=0), "record before it"),
+        (_with(up=0), "take the whole byte"),
+        (lambda shapes, bits: shapes.prod(axis=1).sum() * bits / 8, "List the bytes"),
+        (lambda shapes, bits: shapes, ""),
     ],
 }

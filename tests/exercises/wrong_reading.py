@@ -38,6 +38,19 @@ def _never_minus_one(nbytes, before, after, allowed):
     return int(np.argmin(np.where(fits, nbytes, nbytes.max() + 1)))
 
 
+def _by_bytes(shapes, sizes, least=2048, scale=2, allowed=lambda size: True, last=False):
+    best = None
+    for size in sizes:
+        total = 0
+        for rows, inputs in shapes:
+            count = rows * inputs
+            packed = count > least and inputs % size == 0
+            total += (count + 1) // 2 + count // size * scale if packed else 2 * count
+        if allowed(size) and (best is None or (total <= best[0] if last else total < best[0])):
+            best = total, size
+    return int(best[1]) if best else int(min(sizes))
+
+
 WRONG = {
     "corrected_bias": [
         (lambda w, c, b, x: b - (w - c) @ x.mean(1), "other way round"),
@@ -63,5 +76,23 @@ WRONG = {
         (_best, "take the smallest"),
         (_never_minus_one, "gives way"),
         (lambda n, before, after, allowed: int(n.argmin()), "may lose more"),
+    ],
+    "best_block": [
+        (
+            lambda shapes, sizes: int(np.flatnonzero(sizes == _by_bytes(shapes, sorted(sizes)))[0]),
+            "not its place",
+        ),
+        (lambda shapes, sizes: _by_bytes(shapes, sizes), "the smallest of these"),
+        (lambda shapes, sizes: _by_bytes(shapes, sorted(sizes), last=True), "the smallest of these"),
+        (lambda shapes, sizes: int(sizes.max()), "four times as large"),
+        (lambda shapes, sizes: _by_bytes(shapes, sorted(sizes), least=0), "A layer of at most 2,048"),
+        (lambda shapes, sizes: _by_bytes(shapes, sorted(sizes), scale=0), "Each block has a scale"),
+        (
+            lambda shapes, sizes: _by_bytes(
+                shapes, sorted(sizes), allowed=lambda size: not (shapes[:, 1] % size).any()
+            ),
+            "need not divide every layer",
+        ),
+        (lambda shapes, sizes: sizes, ""),
     ],
 }

@@ -1,8 +1,31 @@
 """Wrong answers that people give to the exercises of the chapters about speed."""
 
+import numpy as np
+
 
 def _best(formats, key):
     return min(range(len(formats)), key=lambda i: key(*formats[i]))
+
+
+def _session(weights, bits, unpacking, batches, operations, bandwidth, longer=max, load=1, writes=2, tie=1):
+    step = lambda nbytes, work: longer(nbytes / bandwidth, weights * work / operations)
+    packed = weights * bits / 8
+    ahead = load * step(packed + writes * weights, unpacking) + sum(step(2 * weights, 2 * b) for b in batches)
+    just = sum(step(packed, unpacking + 2 * b) for b in batches)
+    plan = tie if ahead == just else int(just < ahead)
+    return plan, just if plan else ahead
+
+
+def _batches(other):
+    return lambda w, bits, u, batches, *chip: _session(w, bits, u, other(batches) if batches else [], *chip)
+
+
+def _claims(before, after, claimed, room=0.5, order=(0, 1, 2), none=3, kinds=None):
+    found = []
+    for old, new, said in zip(before, after, claimed):
+        gains = kinds(old, new) if kinds else (old / new - 1, 1 - new / old, new / old - 1)
+        found.append(next((k for k in order if abs(100 * gains[k] - said) <= room), none))
+    return np.array(found, int)
 
 
 WRONG = {
@@ -74,5 +97,29 @@ WRONG = {
         ),
         (lambda m, w, formats, c: 1, "smallest"),
         (lambda m, w, formats, c: formats[0], ""),
+    ],
+    "when_to_unpack": [
+        (lambda *args: _session(*args, load=0), "begins with a step"),
+        (lambda *args: _session(*args, tie=0), "Equally long"),
+        (lambda *args: _session(*args, longer=lambda a, b: a + b), "the longer of the two"),
+        (lambda *args: _session(*args, writes=0), "also writes"),
+        (_batches(lambda batches: [sum(batches) / len(batches)] * len(batches)), "hides those"),
+        (_batches(lambda batches: [sum(batches)]), "reads the weights again"),
+        (lambda *args: (1 - _session(*args)[0], _session(*args)[1]), "The seconds are right"),
+        (lambda *args: _session(*args)[::-1], "seconds of one step"),
+        (lambda *args: _session(*args)[0], ""),
+    ],
+    "read_claims": [
+        (lambda *args: _claims(*args, room=1e-9), "half a percent of room"),
+        (lambda *args: _claims(*args, order=(2, 1, 0)), "the smallest number"),
+        (lambda *args: _claims(*args, none=0), "Then it is 3"),
+        (
+            lambda *args: _claims(
+                *args, kinds=lambda old, new: (1 - new / old, old / new - 1, new / old - 1)
+            ),
+            "with the old one",
+        ),
+        (lambda before, after, claimed: np.full(before.size, 9), "Calculate all three"),
+        (lambda before, after, claimed: 0, ""),
     ],
 }

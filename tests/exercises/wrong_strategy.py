@@ -41,6 +41,20 @@ def _either(x, y):
     return bool((x < y).all() or (y < x).all())
 
 
+def _beyond(trained, indices, tables, room=1e-3, used=False, order=1, wrong=np.any):
+    for layer in range(len(trained))[::order]:
+        table = tables[layer][np.unique(indices[layer])] if used else tables[layer]
+        own = np.abs(trained[layer] - tables[layer][indices[layer]])
+        if wrong(own > np.abs(trained[layer][:, None] - table).min(axis=1) + room):
+            return layer
+    return -1
+
+
+def _is_moved(trained, indices, tables):
+    moved = [np.abs(w - table[i]).max() > 0.001 for w, i, table in zip(trained, indices, tables)]
+    return moved.index(True) if True in moved else -1
+
+
 WRONG = {
     "smallest_good": [
         (lambda n, right, interval, most, needed: int(np.argmin(n)), "limits"),
@@ -92,5 +106,14 @@ WRONG = {
         (lambda times: _pairs(times, lambda x, y: bool((y < x).all())), "Both orders"),
         (lambda times: times.size, "For each pair"),
         (lambda times: times < times, ""),
+    ],
+    "misplaced_layer": [
+        (_is_moved, "moves weights is no fault"),
+        (lambda *args: _beyond(*args, room=1e-9), "by 0.001 or less"),
+        (lambda *args: _beyond(*args, order=-1), "an earlier one has"),
+        (lambda *args: _beyond(*args, used=True), "those too that no weight has"),
+        (lambda *args: _beyond(*args, wrong=np.all), "A single weight"),
+        (lambda *args: len(args[0]) + 4, "how far is its own"),
+        (lambda trained, indices, tables: trained, ""),
     ],
 }

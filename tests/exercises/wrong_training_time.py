@@ -1,5 +1,7 @@
 """Wrong answers that people give to the exercises on training time, with a part of their hint."""
 
+import numpy as np
+
 
 def config(target, steps, skip, **other):
     return {
@@ -69,6 +71,23 @@ def target(techniques, bits, granularity, activation, joint=True, fine=True, ord
     return 17 if activation == 8 else 16
 
 
+def _stop(weights, steps, target, climb=lambda t: 1 - (1 - t) ** 3, done=None, zeros=round, none=-1, order=1):
+    count = len(steps)
+    done = np.linspace(0, 1, count) if done is None else done(steps)
+    found = int((weights == 0).sum())
+    for entry in range(count)[::order]:
+        if zeros(target * climb(done[entry] if count > 1 else 1.0) * weights.size) == found:
+            return steps[entry]
+    return none
+
+
+def _nearest_stop(weights, steps, target):
+    climbed = (
+        target * (1 - (1 - np.linspace(0, 1, len(steps))) ** 3) if len(steps) > 1 else np.array([target])
+    )
+    return steps[int(np.argmin(np.abs(climbed - np.mean(weights == 0))))]
+
+
 WRONG = {
     "pruning_config": [
         (lambda s, b, e, n, skip: config(s, range(b, e, n), skip), "one entry too early"),
@@ -116,5 +135,19 @@ WRONG = {
         (lambda t, b, g, a: target(t, 8, g, a), "Linear codes of 4 bits"),
         (lambda t, b, g, a: target(t, b, g, 16), "operator that came"),
         (lambda t, b, g, a: 15, ""),
+    ],
+    "stopped_after": [
+        (_nearest_stop, "say so with -1"),
+        (lambda w, steps, t: steps.index(s) if (s := _stop(w, steps, t)) in steps else -1, "not its place"),
+        (lambda *args: _stop(*args, order=-1), "the first of them"),
+        (
+            lambda *args: _stop(*args, done=lambda s: [(n - s[0]) / max(1, s[-1] - s[0]) for n in s]),
+            "whatever the gaps",
+        ),
+        (lambda *args: _stop(*args, zeros=lambda number: number), "up to half a weight"),
+        (lambda *args: _stop(*args, zeros=int), "up to half a weight"),
+        (lambda *args: 999, "For each entry"),
+        (lambda *args: _stop(*args, climb=lambda t: t), "fast at first"),
+        (lambda w, steps, t: w, ""),
     ],
 }

@@ -27,6 +27,11 @@ def _ship(nbytes, perplexity, fits, key=None):
     return int(min(np.flatnonzero(fits), key=key or (lambda one: (perplexity[one], nbytes[one])), default=-1))
 
 
+def _room(nbytes, perplexity, limit, token, *most):
+    good = perplexity <= limit
+    return max(0, *((min(most) - nbytes[good]) // token).tolist()) if good.any() else 0
+
+
 WRONG = {
     "causal_attention": [
         (_attend(blocked=lambda t: np.zeros((t, t))), "come after it"),
@@ -92,5 +97,37 @@ WRONG = {
         ),
         (lambda n, p, *rest: -1, "First mark"),
         (lambda n, p, *rest: n.min(), ""),
+    ],
+    "longest_context": [
+        (
+            lambda n, p, limit, t, m, b, needed: _room(n, p, p.max(), t, m, b // needed),
+            "above the limit is out",
+        ),
+        (
+            lambda n, p, limit, t, m, b, needed: _room(n, p, limit - 1e-9, t, m, b // needed),
+            "exactly at the limit",
+        ),
+        (
+            lambda n, p, limit, t, m, b, needed: (
+                _room(n, p, p.min(), t, m, b // needed) if p.min() <= limit else 0
+            ),
+            "is not asked for",
+        ),
+        (lambda n, p, limit, t, m, b, needed: _room(n, p, limit, t, m), "not read fast enough"),
+        (lambda n, p, limit, t, m, b, needed: _room(n, p, limit, t, b // needed), "does not fit into memory"),
+        (
+            lambda n, p, limit, t, m, b, needed: _room(n[n * needed <= b], p[n * needed <= b], limit, t, m),
+            "all weights and the whole context",
+        ),
+        (
+            lambda n, p, limit, t, m, b, needed: (
+                int(((min(m, b // needed) - n[p <= limit]) // t).max()) if (p <= limit).any() else 0
+            ),
+            "no fewer than 0",
+        ),
+        (lambda n, p, limit, t, m, b, needed: -(-_room(n, p, limit, 1, m, b // needed) // t), "fits in part"),
+        (lambda n, p, limit, t, m, b, needed: _room(n, p, limit, t, m, b), "not read fast"),
+        (lambda n, *rest: n.min(), "Two limits"),
+        (lambda n, p, *rest: n, ""),
     ],
 }

@@ -269,3 +269,82 @@ float16_damage = Exercise(
     ],
     hint="Round with astype(np.float16), and compare with what was there before.",
 )
+
+
+def _prepared(pixels, mean, std):
+    """What a network sees: as it should be, and with each of the faults, in the order of their numbers."""
+    mean = mean[:, None, None]
+    right = (pixels / 255 - mean) / std
+    swapped = (pixels[::-1] / 255 - mean) / std
+    return right, swapped, (pixels - mean) / std, pixels / 255 / std, pixels / 255 - mean
+
+
+def _agrees(seen, guess):
+    return np.allclose(seen, guess, rtol=1e-3, atol=1e-3)
+
+
+def _image_fault(pixels, mean, std, seen):
+    explained = (number for number, guess in enumerate(_prepared(pixels, mean, std)) if _agrees(seen, guess))
+    return next(explained, -1)
+
+
+def _seen(fault, pixels, mean, std, off=0.0):
+    """Arguments of a case: the network sees what a fault leaves, rounded to float16."""
+    pixels, mean = np.array(pixels, np.uint8).reshape(3, 1, -1), np.array(mean)
+    return pixels, mean, std, _prepared(pixels, mean, std)[fault].astype(np.float16) + np.float16(off)
+
+
+def _random_picture(rng):
+    mean = rng.uniform(0.2, 0.6, 3).round(3)
+    off = float(rng.choice([0, 0, 0, 0.25]))
+    return _seen(rng.integers(5), rng.integers(0, 256, 3 * rng.integers(2, 5)), mean, 0.25, off)
+
+
+image_fault = Exercise(
+    name="image_fault",
+    task="Return what is wrong with what the network saw: 0 nothing, `seen` is `(pixels / 255 - mean) / std`, with a "
+    "mean for each of the three colours; 1 red and blue of the picture are exchanged; 2 the pixels are not "
+    "divided by 255; 3 the means are not taken off; 4 it is not divided by std. Of several that explain `seen` "
+    "return the smallest, and -1 if none does. `pixels` and `seen` are (3, height, width); `seen` is rounded, "
+    "so up to 0.001 and 0.1 % of a value say nothing.",
+    reference=_image_fault,
+    cases=[
+        Case(
+            *_seen(0, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5), about="as it should be, in float16"
+        ),
+        Case(*_seen(1, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5), about="a picture in BGR"),
+        Case(*_seen(2, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5), about="values in the hundreds"),
+        Case(*_seen(3, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5), about="nothing below zero"),
+        Case(
+            *_seen(4, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5), about="half as wide as it should be"
+        ),
+        Case(*_seen(1, [90, 180, 90, 180, 90, 180], [0.5, 0.4, 0.3], 0.5), about="a grey picture in BGR"),
+        Case(*_seen(3, [0, 51, 102, 153, 204, 255], [0.0, 0.0, 0.0], 0.5), about="means of zero"),
+        Case(*_seen(2, [0, 0, 0, 0, 0, 0], [0.5, 0.4, 0.3], 0.5), about="a black picture"),
+        Case(
+            *_seen(0, [0, 51, 102, 153, 204, 255], [0.5, 0.4, 0.3], 0.5, 0.5), about="something else is wrong"
+        ),
+    ],
+    random=_random_picture,
+    hints=[
+        Hint(
+            "None of the four explains it: say so with -1.",
+            lambda got, want, *args: want == -1 and got in range(5),
+        ),
+        Hint(
+            "It is the picture whose first and last colour are exchanged. The means keep their order.",
+            lambda got, want, *args: want == 1,
+        ),
+        Hint(
+            "It is explained, up to the rounding of float16: compare with some room.",
+            lambda got, want, *args: want != -1 == got,
+        ),
+        Hint(
+            "That explains it as well, but a smaller number does, too.",
+            lambda got, want, *args: (
+                got in range(1, 5) and _agrees(args[-1], _prepared(*args[:-1])[int(got)])
+            ),
+        ),
+    ],
+    hint="Make what the network would have seen with each of the four, and compare it with `seen`.",
+)

@@ -1,4 +1,4 @@
-"""The exercises of chapter 12: an array in weight.bin, a look-up table, scales for blocks, a record to write."""
+"""The exercises of chapter 12: read a weight.bin, a table and blocks; write a record, find a broken one."""
 
 import struct
 
@@ -320,4 +320,110 @@ write_record = Exercise(
     ],
     hint="struct.pack('<IIQQQ', 0xDEADBEEF, 11, ...) makes the five numbers; bytes.ljust(64, b'\\0') fills up the "
     "record.",
+)
+
+
+def _record_faults(data, offsets):
+    """For each record its faults, smallest number first; what an earlier record has taken counts as well."""
+    taken = []
+    for offset in offsets:
+        mark, _, nbytes, start = struct.unpack_from("<IIQQ", data, offset)
+        end = start + nbytes
+        is_taken = any(start < other_end and other < end for other, other_end in taken)
+        found = (mark != 0xDEADBEEF, start % 64 != 0, end > len(data), is_taken)
+        yield [number for number, wrong in enumerate(found, start=1) if wrong]
+        taken.append((start, end))
+
+
+def _file_fault(data, offsets):
+    faults = enumerate(_record_faults(data, offsets))
+    return next(((record, numbers[0]) for record, numbers in faults if numbers), (-1, 0))
+
+
+def _spoilt(*changes, arrays=((1.0, 2.0, 3.0), (4.0,) * 40, (5.0, 6.0)), cut=0):
+    """Arguments of a case: a file in which fields of records, given as (record, field, how), are changed."""
+    data, offsets = weight_file(*arrays)
+    data = bytearray(data[: len(data) - cut] if cut else data.rstrip(b"\0"))
+    for record, field, change in changes:
+        at, form = {"mark": (0, "<I"), "nbytes": (8, "<Q"), "start": (16, "<Q")}[field]
+        place = offsets[record] + at
+        struct.pack_into(form, data, place, change(*struct.unpack_from(form, data, place)))
+    return bytes(data), list(offsets)
+
+
+def _random_fault(rng):
+    arrays = [rng.uniform(1, 2, rng.integers(1, 90)) for _ in range(4)]
+    record, other = rng.permutation(4)[:2]
+    starts = np.array(weight_file(*arrays)[1]) + 64
+    changes = [
+        (record, "mark", lambda mark: mark ^ 0xFF),
+        (record, "start", lambda start: start + 2),
+        (record, "nbytes", lambda nbytes: nbytes + 2**20),
+        (record, "start", lambda start: int(starts[other])),
+    ]
+    return _spoilt(*[changes[i] for i in rng.permutation(4)[: rng.integers(0, 3)]], arrays=arrays)
+
+
+file_fault = Exercise(
+    name="file_fault",
+    task="Return (number of the first record with a fault, counted from 0; its fault) of a `weight.bin`, and (-1, 0) "
+    "if all is well. The faults, of which the smallest counts: 1 the record does not begin with `0xDEADBEEF`; 2 "
+    "its data does not start at a multiple of 64; 3 its data runs beyond the end of the file; 4 its data has "
+    "bytes that are data of an earlier record, too. `offsets` has the places of the records, in order; their "
+    "fields are those of exercise 4.",
+    reference=_file_fault,
+    cases=[
+        Case(*_spoilt(), about="three arrays, and all is well"),
+        Case(*_spoilt((1, "mark", lambda mark: 0xDEADBEEE)), about="the second mark is another one"),
+        Case(
+            *_spoilt((2, "start", lambda start: start - 32)), about="the third data starts at half of a block"
+        ),
+        Case(*_spoilt(cut=62), about="the file was cut by two bytes"),
+        Case(*_spoilt((2, "start", lambda start: 128)), about="the third data starts where the first does"),
+        Case(
+            *_spoilt((2, "start", lambda start: 320)),
+            about="the third data lies in the second, behind where that starts",
+        ),
+        Case(
+            *_spoilt((0, "nbytes", lambda nbytes: 140)),
+            about="the first data runs into the second: the second is the one that comes later",
+        ),
+        Case(
+            *_spoilt((2, "mark", lambda mark: 0), (1, "nbytes", lambda nbytes: 10**6)),
+            about="the second record and the third have a fault",
+        ),
+        Case(
+            *_spoilt((1, "start", lambda start: 130), (1, "mark", lambda mark: 1)),
+            about="two faults in one record",
+        ),
+        Case(*_spoilt((1, "nbytes", lambda nbytes: 2**63)), about="a length of 8 bytes"),
+    ],
+    random=_random_fault,
+    hints=[
+        Hint(
+            "All is well in this file: its last data ends where it ends.",
+            lambda got, want, *args: want[0] == -1,
+        ),
+        Hint("One of the records has a fault.", lambda got, want, *args: got[0] == -1),
+        Hint(
+            "That record has a fault, but an earlier one has, too.",
+            lambda got, want, data, offsets: (
+                got[0] > want[0] and bool(list(_record_faults(data, offsets))[got[0]])
+            ),
+        ),
+        Hint(
+            "The record is right. Of its faults, the smallest number counts.",
+            lambda got, want, data, offsets: (
+                got[0] == want[0] and got[1] in list(_record_faults(data, offsets))[got[0]]
+            ),
+        ),
+        Hint(
+            "The record is right, and the fault is another one.", lambda got, want, *args: got[0] == want[0]
+        ),
+        Hint(
+            "Of two records with common data, the later one has the fault.",
+            lambda got, want, *args: got[1] == 4 and got[0] < want[0],
+        ),
+    ],
+    hint="Read the mark, the bytes and the start of each record with struct.unpack_from, and ask four questions.",
 )

@@ -308,3 +308,89 @@ bound_unit = Exercise(
     ],
     hint="Three sums: the shares where the unit is 0, 1 and 2. Which is the largest?",
 )
+
+
+def _timing_fault(which, times):
+    runs = [times[which == model] for model in (0, 1)]
+    if min(map(len, runs)) < 6:
+        return 1
+    if np.count_nonzero(np.diff(which)) == 1:
+        return 2
+    return 3 if any(one[0] > 2 * np.median(one[1:]) for one in runs) else 0
+
+
+def _warm_ups(which, times, of_all=False, first_run=False):
+    """The runs that a mistake would take for a warm-up."""
+    runs = [times] if first_run else [times[which == model] for model in (0, 1)]
+    return any(one[0] > 2 * np.median(one if of_all else one[1:]) for one in runs)
+
+
+def _random_order(rng):
+    count = int(rng.integers(5, 9))
+    which = np.repeat([0, 1], count) if rng.random() < 0.25 else rng.permutation(np.repeat([0, 1], count))
+    times = rng.integers(8, 14, 2 * count) / 4
+    if rng.random() < 0.5:
+        times[np.flatnonzero(which == rng.integers(2))[0]] *= 3
+    return which, times
+
+
+_TURNS = np.tile([0, 1], 6)
+
+timing_fault = Exercise(
+    name="timing_fault",
+    task="Return what is wrong with a colleague's measurement of two models: 1 one of them has fewer than 6 runs; 2 "
+    "they did not take turns, all runs of one are before all of the other; 3 a warm-up is among them, the first "
+    "run of a model takes more than twice the median of its other runs; 0 nothing of these. Of several faults "
+    "return the smallest. `which` says of each run, in order, whether it is of model 0 or 1; `times` has its "
+    "time.",
+    reference=_timing_fault,
+    cases=[
+        Case(_TURNS, np.array([2.0, 3.0] * 6), about="they take turns, six runs each"),
+        Case(_TURNS[:10], np.array([2.0, 3.0] * 5), about="five runs each"),
+        Case(_TURNS[:11], np.array([2.0, 3.0] * 5 + [2.0]), about="six runs of one, and five of the other"),
+        Case(np.zeros(12, int), np.full(12, 2.0), about="no run of model 1"),
+        Case(np.repeat([0, 1], 6), np.repeat([2.0, 3.0], 6), about="first all runs of one"),
+        Case(np.repeat([1, 0], 6), np.repeat([2.0, 3.0], 6), about="first all runs of the other"),
+        Case(
+            np.repeat([0, 1, 0], 6),
+            np.repeat([2.0, 3.0, 2.0], 6),
+            about="six, then six of the other, then six",
+        ),
+        Case(
+            _TURNS,
+            np.array([5.0] + [3.0, 2.0] * 5 + [3.0]),
+            about="the first run took 5, the others of that model 2",
+        ),
+        Case(_TURNS, np.array([2.0, 8.0] + [2.0, 3.0] * 5), about="the first run of the second model"),
+        Case(_TURNS, np.array([4.0, 3.0] + [2.0, 3.0] * 5), about="exactly twice the median"),
+        Case(_TURNS, np.array([6.0, 1.5] * 6), about="one model is simply four times as slow"),
+        Case(
+            _TURNS,
+            np.array([9.0, 3.0, 2.0, 3.0, 2.0, 3.0, 8.0, 3.0, 8.0, 3.0, 4.0, 3.0]),
+            about="the others have a median of 4",
+        ),
+        Case(_TURNS, np.array([2.0, 3.0] * 5 + [2.0, 9.0]), about="a slow run, but the last"),
+        Case(np.repeat([0, 1], 6), np.array([9.0] + [2.0] * 5 + [3.0] * 6), about="two faults"),
+    ],
+    random=_random_order,
+    hints=[
+        Hint("Both models need six runs.", lambda got, want, *args: want == 1),
+        Hint(
+            "Six of one, then six of the other, and again: those are turns.",
+            lambda got, want, which, times: got == 2 and np.count_nonzero(np.diff(which)) > 1,
+        ),
+        Hint("They did not take turns, whichever of them was first.", lambda got, want, *args: want == 2),
+        Hint(
+            "A warm-up is slow against the *others*: leave it out of their median.",
+            lambda got, want, *args: want == 3 and got == 0 and not _warm_ups(*args, of_all=True),
+        ),
+        Hint("Either model may have its warm-up.", lambda got, want, *args: want == 3 and got == 0),
+        Hint(
+            "Compare with runs of the same model: another one may be faster.",
+            lambda got, want, *args: got == 3 and _warm_ups(*args, first_run=True),
+        ),
+        Hint("More than twice the median, and the first run only.", lambda got, want, *args: got == 3),
+        Hint("Six runs are enough.", lambda got, want, *args: got == 1),
+    ],
+    hint="Ask in the order of the numbers: the runs of each model, the order, the first run of each.",
+)

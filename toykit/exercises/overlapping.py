@@ -1,4 +1,4 @@
-"""The exercises of the chapter about requests that overlap: Little's law, a pipeline, a batch with a deadline."""
+"""The exercises of the chapter about requests that overlap: Little's law, a pipeline, a batch, room for requests."""
 
 import math
 
@@ -183,4 +183,114 @@ largest_batch = Exercise(
     ],
     hint="The first input is answered after (batch - 1) * gap + fixed + batch * each. Solve that for the "
     "batch.",
+)
+
+
+def _keeps_up(nbytes, milliseconds, rate, each, memory):
+    in_flight = -(-rate * milliseconds // 1000)
+    return _first(nbytes + in_flight * each <= memory, in_flight)
+
+
+def _first(good, in_flight):
+    return (int(good.argmax()), int(in_flight[good.argmax()])) if good.any() else (-1, 0)
+
+
+def _takes(choose):
+    return lambda got, want, *args: tuple(got) == choose(*args) != want
+
+
+def _random_candidates(rng):
+    count = int(rng.integers(2, 6))
+    nbytes = rng.integers(10, 90, count)
+    return (
+        nbytes,
+        rng.integers(5, 400, count),
+        int(rng.integers(1, 50)),
+        int(rng.integers(1, 9)),
+        int(rng.integers(20, 110)),
+    )
+
+
+keeps_up = Exercise(
+    name="keeps_up",
+    task="Return (number, requests): the first candidate, counted from 0, that keeps up with `rate` requests a "
+    "second within `memory` bytes, and how many requests of it are in flight: the rate times its time, rounded "
+    "up. Its `nbytes` of weights are there once, and each request in flight takes `each` bytes more. Candidates "
+    "stand in the order of their accuracy, the best first. (-1, 0) if none keeps up.",
+    reference=_keeps_up,
+    cases=[
+        Case(np.array([40, 20]), np.array([100, 100]), 30, 5, 60, about="three requests in flight; both fit"),
+        Case(
+            np.array([40, 20]),
+            np.array([100, 100]),
+            30,
+            5,
+            42,
+            about="only the smaller one leaves room for any request",
+        ),
+        Case(
+            np.array([40, 20]),
+            np.array([100, 100]),
+            30,
+            5,
+            50,
+            about="only the smaller one leaves room for three",
+        ),
+        Case(np.array([40, 30]), np.array([200, 110]), 30, 5, 60, about="3.3 requests: four"),
+        Case(np.array([40, 20]), np.array([100, 400]), 30, 5, 55, about="exactly at the limit"),
+        Case(
+            np.array([20, 40]),
+            np.array([400, 50]),
+            30,
+            5,
+            60,
+            about="the smaller one is so slow that more wait",
+        ),
+        Case(np.array([40, 20]), np.array([100, 100]), 30, 50, 60, about="none keeps up"),
+        Case(
+            np.array([10, 10]),
+            np.array([7, 9]),
+            1000,
+            1,
+            19,
+            about="a thousand a second, seven and nine in flight",
+        ),
+    ],
+    random=_random_candidates,
+    hints=[
+        Hint("If none keeps up, say so with (-1, 0).", lambda got, want, *args: want[0] == -1 != got[0]),
+        Hint(
+            "Exactly at the limit is within it.",
+            _takes(lambda n, ms, rate, each, memory: _keeps_up(n, ms, rate, each, memory - 1)),
+        ),
+        Hint(
+            "Each request in flight needs memory of its own.",
+            _takes(lambda n, ms, rate, each, memory: _first(n + each <= memory, -(-rate * ms // 1000))),
+        ),
+        Hint(
+            "The weights are there once, whatever is in flight.",
+            _takes(
+                lambda n, ms, rate, each, memory: _first(
+                    -(-rate * ms // 1000) * (n + each) <= memory, -(-rate * ms // 1000)
+                )
+            ),
+        ),
+        Hint(
+            "The weights take memory, too.",
+            _takes(
+                lambda n, ms, rate, each, memory: _first(
+                    -(-rate * ms // 1000) * each <= memory, -(-rate * ms // 1000)
+                )
+            ),
+        ),
+        Hint(
+            "A request that is in flight for a part of the time needs its memory, too: round up.",
+            lambda got, want, *args: 0 < want[1] - got[1] < 1 + (got[0] == want[0]) and got[1] > 0,
+        ),
+        Hint(
+            "The first that keeps up is the most accurate. A smaller one is not asked for.",
+            lambda got, want, nbytes, *args: want[0] < got[0] < len(nbytes),
+        ),
+    ],
+    hint="Little's law says how many are in flight. What do they take together with the weights?",
 )

@@ -1,6 +1,9 @@
-"""The exercises of chapter 10: whose configuration counts, what a threshold stores, what groups cost."""
+"""The exercises of chapter 10: whose configuration counts; what a threshold, groups, a file take."""
 
+import functools
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -221,4 +224,91 @@ grouped_bytes = Exercise(
         ),
     ],
     hint="Indices of all weights, and tables: how many groups, how many values, how many bytes each?",
+)
+
+
+@functools.cache
+def _weighed(shapes, bits):
+    """Bytes of the weight file of a package that is written, compressed and weighed."""
+    from ..coreml.tools.compression import compress
+    from .packages import write_linear
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        package = write_linear(Path(folder, "layers.mlpackage"), [rng.normal(size=shape) for shape in shapes])
+        smaller = compress(package, "palettize", bits=bits, mode="uniform")
+        (file,) = smaller.weight_files.values()
+        return file.path.stat().st_size
+
+
+def _weight_bin(shapes, bits):
+    return _weighed(tuple(map(tuple, shapes.tolist())), bits)
+
+
+def _arrays(shapes, bits, least=2048, inside=10, up=7):
+    """Bytes of data of each array in the file, with what a mistake may count in another way."""
+    for rows, columns in shapes.tolist():
+        count = rows * columns
+        if count <= least:
+            yield 2 * count
+            continue
+        yield (count * bits + up) // 8
+        if 2**bits >= inside:
+            yield 2 * 2**bits
+
+
+def _file(arrays, header=64, record=64, block=64, last=0):
+    filled = [record + -(-nbytes // block) * block for nbytes in arrays]
+    return header + sum(filled) - (1 - last) * (-arrays[-1] % block)
+
+
+def _counts(arrays=None, **file):
+    """Whether the learner counted with a certain mistake."""
+
+    def same(got, want, shapes, bits):
+        return got == _file(list(_arrays(shapes, bits, **(arrays or {}))), **file)
+
+    return same
+
+
+weight_bin = Exercise(
+    name="weight_bin",
+    task="Return the bytes of the `weight.bin` of a package of linear layers after `tk.coreml.compress(package, "
+    '"palettize", bits=bits)`. A header has 64 bytes, and so has the record before each array; the data of an '
+    "array is filled up to a multiple of 64, but for that of the last. A layer of more than 2,048 weights "
+    "becomes its indices, packed, and behind them a table of `2 ** bits` float16 values, which lies in the "
+    "program instead if it has fewer than ten. All others stay as they are, in float16. `shapes` has a row "
+    "(outputs, inputs) for each layer.",
+    reference=_weight_bin,
+    cases=[
+        Case(np.array([[64, 64]]), 4, about="one layer; its table lies in the file"),
+        Case(np.array([[64, 64]]), 2, about="one layer; its table lies in the program"),
+        Case(
+            np.array([[40, 60], [50, 50]]), 2, about="two layers, whose data ends between two multiples of 64"
+        ),
+        Case(np.array([[64, 64], [10, 30]]), 4, about="the second layer is too small to be compressed"),
+        Case(np.array([[32, 64]]), 4, about="exactly 2,048 weights"),
+        Case(np.array([[47, 47]]), 3, about="an odd number of weights, and a table of eight"),
+        Case(np.array([[51, 41]]), 1, about="one bit a weight"),
+        Case(np.array([[47, 51]]), 6, about="a table of 64"),
+    ],
+    random=lambda rng: (rng.integers(5, 80, (int(rng.integers(1, 5)), 2)), int(rng.choice([1, 2, 3, 4, 6]))),
+    hints=[
+        Hint(
+            "A table of fewer than ten values lies in the program, not in this file.", _counts({"inside": 0})
+        ),
+        Hint(
+            "A table of ten values or more lies in this file, with a record of its own.",
+            _counts({"inside": 999}),
+        ),
+        Hint("More than 2,048 weights: exactly as many are not enough.", _counts({"least": 2047})),
+        Hint("A layer of 2,048 weights or fewer stays in float16.", _counts({"least": 0})),
+        Hint("Data is filled up to a multiple of 64, but nothing follows the last.", _counts(last=1)),
+        Hint("Each array begins at a multiple of 64: what is missing to it is filled up.", _counts(block=1)),
+        Hint("The file begins with a header of 64 bytes.", _counts(header=0)),
+        Hint("Each array has a record before it.", _counts(record=0)),
+        Hint("Indices that fill a byte in part take the whole byte.", _counts({"up": 0})),
+    ],
+    hint="List the bytes of all arrays in the file, in order; then add records, filling and header.",
+    trials=5,
 )

@@ -235,3 +235,90 @@ smallest_harmless = Exercise(
     ],
     hint="lost = (before & ~after).sum(axis=1), won the other way round; then mark the rows within the limit.",
 )
+
+
+def _in_blocks(shapes, size, least=2048, scale=2):
+    """Bytes of all layers as 4-bit codes with a scale for each block."""
+    rows, inputs = shapes.T
+    number = rows * inputs
+    taken = (number > least) & (inputs % size == 0)
+    return int(np.where(taken, (number + 1) // 2 + scale * number // size, 2 * number).sum())
+
+
+def _smallest(sizes, nbytes):
+    return int(min(sizes, key=lambda size: (nbytes(size), size)))
+
+
+def _best_block(shapes, sizes):
+    return _smallest(sizes, lambda size: _in_blocks(shapes, size))
+
+
+def _random_layers(rng):
+    sizes = rng.permutation([8, 12, 16, 24, 32, 48, 64, 96])[: int(rng.integers(2, 6))]
+    return np.stack([rng.integers(20, 300, 5), rng.choice([36, 48, 72, 96, 120, 192, 256, 384], 5)], 1), sizes
+
+
+best_block = Exercise(
+    name="best_block",
+    task="Return the block size, of those in `sizes`, with which the layers take the fewest bytes in codes of 4 "
+    "bits: half a byte for each weight, rounded up to whole bytes for each layer, and 2 bytes for the scale of "
+    "each block, `size` weights of a row. Layers whose inputs the size does not divide, and those of at most "
+    "2,048 weights, stay in float16. `shapes` has a row (outputs, inputs) for each layer. Of sizes with equally "
+    "many bytes return the smallest.",
+    reference=_best_block,
+    cases=[
+        Case(np.array([[64, 64]]), np.array([16, 32, 64]), about="one layer, and all sizes divide it"),
+        Case(
+            np.array([[64, 96], [64, 40]]),
+            np.array([32, 8, 96]),
+            about="one of the layers can only be cut into blocks of 8",
+        ),
+        Case(
+            np.array([[512, 96], [64, 40]]),
+            np.array([8, 32]),
+            about="the layer that 32 does not divide is a small one",
+        ),
+        Case(
+            np.array([[64, 96], [32, 64]]),
+            np.array([32, 96]),
+            about="the second layer has 2,048 weights: no size is for it",
+        ),
+        Case(np.array([[47, 47], [50, 52]]), np.array([32, 24, 16]), about="no size divides anything"),
+        Case(np.array([[47, 47]]), np.array([47, 1, 3]), about="a layer of an odd number of weights"),
+        Case(np.array([[32, 128]]), np.array([128]), about="a single size"),
+    ],
+    random=_random_layers,
+    hints=[
+        Hint(
+            "Return the size itself, not its place in `sizes`.",
+            lambda got, want, shapes, sizes: got not in sizes,
+        ),
+        Hint(
+            "Equally many bytes: return the smallest of these sizes.",
+            lambda got, want, shapes, sizes: _in_blocks(shapes, got) == _in_blocks(shapes, want),
+        ),
+        Hint(
+            "Fewer scales are not all: a layer that the size does not divide stays in float16, four times as large.",
+            lambda got, want, shapes, sizes: got == max(sizes),
+        ),
+        Hint(
+            "A layer of at most 2,048 weights stays in float16 with every size.",
+            lambda got, want, shapes, sizes: (
+                got == _smallest(sizes, lambda size: _in_blocks(shapes, size, least=0))
+            ),
+        ),
+        Hint(
+            "It need not divide every layer: one that stays in float16 may cost less than the scales of all others.",
+            lambda got, want, shapes, sizes: (
+                not (shapes[:, 1] % got).any() and bool((shapes[:, 1] % want).any())
+            ),
+        ),
+        Hint(
+            "Each block has a scale, and it takes 2 bytes.",
+            lambda got, want, shapes, sizes: (
+                got == _smallest(sizes, lambda size: _in_blocks(shapes, size, scale=0))
+            ),
+        ),
+    ],
+    hint="For each size add up the bytes of all layers, in blocks or in float16; then compare.",
+)

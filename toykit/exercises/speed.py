@@ -1,6 +1,8 @@
-"""The exercises of the chapters about speed: intensity, the batch where it turns, a format for a chip."""
+"""The exercises of the chapters about speed: intensity, the batch where it turns, a session; a format, claims."""
 
 import math
+
+import numpy as np
 
 from .framework import Case, Exercise, Hint
 
@@ -235,4 +237,187 @@ choose_format = Exercise(
     ],
     hint="For each format: the longer of operations and bytes, in seconds, plus its tables. Then the "
     "smallest.",
+)
+
+
+def _sessions(weights, bits, unpacking, batches, operations, bandwidth, longer=max, writes=2):
+    """Seconds of loading, of all calls ahead of time, of all calls just in time; the last two are for mistakes."""
+    packed, whole = weights * bits / 8, 2 * weights
+
+    def step(nbytes, each):
+        return longer(nbytes / bandwidth, weights * each / operations)
+
+    return (
+        step(packed + writes * weights, unpacking),
+        sum(step(whole, 2 * batch) for batch in batches),
+        sum(step(packed, unpacking + 2 * batch) for batch in batches),
+    )
+
+
+def _plan(*args, loads=True, **change):
+    loading, ahead, packed = _sessions(*args, **change)
+    ahead += loading * loads
+    return (0, ahead) if ahead < packed else (1, packed)
+
+
+def _when_to_unpack(weights, bits, unpacking, batches, operations, bandwidth):
+    return _plan(weights, bits, unpacking, batches, operations, bandwidth)
+
+
+def _same_plan(plan, other):
+    return plan[0] == other[0] and math.isclose(plan[1], other[1], rel_tol=1e-9)
+
+
+def _plans(mistake):
+    """Whether a mistake makes another plan, and the learner's."""
+    return lambda got, want, *args: _same_plan(got, mistake(*args)) and not _same_plan(want, mistake(*args))
+
+
+def _if_batches_were(other):
+    def plan(weights, bits, unpacking, batches, *chip):
+        return _plan(weights, bits, unpacking, other(batches) if batches else [], *chip)
+
+    return plan
+
+
+def _random_session(rng):
+    batches = rng.choice([1, 64, 128, 256], rng.integers(3, 20)).tolist()
+    # Powers of two, with which the seconds are exact: whether two sessions are equally long is no question of rounding.
+    return (
+        64,
+        int(rng.choice([2, 4, 8])),
+        int(rng.choice([8, 16, 32])),
+        batches,
+        1024,
+        int(rng.choice([32, 64, 128])),
+    )
+
+
+when_to_unpack = Exercise(
+    name="when_to_unpack",
+    task="Return (plan, seconds) of the shorter session: 0 with the weights unpacked ahead of time, 1 just in time, "
+    "also if both are equally long, since that needs less memory. A step takes `bytes / bandwidth` or `work / "
+    "operations` seconds, whichever is longer. Ahead of time, a first step reads the packed weights, `bits` "
+    "each, writes them in float16, and does `unpacking` operations for each of them; a call then reads float16 "
+    "and does `2 * batch` operations a weight. Just in time there is no first step, and a call reads the packed "
+    "weights and does `unpacking + 2 * batch` operations a weight. `batches` is a list with the batch of each "
+    "call.",
+    reference=_when_to_unpack,
+    cases=[
+        Case(64, 4, 8, [1, 1, 1, 1], 1024, 64, about="single inputs, which wait for memory"),
+        Case(
+            64,
+            4,
+            8,
+            [64] * 8,
+            1024,
+            64,
+            about="eight large batches: each is half a second shorter ahead of time",
+        ),
+        Case(64, 4, 8, [64] * 3, 1024, 64, about="three large batches: too few to make up for loading"),
+        Case(64, 4, 8, [64] * 5, 1024, 64, about="five large batches: equally long"),
+        Case(64, 4, 8, [64] * 8 + [1] * 2, 1024, 64, about="two single inputs among large batches"),
+        Case(64, 4, 16, [4] * 6 + [64] * 6, 1024, 128, about="small batches and large ones"),
+        Case(64, 4, 8, [], 1024, 64, about="no call at all"),
+        Case(64, 4, 8, [200], 1024, 64, about="a single call, of a large batch"),
+    ],
+    random=_random_session,
+    hints=[
+        Hint(
+            "Ahead of time a session begins with a step that unpacks. It counts, too.",
+            _plans(lambda *args: _plan(*args, loads=False)),
+        ),
+        Hint(
+            "Equally long: then just in time, which needs less memory.",
+            lambda got, want, *args: (
+                got[0] == 0 and math.isclose(sum(_sessions(*args)[:2]), _sessions(*args)[2])
+            ),
+        ),
+        Hint(
+            "While bytes are moved, operations are done: a step takes the longer of the two, not both.",
+            _plans(lambda *args: _plan(*args, longer=lambda a, b: a + b)),
+        ),
+        Hint(
+            "The first step also writes the weights in float16.",
+            _plans(lambda *args: _plan(*args, writes=0)),
+        ),
+        Hint(
+            "Calls are not alike: a mean batch hides those that wait for memory.",
+            _plans(_if_batches_were(lambda batches: [sum(batches) / len(batches)] * len(batches))),
+        ),
+        Hint("Each call reads the weights again.", _plans(_if_batches_were(lambda batches: [sum(batches)]))),
+        Hint(
+            "The seconds are right. 0 is ahead of time, 1 is just in time.",
+            lambda got, want, *args: got[1] == want[1],
+        ),
+    ],
+    tolerance=1e-9,
+    hint="Write a function for the seconds of one step. Both sessions are sums of it.",
+)
+
+
+def _percent(before, after):
+    """What whoever reads two times may call the gain, in the order of the numbers."""
+    return 100 * np.stack([before / after - 1, 1 - after / before, after / before - 1])
+
+
+def _read_claims(before, after, claimed):
+    explained = np.abs(_percent(before, after) - claimed) <= 0.5
+    return np.where(explained.any(axis=0), explained.argmax(axis=0), 3)
+
+
+def _random_claims(rng):
+    before, after = rng.uniform(1, 9, (2, 6)).round(4)
+    meant = np.vstack([_percent(before, after), rng.uniform(150, 200, 6)])[
+        rng.integers(0, 4, 6), np.arange(6)
+    ]
+    return before, after, np.rint(meant)
+
+
+read_claims = Exercise(
+    name="read_claims",
+    task="Return an array that says of each row of a colleague's table what the claimed gain, in percent, is: 0 a "
+    "speed-up, `before / after - 1`; 1 the time saved, `1 - after / before`; 2 a speed-up with the two times "
+    "exchanged; 3 none of these. A claim is a number that was rounded, so it may be off by up to half a "
+    "percent. Of several that explain a row, return the smallest.",
+    reference=_read_claims,
+    cases=[
+        Case(np.array([2.0]), np.array([1.0]), np.array([100.0]), about="half of the time: 100 % faster"),
+        Case(np.array([2.0]), np.array([1.0]), np.array([50.0]), about="half of the time is saved"),
+        Case(np.array([1.0]), np.array([2.0]), np.array([100.0]), about="twice the time"),
+        Case(np.array([2.0]), np.array([1.0]), np.array([75.0]), about="another number"),
+        Case(np.array([1.0]), np.array([2.0]), np.array([-50.0]), about="slower, and the claim says so"),
+        Case(
+            np.array([3.0, 3.0]),
+            np.array([2.0, 2.0]),
+            np.array([50.0, 33.0]),
+            about="33.3 % of the time is saved",
+        ),
+        Case(np.array([1.0]), np.array([1.0]), np.array([0.0]), about="equally fast: all three explain it"),
+        Case(np.array([8.0]), np.array([5.01]), np.array([37.0]), about="37.4 % are saved"),
+        Case(np.array([101.0]), np.array([100.0]), np.array([1.0]), about="so small that two explain it"),
+        Case(np.array([]), np.array([]), np.array([]), about="an empty table"),
+    ],
+    random=_random_claims,
+    hints=[
+        Hint(
+            "Claims were rounded: compare with half a percent of room.",
+            lambda got, want, *args: (got[want != got] == 3).all(),
+        ),
+        Hint(
+            "Several explain this row: return the smallest number.",
+            lambda got, want, before, after, claimed: (np.abs(_percent(before, after) - claimed) <= 0.5)[
+                got, np.arange(got.size)
+            ][got != want].all(),
+        ),
+        Hint(
+            "Not every claim is explained by two times. Then it is 3.",
+            lambda got, want, *args: (want[want != got] == 3).all(),
+        ),
+        Hint(
+            "A speed-up compares with the new time, time saved with the old one.",
+            lambda got, want, *args: (got[want != got] + want[want != got] == 1).all(),
+        ),
+    ],
+    hint="Calculate all three for every row, in percent, and see which are near the claim.",
 )

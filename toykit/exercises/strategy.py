@@ -1,4 +1,8 @@
-"""The exercises of the chapter about strategy: decide, what to do next, and how far a model carries."""
+"""The exercises of the chapter about strategy: decide, what to do next, how far a model carries, a package checked."""
+
+import functools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -250,4 +254,120 @@ settled_pairs = Exercise(
         ),
     ],
     hint="For each pair: is a faster than b in every row, or b faster than a in every row?",
+)
+
+
+def _too_far(trained, indices, tables):
+    """How much farther each weight is from its entry of the table than from the nearest one."""
+    apart = np.abs(trained[:, :, None] - tables[:, None, :])
+    return np.take_along_axis(apart, indices[:, :, None].astype(int), axis=2)[..., 0] - apart.min(axis=2)
+
+
+def _misplaced_layer(trained, indices, tables):
+    return _first((_too_far(trained, indices, tables) > 0.001).any(axis=1))
+
+
+def _spoil(path, blobs, rng):
+    """Change the indices of one layer or of two in a weight file, or nothing."""
+    data, (one, other) = bytearray(path.read_bytes()), rng.permutation(len(blobs))[:2]
+    one, other = (
+        slice(blobs[place].start, blobs[place].start + blobs[place].nbytes) for place in (one, other)
+    )
+    match rng.integers(4):
+        case 0:
+            data[one], data[other] = data[other], data[one]
+        case 1:
+            data[one] = data[one][1:] + data[one][:1]
+        case 2:
+            data[one.stop - 1] ^= 3
+    path.write_bytes(data)
+
+
+@functools.cache
+def _colleagues_package(seed):
+    """Arguments of a case, read from a package that was written, compressed and then spoilt."""
+    from ..coreml.constants.weights_of import weights
+    from ..coreml.format.package import Package
+    from ..coreml.tools.compression import compress
+    from .packages import write_linear
+
+    rng = np.random.default_rng(seed)
+    trained = rng.uniform(-0.5, 0.5, (3, 4, 6)).astype(np.float16)
+    with tempfile.TemporaryDirectory() as folder:
+        package = write_linear(Path(folder, "trained.mlpackage"), trained)
+        shipped = compress(package, "palettize", bits=2, weight_threshold=0)
+        (file,) = shipped.weight_files.values()
+        _spoil(file.path, shipped.weight_blobs, rng)
+        stored = list(weights(Package(shipped.path)).values())
+        indices, tables = [one.codes.ravel() for one in stored], [one.lut.ravel() for one in stored]
+        return trained.reshape(3, -1).astype(float), np.stack(indices), np.stack(tables).astype(float)
+
+
+def _layers(trained, indices, tables=((-1.0, 0.0, 1.0),)):
+    return np.array(trained), np.array(indices, np.uint8), np.array(tables)
+
+
+misplaced_layer = Exercise(
+    name="misplaced_layer",
+    task="Return the number, counted from 0, of the first layer of a colleague's package in which a weight does not "
+    "have the nearest entry of its table: another one is nearer by more than 0.001; -1 if there is none. "
+    "`trained` and `indices` have a row for each layer, with the trained weights and the places of their "
+    "entries in the layer's table, a row of `tables`.",
+    reference=_misplaced_layer,
+    cases=[
+        Case(*_layers([[0.9, -0.2, 0.1]], [[2, 1, 1]]), about="one layer, and all is well"),
+        Case(*_layers([[0.9, -0.2, 0.1]], [[2, 1, 0]]), about="one layer, and its last weight is misplaced"),
+        Case(
+            *_layers(
+                [[0.9, -0.2], [0.9, -0.2], [-0.9, 0.2]], [[2, 1], [1, 2], [2, 1]], [[-1.0, 0.0, 1.0]] * 3
+            ),
+            about="two of three layers have a fault",
+        ),
+        Case(*_layers([[0.5, -0.5]], [[1, 0]]), about="two entries are equally near"),
+        Case(*_layers([[0.5, -0.5]], [[2, 1]]), about="two entries are equally near, the other way round"),
+        Case(
+            *_layers([[0.50025, 0.2]], [[1, 1]], [[-1.0, 0.0, 1.0]]),
+            about="another entry is nearer by 0.001 at most",
+        ),
+        Case(*_layers([[0.51, 0.2]], [[1, 1]], [[-1.0, 0.0, 1.0]]), about="another entry is nearer by 0.02"),
+        Case(*_layers([[3.0, 0.1]], [[2, 1]]), about="far from its entry, and that is the nearest"),
+        Case(*_layers([[0.9, 0.8]], [[1, 1]]), about="the nearest entry is used by no weight"),
+        Case(*_layers([[0.3, 0.7]], [[1, 0]], [[0.8, 0.2, 0.5]]), about="a table that is not sorted"),
+        Case(
+            *_layers([[0.9, 0.1], [4.0, 2.0]], [[2, 1], [1, 0]], [[-1.0, 0.0, 1.0], [2.0, 4.0, 8.0]]),
+            about="each layer has its own table",
+        ),
+    ],
+    random=lambda rng: _colleagues_package(int(rng.integers(2**31))),
+    hints=[
+        Hint(
+            "That a palette moves weights is no fault. Is another entry of the table nearer?",
+            lambda got, want, trained, indices, tables: (
+                want == -1 != got and np.isclose(_too_far(trained, indices, tables)[int(got)], 0).all()
+            ),
+        ),
+        Hint(
+            "Nearer by 0.001 or less is no fault: the table was rounded to float16.",
+            lambda got, want, *args: want == -1 and _too_far(*args)[int(got)].max() <= 0.001,
+        ),
+        Hint(
+            "That layer has a fault, but an earlier one has, too.",
+            lambda got, want, *args: got > want >= 0 and (_too_far(*args)[int(got)] > 0.001).any(),
+        ),
+        Hint(
+            "All entries of the table count, those too that no weight has.",
+            lambda got, want, trained, indices, tables: (
+                got == -1
+                and not np.isin(
+                    np.abs(trained[want][:, None] - tables[want]).argmin(axis=1), indices[want]
+                ).all()
+            ),
+        ),
+        Hint(
+            "A single weight that has another entry than the nearest is a fault.",
+            lambda got, want, *args: got == -1,
+        ),
+    ],
+    hint="For each weight: how far is its own entry, and how far the nearest of the table?",
+    trials=6,
 )

@@ -342,3 +342,94 @@ minimum_target = Exercise(
     ],
     hint="Begin with what needs 18, then ask about the activations; what is left is 16.",
 )
+
+
+def _cubic(t):
+    return 1 - (1 - t) ** 3
+
+
+def _entries(count):
+    """How far the schedule is at each entry of a list: from 0 to 1, and at 1 in a list of one entry."""
+    return np.arange(count) / (count - 1) if count > 1 else np.ones(1)
+
+
+def _explaining(weights, update_steps, target, done=None, climb=_cubic, whole=np.rint):
+    """The entries whose number of zeros is that of the weights; more arguments for what a mistake changes."""
+    done = _entries(len(update_steps)) if done is None else done
+    wanted = whole(target * climb(done) * weights.size)
+    return [step for step, zeros in zip(update_steps, wanted) if zeros == np.count_nonzero(weights == 0)]
+
+
+def _stopped_after(weights, update_steps, target):
+    return next(iter(_explaining(weights, update_steps, target)), -1)
+
+
+def _pruned_to(steps, target, entry, count=256, extra=0):
+    """Arguments of a case: a layer whose training stopped after an entry of the list."""
+    zeros = round(target * _cubic(_entries(len(steps)))[entry] * count) + extra
+    return (
+        np.where(np.arange(count) * 7919 % count < zeros, 0.0, np.arange(1, count + 1) / count),
+        steps,
+        target,
+    )
+
+
+def _random_stop(rng):
+    steps = np.sort(rng.permutation(300)[: rng.integers(2, 9)]).tolist()
+    count, target = int(rng.choice([997, 1009, 1201])), float(rng.choice([0.6, 0.7, 0.9]))
+    return _pruned_to(steps, target, int(rng.integers(len(steps))), count, int(rng.choice([0, 0, 0, 3])))
+
+
+stopped_after = Exercise(
+    name="stopped_after",
+    task="Return the step after which a colleague stopped to call the pruner, read from the weights of a layer: the "
+    "first entry of `update_steps` that leaves as many zeros as they have, rounded to the nearest whole weight, "
+    "and -1 if there is none. The sparsity climbs from 0 at the first entry to `target` at the last, as in "
+    "exercise 2; a list of one entry goes to `target` at once.",
+    reference=_stopped_after,
+    cases=[
+        Case(*_pruned_to([0, 10, 20], 0.5, 1), about="112 of 256 are zero, 43.75 %: the middle entry"),
+        Case(*_pruned_to([0, 10, 20], 0.5, 2), about="the schedule was carried out"),
+        Case(*_pruned_to([5, 10, 20], 0.5, 0), about="nothing is zero"),
+        Case(*_pruned_to([0, 10, 100], 0.5, 1), about="a list with gaps"),
+        Case(*_pruned_to([0, 10, 20, 30], 0.7, 1), about="126 of 256 are zero; 126.1 were wanted"),
+        Case(*_pruned_to([0, 10, 20, 30], 0.7, 2), about="173 of 256 are zero; 172.6 were wanted"),
+        Case(*_pruned_to([0, 10, 20], 0.5, 1, extra=5), about="no entry explains it"),
+        Case(*_pruned_to([40], 0.5, 0), about="a list of one entry"),
+        Case(
+            *_pruned_to(list(range(30, 41)), 0.5, 9), about="from the tenth entry on the zeros are the same"
+        ),
+        Case(*_pruned_to([3, 4, 5], 0.1, 2, count=3), about="three weights: no zero is ever wanted"),
+    ],
+    random=_random_stop,
+    hints=[
+        Hint("If no entry explains the zeros, say so with -1.", lambda got, want, *args: want == -1 != got),
+        Hint(
+            "Return the step that stands in the list, not its place there.",
+            lambda got, want, w, steps, target: got not in steps and got in range(len(steps)),
+        ),
+        Hint(
+            "Several entries leave as many zeros: return the first of them.",
+            lambda got, want, *args: got in _explaining(*args),
+        ),
+        Hint(
+            "The schedule counts entries of the list, whatever the gaps between the steps.",
+            lambda got, want, w, steps, target: (
+                len(set(np.diff(steps))) > 1
+                and got
+                == next(
+                    iter(_explaining(w, steps, target, np.interp(steps, [steps[0], steps[-1]], [0, 1]))), -1
+                )
+            ),
+        ),
+        Hint(
+            "Zeros are whole: the schedule is met up to half a weight.",
+            lambda got, want, *args: got == -1 and want not in _explaining(*args, whole=np.array),
+        ),
+        Hint(
+            "It climbs fast at first and slowly in the end, with the cube.",
+            lambda got, want, *args: got == next(iter(_explaining(*args, climb=np.array)), -1),
+        ),
+    ],
+    hint="For each entry: which sparsity, and how many zeros is that? Compare with those of the weights.",
+)

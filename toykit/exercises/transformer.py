@@ -288,3 +288,118 @@ ship_decoder = Exercise(
     ],
     hint="First mark those that fit, then those that are fast enough; of what is left, the lowest perplexity.",
 )
+
+
+def _tokens(nbytes, token, memory, bandwidth, needed):
+    """How many tokens each candidate allows, below 0 where its weights alone are too many."""
+    return (np.minimum(memory, bandwidth // needed) - nbytes) // token
+
+
+def _longest_context(nbytes, perplexity, limit, token, memory, bandwidth, needed):
+    good = perplexity <= limit
+    return int(max(0, *_tokens(nbytes, token, memory, bandwidth, needed)[good])) if good.any() else 0
+
+
+def _allows(longest):
+    """Whether the learner allows what a certain mistake would, in a case in which nothing else is wrong."""
+
+    def same(got, want, nbytes, perplexity, limit, token, memory, bandwidth, needed):
+        good = perplexity <= limit
+        return got == longest(nbytes, perplexity, good, token, memory, bandwidth, needed)
+
+    return same
+
+
+def _random_phone(rng):
+    count, needed = int(rng.integers(2, 7)), int(rng.integers(2, 30))
+    nbytes = rng.permutation(np.arange(20, 90))[:count]
+    room = rng.integers(30, 120, 2)
+    quality = rng.permutation(np.arange(60, 100))[:count] / 4
+    limit = float(rng.integers(60, 104)) / 4
+    return (
+        nbytes,
+        quality,
+        limit,
+        int(rng.integers(1, 6)),
+        int(room[0]),
+        int(room[1]) * needed + int(rng.integers(needed)),
+        needed,
+    )
+
+
+longest_context = Exercise(
+    name="longest_context",
+    task="Return the most tokens of context that a phone allows, with any of the candidates whose perplexity is at "
+    "most `limit`. The weights, and `token` bytes for each token of context, have to fit into `memory` bytes, "
+    "and to be read `needed` times a second at `bandwidth` bytes a second. 0 if no candidate allows a single "
+    "token.",
+    reference=_longest_context,
+    cases=[
+        Case(
+            np.array([80, 40, 20]),
+            np.array([16.0, 16.5, 31.0]),
+            20.0,
+            2,
+            100,
+            10_000,
+            10,
+            about="memory is the limit, and the smallest candidate writes too badly",
+        ),
+        Case(
+            np.array([80, 40, 20]),
+            np.array([16.0, 16.5, 31.0]),
+            20.0,
+            2,
+            100,
+            700,
+            10,
+            about="reading is the limit: 70 bytes for each token that is written",
+        ),
+        Case(
+            np.array([40, 50]), np.array([16.5, 16.0]), 16.5, 3, 100, 10_000, 10, about="exactly at the limit"
+        ),
+        Case(
+            np.array([40]), np.array([16.5]), 20.0, 3, 100, 1090, 10, about="a token that fits in part only"
+        ),
+        Case(np.array([80, 60]), np.array([16.0, 17.0]), 20.0, 2, 50, 10_000, 10, about="no weights fit"),
+        Case(
+            np.array([80, 60]), np.array([26.0, 27.0]), 20.0, 2, 500, 10_000, 10, about="all write too badly"
+        ),
+    ],
+    random=_random_phone,
+    hints=[
+        Hint("A context has no fewer than 0 tokens.", lambda got, want, *args: want == 0 > got),
+        Hint(
+            "A candidate whose perplexity is above the limit is out, however small it is.",
+            _allows(lambda n, p, good, *rest: max(0, *_tokens(n, *rest))),
+        ),
+        Hint(
+            "A candidate exactly at the limit is within it.",
+            lambda got, want, n, p, limit, *rest: (
+                (p == limit).any() and got == (_longest_context(n, p, limit - 0.1, *rest))
+            ),
+        ),
+        Hint(
+            "The best one is not asked for: a smaller one that is good enough leaves more room.",
+            _allows(lambda n, p, good, *rest: max(0, _tokens(n, *rest)[np.argmin(p)])),
+        ),
+        Hint(
+            "It fits, but is not read fast enough: all weights and the whole context are read for "
+            "each token that is written.",
+            _allows(lambda n, p, good, token, memory, bandwidth, needed: (memory - n[good].min()) // token),
+        ),
+        Hint(
+            "It is read fast enough, but does not fit into memory.",
+            _allows(
+                lambda n, p, good, token, memory, bandwidth, needed: (
+                    (bandwidth // needed - n[good].min()) // token
+                )
+            ),
+        ),
+        Hint(
+            "Tokens are whole, and one that fits in part does not fit.",
+            lambda got, want, *args: 0 < got - want <= 1,
+        ),
+    ],
+    hint="How many bytes may weights and context have together? Two limits say it; then take the weights away.",
+)
