@@ -302,6 +302,7 @@ def _random_picture(rng):
 
 image_fault = Exercise(
     name="image_fault",
+    level="build",
     task="Return what is wrong with what the network saw: 0 nothing, `seen` is `(pixels / 255 - mean) / std`, with a "
     "mean for each of the three colours; 1 red and blue of the picture are exchanged; 2 the pixels are not "
     "divided by 255; 3 the means are not taken off; 4 it is not divided by std. Of several that explain `seen` "

@@ -366,6 +366,7 @@ def _random_fault(rng):
 
 file_fault = Exercise(
     name="file_fault",
+    level="build",
     task="Return (number of the first record with a fault, counted from 0; its fault) of a `weight.bin`, and (-1, 0) "
     "if all is well. The faults, of which the smallest counts: 1 the record does not begin with `0xDEADBEEF`; 2 "
     "its data does not start at a multiple of 64; 3 its data runs beyond the end of the file; 4 its data has "

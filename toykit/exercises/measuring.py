@@ -338,6 +338,7 @@ _TURNS = np.tile([0, 1], 6)
 
 timing_fault = Exercise(
     name="timing_fault",
+    level="decide",
     task="Return what is wrong with a colleague's measurement of two models: 1 one of them has fewer than 6 runs; 2 "
     "they did not take turns, all runs of one are before all of the other; 3 a warm-up is among them, the first "
     "run of a model takes more than twice the median of its other runs; 0 nothing of these. Of several faults "

@@ -213,6 +213,7 @@ def _random_candidates(rng):
 
 keeps_up = Exercise(
     name="keeps_up",
+    level="decide",
     task="Return (number, requests): the first candidate, counted from 0, that keeps up with `rate` requests a "
     "second within `memory` bytes, and how many requests of it are in flight: the rate times its time, rounded "
     "up. Its `nbytes` of weights are there once, and each request in flight takes `each` bytes more. Candidates "

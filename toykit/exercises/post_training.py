@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..coreml.tools.compression import compress
 from .framework import Case, Exercise, Hint
+from .packages import write_linear
 
 
 def _configured_bits(name, kind, by_name, by_type, everywhere):
@@ -230,9 +232,6 @@ grouped_bytes = Exercise(
 @functools.cache
 def _weighed(shapes, bits):
     """Bytes of the weight file of a package that is written, compressed and weighed."""
-    from ..coreml.tools.compression import compress
-    from .packages import write_linear
-
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         package = write_linear(Path(folder, "layers.mlpackage"), [rng.normal(size=shape) for shape in shapes])
@@ -273,6 +272,7 @@ def _counts(arrays=None, **file):
 
 weight_bin = Exercise(
     name="weight_bin",
+    level="build",
     task="Return the bytes of the `weight.bin` of a package of linear layers after `tk.coreml.compress(package, "
     '"palettize", bits=bits)`. A header has 64 bytes, and so has the record before each array; the data of an '
     "array is filled up to a multiple of 64, but for that of the last. A layer of more than 2,048 weights "

@@ -245,12 +245,12 @@ def _in_blocks(shapes, size, least=2048, scale=2):
     return int(np.where(taken, (number + 1) // 2 + scale * number // size, 2 * number).sum())
 
 
-def _smallest(sizes, nbytes):
+def _smallest_by(sizes, nbytes):
     return int(min(sizes, key=lambda size: (nbytes(size), size)))
 
 
 def _best_block(shapes, sizes):
-    return _smallest(sizes, lambda size: _in_blocks(shapes, size))
+    return _smallest_by(sizes, lambda size: _in_blocks(shapes, size))
 
 
 def _random_layers(rng):
@@ -260,6 +260,7 @@ def _random_layers(rng):
 
 best_block = Exercise(
     name="best_block",
+    level="decide",
     task="Return the block size, of those in `sizes`, with which the layers take the fewest bytes in codes of 4 "
     "bits: half a byte for each weight, rounded up to whole bytes for each layer, and 2 bytes for the scale of "
     "each block, `size` weights of a row. Layers whose inputs the size does not divide, and those of at most "
@@ -304,7 +305,7 @@ best_block = Exercise(
         Hint(
             "A layer of at most 2,048 weights stays in float16 with every size.",
             lambda got, want, shapes, sizes: (
-                got == _smallest(sizes, lambda size: _in_blocks(shapes, size, least=0))
+                got == _smallest_by(sizes, lambda size: _in_blocks(shapes, size, least=0))
             ),
         ),
         Hint(
@@ -316,7 +317,7 @@ best_block = Exercise(
         Hint(
             "Each block has a scale, and it takes 2 bytes.",
             lambda got, want, shapes, sizes: (
-                got == _smallest(sizes, lambda size: _in_blocks(shapes, size, scale=0))
+                got == _smallest_by(sizes, lambda size: _in_blocks(shapes, size, scale=0))
             ),
         ),
     ],

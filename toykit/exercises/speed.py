@@ -295,6 +295,7 @@ def _random_session(rng):
 
 when_to_unpack = Exercise(
     name="when_to_unpack",
+    level="decide",
     task="Return (plan, seconds) of the shorter session: 0 with the weights unpacked ahead of time, 1 just in time, "
     "also if both are equally long, since that needs less memory. A step takes `bytes / bandwidth` or `work / "
     "operations` seconds, whichever is longer. Ahead of time, a first step reads the packed weights, `bits` "
@@ -376,6 +377,7 @@ def _random_claims(rng):
 
 read_claims = Exercise(
     name="read_claims",
+    level="build",
     task="Return an array that says of each row of a colleague's table what the claimed gain, in percent, is: 0 a "
     "speed-up, `before / after - 1`; 1 the time saved, `1 - after / before`; 2 a speed-up with the two times "
     "exchanged; 3 none of these. A claim is a number that was rounded, so it may be off by up to half a "

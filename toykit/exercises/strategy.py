@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..coreml.constants.weights_of import weights
+from ..coreml.format.package import Package
+from ..coreml.tools.compression import compress
 from .framework import Case, Exercise, Hint
+from .packages import write_linear
 
 
 def _smallest_good(nbytes, right, interval, max_bytes, needed):
@@ -286,11 +290,6 @@ def _spoil(path, blobs, rng):
 @functools.cache
 def _colleagues_package(seed):
     """Arguments of a case, read from a package that was written, compressed and then spoilt."""
-    from ..coreml.constants.weights_of import weights
-    from ..coreml.format.package import Package
-    from ..coreml.tools.compression import compress
-    from .packages import write_linear
-
     rng = np.random.default_rng(seed)
     trained = rng.uniform(-0.5, 0.5, (3, 4, 6)).astype(np.float16)
     with tempfile.TemporaryDirectory() as folder:
@@ -309,6 +308,7 @@ def _layers(trained, indices, tables=((-1.0, 0.0, 1.0),)):
 
 misplaced_layer = Exercise(
     name="misplaced_layer",
+    level="build",
     task="Return the number, counted from 0, of the first layer of a colleague's package in which a weight does not "
     "have the nearest entry of its table: another one is nearer by more than 0.001; -1 if there is none. "
     "`trained` and `indices` have a row for each layer, with the trained weights and the places of their "

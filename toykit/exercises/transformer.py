@@ -329,6 +329,7 @@ def _random_phone(rng):
 
 longest_context = Exercise(
     name="longest_context",
+    level="decide",
     task="Return the most tokens of context that a phone allows, with any of the candidates whose perplexity is at "
     "most `limit`. The weights, and `token` bytes for each token of context, have to fit into `memory` bytes, "
     "and to be read `needed` times a second at `bandwidth` bytes a second. 0 if no candidate allows a single "
