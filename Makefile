@@ -19,7 +19,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
+        notebooks widgets slides workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,9 @@ notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_.
 
 widgets: setup ## Bring the JavaScript of stored widgets up to date, without running anything
 	$(BIN)/python -m $(TOOLS).stored_widgets
+
+slides: setup ## Make the slides of the built book anew, from book/slides.toml and the notebooks
+	$(BIN)/python -m $(TOOLS).slides
 
 workshop: setup ## Make the learner's copies of the notebooks, without solutions
 	$(BIN)/python -m $(TOOLS).workshop

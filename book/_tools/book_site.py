@@ -26,6 +26,7 @@ from . import (
     live_coding,
     page_figures,
     quizzes,
+    slides,
     teaching,
     teaching_pages,
     terms,
@@ -237,6 +238,12 @@ def finish_site(app, error):
             remove(path)
 
 
+def write_slides(app, error):
+    """Write the decks, which are no pages of the book: they have no place in its contents or its search."""
+    if not error and app.builder.format == "html":
+        slides.write(Path(app.outdir))
+
+
 def remove(path):
     """Remove a file, or a folder with all that it holds."""
     if path.is_dir():
@@ -299,4 +306,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", keep_plain_text)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("build-finished", finish_site)
+    app.connect("build-finished", write_slides)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

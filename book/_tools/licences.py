@@ -23,6 +23,7 @@ OF_NPM = {
     "mathjax": ("Apache License 2.0", "mathjax/LICENSE"),
     "@jupyter-widgets/html-manager": ("BSD, 3 clauses, as ipywidgets", "embed-amd.LICENSE.txt"),
     "requirejs": ("MIT", "require.js"),
+    "reveal.js": ("MIT", "reveal/LICENSE"),
 }
 
 

@@ -43,6 +43,16 @@ PACKAGES = {
             "es5/output/chtml/fonts/woff-v2/*.woff": "mathjax/output/chtml/fonts/woff-v2",
         },
     ),
+    "reveal.js": (
+        "6.0.2",
+        "JYIg5D9aoxoaLeb84O+OvAwsKWdIavVgEDScxtYEXFCT6t6TQrhNtSgogcjdCpdLsWglhJn3zyE3fUOwiH5KEg==",
+        {
+            "LICENSE": "reveal/LICENSE",
+            "dist/reveal.css": "reveal/reveal.css",
+            "dist/reveal.js": "reveal/reveal.js",
+            "dist/plugin/notes.js": "reveal/notes.js",
+        },
+    ),
 }
 ANYWIDGET = "anywidget/nbextension/index.js"
 

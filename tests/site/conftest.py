@@ -28,9 +28,11 @@ ARGUMENTS = [
 
 
 def pages():
-    """Return the name of every page of the built book; index.html only forwards to the first one."""
+    """Return the name of every page of the built book: not of decks of slides, and index.html only forwards."""
     found = sorted(
-        path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
+        path.relative_to(SITE).as_posix()
+        for path in SITE.rglob("*.html")
+        if not {"_static", "slides"} & {*path.relative_to(SITE).parts}
     )
     return [name for name in found if name != "index.html"]
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from .conftest import SITE, pages
-from .visit import Visit
+from .visit import WIDE, Visit
 
 STATES = re.compile(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', re.DOTALL)
 
@@ -138,6 +138,21 @@ def test_while_it_plays_the_sentence_follows_and_is_not_read_out_at_each_step(co
     element.get_by_role("button", name="Pause").press("Enter")
     assert readout.get_attribute("aria-live") == "polite"
     visit.page.close()
+
+
+def test_who_wants_less_motion_gets_the_end_at_once(browser, address):
+    marker = 'tk.instrument(\\"lloyd\\"'
+    names = [name for name in pages() if marker in (SITE / name).read_text(encoding="utf-8")]
+    if not names:
+        pytest.skip("No page of the built book plays anything.")
+    context = browser.new_context(viewport=WIDE, reduced_motion="reduce")
+    element = Visit(context, SITE, address, names[0]).page.locator("[data-instrument=lloyd]").first
+    slider, play = element.get_by_role("slider"), element.get_by_role("button", name="Play")
+    for end in ("max", "min", "max"):
+        play.press("Enter")
+        assert slider.input_value() == slider.get_attribute(end)
+        assert play.is_visible()  # and not Pause
+    context.close()
 
 
 def test_the_weights_of_the_valley_can_be_dragged(context, address):

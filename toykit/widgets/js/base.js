@@ -151,6 +151,32 @@ const tk = (() => {
       return { node, inputs, update };
     }
 
+    // A button that moves a slider on, a step each so many milliseconds, until it is pressed again or is at its end. Who
+    // has asked the system for less motion gets the end at once, or the beginning again.
+    player({ slider, trait, at, last, milliseconds, say }) {
+      let timer = null;
+      const button = html("button", { type: "button", onclick: () => (timer ? pause() : start()) }, "Play");
+      const pause = () => {
+        clearInterval(timer);
+        timer = null;
+        button.textContent = "Play";
+        this.readout.setAttribute("aria-live", "polite");
+        say();
+      };
+      const next = () => (at() < last() ? this.set(trait, at() + 1) : pause());
+      const start = () => {
+        if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.set(trait, at() === last() ? 0 : last());
+        if (at() === last()) this.set(trait, 0);
+        button.textContent = "Pause";
+        this.readout.setAttribute("aria-live", "off"); // while it plays, a screen reader is not told every step
+        timer = setInterval(next, milliseconds);
+        next();
+      };
+      this.undo.push(() => clearInterval(timer));
+      slider.node.querySelector(".tk-slide").append(button);
+      return { pause: () => timer && pause() };
+    }
+
     // Controls for a table of settings (grid.py): the technique, and the options of the one chosen.
     // `changed(technique, row)` is called at once and after every change; row is the setting's number.
     grid(techniques, changed) {
@@ -217,7 +243,7 @@ const tk = (() => {
         build(view);
         let width = 0;
         const sized = new ResizeObserver(() => {
-          if (root.clientWidth === width) return;
+          if (!root.clientWidth || root.clientWidth === width) return; // hidden, it has no size to draw at
           width = root.clientWidth;
           view.sizeReactions.forEach((react) => react(width));
         });

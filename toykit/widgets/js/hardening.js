@@ -107,23 +107,7 @@ export default tk.instrument("hardening", (view) => {
   const slider = view.range({ label: "Training step", trait: "step", min: 0, max: last(), text: () => `${chosen().steps[at()]}` });
   const heat = view.range({ label: "Temperature, against the one it was trained at", trait: "factor", min: -5, max: 5,
     text: (f) => (f === 0 ? "the same" : f > 0 ? `${2 ** f} times` : `1/${2 ** -f}`) });
-  let timer = null;
-  const play = html("button", { type: "button", onclick: () => (timer ? pause() : start()) }, "Play");
-  const pause = () => {
-    clearInterval(timer);
-    timer = null;
-    play.textContent = "Play";
-    view.readout.setAttribute("aria-live", "polite");
-    say();
-  };
-  const start = () => {
-    if (at() === last()) view.set("step", 0);
-    play.textContent = "Pause";
-    view.readout.setAttribute("aria-live", "off"); // while it plays, a screen reader is not told every step
-    timer = setInterval(() => (at() < last() ? view.set("step", at() + 1) : pause()), 160);
-  };
-  view.undo.push(() => clearInterval(timer));
-  slider.node.querySelector(".tk-slide").append(play);
+  const player = view.player({ slider, trait: "step", at, last, milliseconds: 160, say });
   for (const control of [which, slider, heat]) control.node.classList.add("tk-whole");
   view.controls.append(which.node, slider.node, heat.node);
 
@@ -143,7 +127,7 @@ export default tk.instrument("hardening", (view) => {
   view.on("step", update);
   view.on("factor", update);
   view.on("run", () => {
-    if (timer) pause();
+    player.pause();
     slider.input.max = last();
     slider.update();
     update();

@@ -98,24 +98,7 @@ export default tk.instrument("lloyd", (view) => {
 
   const from = view.choice({ label: "Centroids start", trait: "start", options: starts.map((start) => [start.name, start.label]) });
   const slider = view.range({ label: "Step", trait: "step", min: 0, max: last(), text: () => `${step()} of ${last()}` });
-  let timer = null;
-  const play = html("button", { type: "button", onclick: () => (timer ? pause() : run()) }, "Play");
-  const pause = () => {
-    clearInterval(timer);
-    timer = null;
-    play.textContent = "Play";
-    view.readout.setAttribute("aria-live", "polite");
-    say();
-  };
-  const run = () => {
-    if (step() === last()) view.set("step", 0);
-    play.textContent = "Pause";
-    view.readout.setAttribute("aria-live", "off"); // while it plays, a screen reader is not told every step
-    timer = setInterval(() => (step() < last() ? view.set("step", step() + 1) : pause()), 90);
-    if (step() < last()) view.set("step", step() + 1);
-  };
-  view.undo.push(() => clearInterval(timer));
-  slider.node.querySelector(".tk-slide").append(play);
+  const player = view.player({ slider, trait: "step", at: step, last, milliseconds: 90, say });
   from.node.classList.add("tk-whole");
   slider.node.classList.add("tk-whole");
   view.controls.append(from.node, slider.node);
@@ -135,7 +118,7 @@ export default tk.instrument("lloyd", (view) => {
   }
   view.on("step", update);
   view.on("start", () => {
-    if (timer) pause();
+    player.pause();
     slider.input.max = last();
     view.set("step", 0);
     slider.update();

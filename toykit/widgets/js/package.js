@@ -255,7 +255,8 @@ export default tk.instrument("package", (view) => {
   }
 
   function hit(event) {
-    const at = (event.clientX - event.currentTarget.getBoundingClientRect().left);
+    const drawn = event.currentTarget.getBoundingClientRect(); // on a slide it may be larger than it was made
+    const at = (event.clientX - drawn.left) * (width / drawn.width);
     const found = (event.currentTarget === zoom ? nearSpans : spans).find(([from, to]) => at >= from - 0.5 && at <= to + 0.5);
     if (found && found[2].users.length) choose(found[2].users[0].step, found[2]);
   }
