@@ -111,7 +111,8 @@ def test_the_code_of_a_widget_is_written_once_for_all_decks(tmp_path):
     shown = {
         kind for path in home.glob("*.html") for kind in re.findall(r'data-widget="(\w+)"', path.read_text())
     }
-    assert all(text.count(f"window.tkInstruments.{kind} = ") == 1 for kind in shown)
+    assert len(shown) >= 10 and all(text.count(f"draws.{kind} = ") == 1 for kind in shown)
+    assert text.count("function isDark") == 1  # of what all instruments share
     assert not any("_esm" in path.read_text(encoding="utf-8") for path in home.glob("*.html"))
 
 

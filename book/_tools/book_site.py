@@ -108,6 +108,7 @@ def add_files(app, config):
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
     config.myst_substitutions |= live.in_words() | licences.in_words()
     config.myst_substitutions |= quizzes.substitutions()
+    config.myst_substitutions["slides"] = slides.in_words()
     config.myst_substitutions["progress_table"] = to_do.table()
     config.myst_substitutions["progress_exercises"] = to_do.exercises_table()
     config.myst_substitutions["progress_quizzes"] = to_do.quizzes_table()

@@ -12,7 +12,6 @@ from pygments.lexers import PythonLexer
 from toykit.widgets.markup import inline, plain
 
 from . import course, page_figures
-from .embedded import script
 from .slide_sources import streams, widget
 
 PAGE = """<!DOCTYPE html>
@@ -60,12 +59,6 @@ def page(deck, images, kinds):
         body = _body(slide, images, kinds) if slide.at else _opening(deck)
         slides.append(_slide(slide, body, f"{spent:g} of {deck.minutes:g}"))
     return PAGE.format(title=html.escape(f"{deck.caption}: slides"), slides="\n".join(slides))
-
-
-def instruments(kinds):
-    """The script that draws the widgets of all decks, each kind's code once."""
-    parts = [script(f"tkInstruments.{name}", kind) for name, kind in sorted(kinds.items())]
-    return "window.tkInstruments = {};\n" + "\n".join(parts)
 
 
 def _slide(slide, body, clock):

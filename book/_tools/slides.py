@@ -9,7 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
-from . import course, slide_pages
+from . import course, embedded, slide_pages
 from .project import HTML, ROOT, fail, program, say
 from .slide_sources import Missing, section
 from .vendor import vendor
@@ -77,6 +77,16 @@ def decks():
     }
 
 
+def in_words():
+    """The decks as a list in Markdown, for pages in a folder beside that of the decks."""
+    rows = (
+        f'<li><a href="../slides/{deck.name}.html">{deck.caption}</a>: {len(deck.slides)} slides, '
+        f"{deck.minutes:g} minutes</li>"
+        for deck in decks().values()
+    )
+    return f"````{{raw}} html\n<ul>{''.join(rows)}</ul>\n````"
+
+
 def write(folder):
     """Write the decks and the script that their widgets share to the folder `slides` of a site.
 
@@ -96,7 +106,7 @@ def write(folder):
     for deck in decks().values():
         written.append(home / f"{deck.name}.html")
         written[-1].write_text(slide_pages.page(deck, folder / "_images", kinds), encoding="utf-8")
-    (home / "instruments.js").write_text(slide_pages.instruments(kinds), encoding="utf-8")
+    (home / "instruments.js").write_text(embedded.scripts("tkInstruments", kinds), encoding="utf-8")
     return written
 
 

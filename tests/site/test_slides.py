@@ -39,13 +39,9 @@ def offline(browser):
 
 
 def opened(context, name, **options):
-    if not (SITE / f"slides/{name.partition('?')[0]}.html").is_file():
+    if not (SITE / f"slides/{name}.html").is_file():
         pytest.skip("the built book has no slides")
-    path, _, query = f"slides/{name}".partition("?")
-    visit = Visit(context, SITE, SITE.as_uri() + "/", f"{path}.html", **options)
-    if query:
-        visit.page.goto(f"{visit.base}{path}.html?{query}")
-    return visit
+    return Visit(context, SITE, SITE.as_uri() + "/", f"slides/{name}.html", **options)
 
 
 def ready(visit):
@@ -89,7 +85,7 @@ def test_every_slide_fits_and_every_widget_answers(offline, name):
 
 @pytest.mark.parametrize("name", DECKS)
 def test_a_deck_prints_a_page_for_each_slide_and_axe_finds_nothing_in_either_scheme(offline, name):
-    visit, deck = opened(offline, f"{name}?print-pdf"), slides.decks()[name]
+    visit, deck = opened(offline, name, query="?print-pdf"), slides.decks()[name]
     widgets = sum(slide.show == "widget" for slide in deck.slides)
     visit.page.wait_for_function(
         """([pages, widgets]) => document.querySelectorAll(".pdf-page").length === pages &&
@@ -119,7 +115,7 @@ def pages_of(visit):
 
 
 def test_notes_are_printed_if_asked_for_a_page_each(offline):
-    visit = opened(offline, "part_1?print-pdf&showNotes=separate-page")
+    visit = opened(offline, "part_1", query="?print-pdf&showNotes=separate-page")
     count = len(slides.decks()["part_1"].slides)
     visit.page.wait_for_function(
         "count => document.querySelectorAll('.speaker-notes-pdf').length === count",

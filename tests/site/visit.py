@@ -27,8 +27,8 @@ class Visit:
         Errors of scripts and messages of the console, and requests that failed or left the site.
     """
 
-    def __init__(self, context, root, base, name, scheme="light", folded=False):
-        self.name, self.base, self.faults, self.folded = name, base, [], folded
+    def __init__(self, context, root, base, name, scheme="light", folded=False, query=""):
+        self.name, self.base, self.faults, self.folded, self.query = name, base, [], folded, query
         self.source = Path(root, name).read_text(encoding="utf-8")
         self.page = context.new_page()
         self.page.emulate_media(color_scheme=scheme)
@@ -65,7 +65,7 @@ class Visit:
 
     def load(self):
         """Open the page (again), and wait until its widgets and formulas are drawn."""
-        self.page.goto(self.base + self.name, wait_until="load")
+        self.page.goto(self.base + self.name + self.query, wait_until="load")
         self.page.wait_for_function(
             """([widgets, formulas]) =>
                  document.querySelectorAll(".tk-instrument").length >= widgets &&
