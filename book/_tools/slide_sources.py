@@ -9,6 +9,10 @@ import json
 import re
 from dataclasses import dataclass
 
+from docutils.nodes import make_id
+
+from toykit.widgets.markup import plain
+
 from . import course
 from .execute import WIDGET_VIEW
 from .page_figures import WIDE
@@ -38,7 +42,8 @@ class Section:
     @property
     def link(self):
         """Its address, as a folder beside `notebooks` calls it."""
-        return f"../notebooks/{self.page}.html{course.anchor(self.heading)}"
+        place = "" if self.heading == course.OPENING else f"#{make_id(plain(self.heading))}"
+        return f"../notebooks/{self.page}.html{place}"
 
     def cell(self, kind, holding=""):
         """The one cell that shows `kind` and has `holding` in its source.
@@ -125,8 +130,8 @@ def section(place):
     if not prose:
         raise Missing(f"{place!r}: {page} has {[words for _, words in course.headings(page)]}.")
     text = " ".join(prose)
-    for role, plain in _ROLES:
-        text = role.sub(plain, text)
+    for role, words in _ROLES:
+        text = role.sub(words, text)
     return Section(page, heading, " " + " ".join(text.split()), cells)
 
 
