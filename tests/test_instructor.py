@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from book._tools import course, instructor, live_coding, solutions
+from book._tools import course, instructor, live_coding, slides, solutions
 from toykit.exercises import check
 
 from .test_exercises import WRONG
@@ -45,8 +45,9 @@ def test_a_wrong_path_of_several_lines_and_what_it_leans_on_are_found():
 
 def test_links_lead_to_the_pages_of_the_book(pages):
     there = {f"../html/{file}.html" for _, files in course.contents() for file in files}
+    there |= {f"../html/slides/{name}.html" for name in slides.decks()}
     linked = {link.partition("#")[0] for text in pages.values() for link in re.findall(r'href="(.+?)"', text)}
-    assert linked - pages.keys() - {""} <= there
+    assert linked - pages.keys() - {""} <= there and "../html/slides/part_1.html" in linked
     assert 'id="timing"' in pages["index.html"] and 'href="index.html#timing"' in pages["part_1.html"]
 
 

@@ -108,7 +108,6 @@ def add_files(app, config):
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
     config.myst_substitutions |= live.in_words() | licences.in_words()
     config.myst_substitutions |= quizzes.substitutions()
-    config.myst_substitutions["slides"] = slides.in_words()
     config.myst_substitutions["progress_table"] = to_do.table()
     config.myst_substitutions["progress_exercises"] = to_do.exercises_table()
     config.myst_substitutions["progress_quizzes"] = to_do.quizzes_table()
@@ -146,7 +145,13 @@ def write_course(app, document, source):
         source[0] = filled
         modules = (course_pages, course_map, teaching, teaching_pages, board, board_pictures)
         scripts = live_coding.FOLDER.glob("*.py")
-        for file in (course.FILE, teaching.FILE, *scripts, *(module.__file__ for module in modules)):
+        for file in (
+            course.FILE,
+            teaching.FILE,
+            slides.FILE,
+            *scripts,
+            *(module.__file__ for module in modules),
+        ):
             app.env.note_dependency(str(file))
 
 

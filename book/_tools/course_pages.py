@@ -2,7 +2,7 @@
 
 import re
 
-from . import course, teaching_pages
+from . import course, slides, teaching_pages
 from .course_map import drawing
 from .project import ROOT
 
@@ -185,4 +185,5 @@ def _left_out(name):
     return ["", f"Not on this route: {_listed(said)}."]
 
 
-WRITERS = {"map": _map, "table": _table, "hours": _hours, "route": _route} | teaching_pages.WRITERS
+WRITERS = {"map": _map, "table": _table, "hours": _hours, "route": _route, "slides": slides.in_words}
+WRITERS |= teaching_pages.WRITERS

@@ -51,7 +51,7 @@ def pages(site=SITE):
 
 def _of_the_book(name, site):
     """A page of the book, made of its Markdown."""
-    text = RAW.sub(r"\1", course_pages.fill(_markdown(name)))
+    text = RAW.sub(r"\1", course_pages.fill(_markdown(name))).replace('"../slides/', f'"{site}/slides/')
     text = LINK.sub(lambda link: _linked(*link.groups(""), site), text)
     body = MarkdownIt("commonmark").enable("table").render(text)
     body = re.sub(r"<h2>(.*?)</h2>", lambda h2: f'<h2 id="{course.anchor(h2[1])[1:]}">{h2[1]}</h2>', body)

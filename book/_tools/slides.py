@@ -77,14 +77,14 @@ def decks():
     }
 
 
-def in_words():
+def in_words(_=None):
     """The decks as a list in Markdown, for pages in a folder beside that of the decks."""
     rows = (
         f'<li><a href="../slides/{deck.name}.html">{deck.caption}</a>: {len(deck.slides)} slides, '
         f"{deck.minutes:g} minutes</li>"
         for deck in decks().values()
     )
-    return f"````{{raw}} html\n<ul>{''.join(rows)}</ul>\n````"
+    return f"```{{raw}} html\n<ul>{''.join(rows)}</ul>\n```"
 
 
 def write(folder):

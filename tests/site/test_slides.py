@@ -33,7 +33,7 @@ MISFITS = """() => {
 
 @pytest.fixture(scope="module")
 def offline(browser):
-    context = browser.new_context(viewport=STAGE, offline=True)
+    context = browser.new_context(viewport=STAGE, offline=True, reduced_motion="reduce")
     yield context
     context.close()
 
@@ -52,7 +52,6 @@ def ready(visit):
 def unfit(visit):
     """The misfits of the present slide, once what is drawn has found its size."""
     for _ in range(10):
-        visit.settle()
         if not (found := visit.page.evaluate(MISFITS)):
             break
         visit.page.wait_for_timeout(40)
