@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from . import course, embedded, slide_pages
 from .project import HTML, ROOT, fail, program, say
 from .slide_sources import Missing, section
-from .vendor import vendor
 
 FILE = ROOT / "book" / "slides.toml"
-MOST_WORDS = 40
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,6 @@ def write(folder):
 def main():
     if not (HTML / "_static").is_dir():
         fail("The slides use files of the book, which is not built: run 'make book OPEN=0' first.")
-    vendor()
     try:
         for path, deck in zip(write(HTML), decks().values()):
             say(
