@@ -42,10 +42,11 @@ lab: setup ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
-lint: setup ## Check the code's form and the types of the library; make format mends most of the form
+lint: setup ## Check the code's form, the library's types, and the book's links, spelling and style; make format mends most of the form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+	$(BIN)/python -m $(TOOLS).prose
 
 format: setup ## Bring the code into ruff's form, and the cells of the notebooks
 	$(BIN)/ruff check --fix-only --exit-zero --extend-exclude notebooks .
