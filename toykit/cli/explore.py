@@ -53,10 +53,10 @@ from .progress import progress
     help="where it will run: what Apple's guide advises against there is not tried",
 )
 @click.option(
-    "--samples", type=int, default=4, metavar="N", help="inputs that single weights are tried with (4)"
+    "--samples", type=int, default=2, metavar="N", help="inputs that single weights are tried with (2)"
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
-@click.option("--jobs", type=int, default=1, metavar="N", help="processes that measure (1)")
+@click.option("--jobs", type=int, metavar="N", help="processes that measure (as many as there are cores)")
 @click.option(
     "--scheduler", metavar="ADDRESS", help="of a Dask cluster that measures, such as tcp://10.0.0.1:8786"
 )

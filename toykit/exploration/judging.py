@@ -6,9 +6,10 @@ it was asked first, or some of them: what it makes of the answers does not count
 
 import numpy as np
 
+from ..coreml.runtime.model import load
 from .goals import said
 from .measuring import Measurer, decibels, digest_of_inputs, one_thread
-from .metrics import HELD_OUT, SEARCH, Metric, Value
+from .metrics import HELD_OUT, SEARCH, Value
 from .sources import parts_of, spread
 
 _MOST_RECORDED = 256  # inputs of a metric that are remembered
@@ -32,8 +33,8 @@ class Fidelity:
 
     name = ""
 
-    def __init__(self, package, version, memory, model, inputs, samples, seed):
-        parts, self.inputs = parts_of(model, inputs, samples, seed)
+    def __init__(self, package, version, memory, inputs, samples, seed):
+        parts, self.inputs = parts_of(load(package), inputs, samples, seed)
         self.notes = []
         self.samples = spread(parts[SEARCH], samples)
         if len(self.samples) < len(parts[SEARCH]):
@@ -74,9 +75,9 @@ class Fidelity:
 class Judge:
     """A metric of the user's, with the same face as `Fidelity`."""
 
-    def __init__(self, package, version, memory, model, function, samples):
-        self._metric = function if isinstance(function, Metric) else Metric(function)
-        self.name, recorded = self._metric.name, []
+    def __init__(self, package, version, memory, metric, samples):
+        self._metric, self.name, recorded = metric, metric.name, []
+        model = load(package)
 
         def recording(inputs):
             if len(recorded) < _MOST_RECORDED and isinstance(inputs, dict):

@@ -58,7 +58,7 @@ class Task:
 def measure(task):
     """Measure a task: list of (decibels, seconds of this process) for each of its settings.
 
-    Decibels are not a number where a weight cannot take a setting, or the answers are no numbers any more.
+    Decibels are not a number where the answers are none any more.
     """
     measurer = _KEPT.get(task.digest)
     if measurer is None:
@@ -128,8 +128,6 @@ class Measurer:
     def alone(self, name, setting):
         """Decibels of the answers when this weight alone takes the setting."""
         dense = self._values(name, setting)
-        if dense is None:
-            return math.nan
         operation = self._operations[name]
         self.partial.forward(self.partial.first_use(operation))
         with self.partial.changed({operation: dense}):
@@ -162,8 +160,7 @@ class Measurer:
         return self._expected
 
     def _values(self, name, setting):
-        found = self.stored(name, setting)
-        return None if found is None else compress(self.weights[name], found.applied).dense()
+        return compress(self.weights[name], self.stored(name, setting).applied).dense()
 
     def _kept(self, name, setting):
         """The values of a compressed weight, kept while there is memory: recipes have most of them in common."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .._text import in_table, printable
 from .goals import Goal, said
+from .settings import Advice
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Candidate:
         Of the weight in the weight file.
     snr_db : float
         Of the answers when this weight alone has the setting; infinite if they are the same.
-    reason : str
+    advice : Advice
         What Apple's guide says of the setting on the unit.
     """
 
@@ -29,7 +30,7 @@ class Candidate:
     label: str
     nbytes: int
     snr_db: float
-    reason: str = ""
+    advice: Advice
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Recipe:
         What was measured.
     value : float
         What counts: decibels, or the metric.
-    kind : {"chosen", "on the way", "uniform"}
+    kind : {"chosen", "on the way"}
     """
 
     settings: dict = field(repr=False)

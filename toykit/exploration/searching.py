@@ -107,8 +107,11 @@ class Search:
         met = [one for one in self.tried.values() if goal.met(one.nbytes, one.value)]
         if not met:
             return None
-        best = min(met, key=_size)
-        return self._improved(best, lambda one: goal.met(one.nbytes, one.value), _size, self._savings)
+        return self.shrunk(min(met, key=_size), lambda one: goal.met(one.nbytes, one.value))
+
+    def shrunk(self, best, allowed):
+        """A recipe of fewer bytes that is allowed, or the same: callable (Tried) -> bool says which are."""
+        return self._improved(best, allowed, _size, self._savings)
 
     def _bracket(self, passes, level):
         """A recipe that passes, and two levels around the lowest at which one does."""
