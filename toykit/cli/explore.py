@@ -11,11 +11,11 @@ from .progress import progress
 @command(
     (
         "toykit explore Model.mlpackage --out smaller",
-        "the smallest of 40 dB fidelity, an error of a hundredth",
+        "the smallest of 30 dB fidelity, an error of 3 %",
     ),
     ("toykit explore Model.mlpackage --budget 12MB --unit ane --out smaller", "the best within 12 MB"),
     (
-        "toykit explore Model.mlpackage --inputs mine.npz --at-least 30dB --jobs 8 --out smaller",
+        "toykit explore Model.mlpackage --inputs mine.npz --at-least 40dB --jobs 8 --out smaller",
         "with inputs of your own, of which every third is held out; eight processes measure",
     ),
     (
@@ -40,7 +40,7 @@ from .progress import progress
 @click.option(
     "--at-least",
     metavar="LEVEL",
-    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (40dB)",
+    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (30dB)",
 )
 @click.option(
     "--target",

@@ -64,7 +64,7 @@ def explore(
         Bytes that the package may take, or such as "12MB": the best within it is sought.
     at_least : float or str, optional
         Decibels, or such as "40dB"; with a metric, what it must return: the smallest that reaches it is sought.
-        Without a metric and a budget, 40 dB, an error of a hundredth.
+        Without a metric and a budget, 30 dB, an error of 3 %.
     target : {"iOS16", "iOS17", "iOS18", "iOS26"}, optional
         The system that the package may need; by default that of the model.
     unit : {"ane", "gpu", "cpu"}, optional

@@ -13,7 +13,7 @@ from ..compressed import check_int, check_number, shown
 
 _UNITS = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-DEFAULT = 40.0  # dB: the error is a hundredth of the answer
+DEFAULT = 30.0  # dB: the error is 3 % of the answer
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def goal(budget=None, at_least=None, metric=False):
     budget : int or str, optional
         Bytes, or such as "12MB".
     at_least : float or str, optional
-        Decibels, or such as "40dB"; with a metric, a number of it. By default 40 dB, if there is neither a budget nor a
+        Decibels, or such as "40dB"; with a metric, a number of it. By default 30 dB, if there is neither a budget nor a
         metric.
     metric : bool
         Whether a metric judges.

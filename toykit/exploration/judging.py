@@ -40,8 +40,9 @@ class Fidelity:
         if len(self.samples) < len(parts[SEARCH]):
             self.inputs.append(f"single weights were tried with {len(self.samples)} of them")
         self.digest = digest_of_inputs(parts[SEARCH] + parts[HELD_OUT])
+        dense = {}
         self._measurers = {
-            part: Measurer(package, given, version, memory) if given else None
+            part: Measurer(package, given, version, memory, dense) if given else None
             for part, given in parts.items()
         }
         self.main = self._measurers[SEARCH]

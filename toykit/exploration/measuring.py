@@ -87,6 +87,8 @@ class Measurer:
     inputs : list of dict
     version : int
     memory : int
+    dense : dict, optional
+        What weights become, of another measurer of the package: recipes have most of it in common.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class Measurer:
     operators : dict of str to set of str
     """
 
-    def __init__(self, package, inputs, version=forms.IOS16, memory=MEMORY):
+    def __init__(self, package, inputs, version=forms.IOS16, memory=MEMORY, dense=None):
         (constants,) = constants_in(package).values()
         self.package, self.version, self.memory = package, version, memory
         self.model, self.inputs = load(package), inputs
@@ -107,7 +109,7 @@ class Measurer:
         self._operations = {next(iter(one.outputs)): one for one in found}
         self.weights = {name: constants.floats[one] for name, one in self._operations.items()}
         self.operators = {name: constants.operators[one] for name, one in self._operations.items()}
-        self._expected, self._dense = None, {}
+        self._expected, self.dense = None, {} if dense is None else dense
 
     def stored(self, name, setting):
         """How a weight would be stored, without contents; None if it cannot take the setting."""
@@ -163,13 +165,13 @@ class Measurer:
         return compress(self.weights[name], self.stored(name, setting).applied).dense()
 
     def _kept(self, name, setting):
-        """The values of a compressed weight, kept while there is memory: recipes have most of them in common."""
+        """The values of a compressed weight, kept while there is memory."""
         key = name, repr(setting)
-        values = self._dense.pop(key, None)
+        values = self.dense.pop(key, None)
         values = self._values(name, setting) if values is None else values
-        self._dense[key] = values
-        while sum(one.nbytes for one in self._dense.values()) > self.memory and len(self._dense) > 1:
-            del self._dense[next(iter(self._dense))]
+        self.dense[key] = values
+        while sum(one.nbytes for one in self.dense.values()) > self.memory and len(self.dense) > 1:
+            del self.dense[next(iter(self.dense))]
         return values
 
     def _decibels(self):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..compressed import check_type
+from ..compressed import check_type, shown
 from ..data.pitch import share_interval
 from ..sweep.intervals import paired_interval
 
@@ -94,15 +94,7 @@ class Metric:
         ValueError
             If it raises, or what it returns is no number, or is not finite.
         """
-        answer = self._ask(predict, part)
-        marks = np.asarray(
-            list(answer) if isinstance(answer, list | tuple) or hasattr(answer, "__next__") else answer
-        )
-        if marks.dtype.kind not in "fiub" or marks.ndim > 1 or not marks.size:
-            raise ValueError(
-                f"metric {self.name} must return a number, or one for each sample; got {type(answer).__name__}"
-                + f" of {marks.dtype}, shape {marks.shape}" * isinstance(answer, np.ndarray)
-            )
+        marks = self._marks(self._ask(predict, part))
         if not np.isfinite(marks).all():
             raise ValueError(
                 f"metric {self.name} returned {marks[~np.isfinite(marks)].flat[0]}, which is no number"
@@ -118,6 +110,18 @@ class Metric:
         if marks.dtype == bool:
             ends = tuple(map(float, share_interval(value, len(marks))))
         return Value(value, *ends, len(marks), marks)
+
+    def _marks(self, answer):
+        """A number, or a row of them."""
+        try:
+            marks = np.asarray(answer)
+        except (TypeError, ValueError):  # rows of different lengths
+            marks = np.zeros(0)
+        if marks.dtype.kind not in "fiub" or marks.ndim > 1 or not marks.size:
+            raise ValueError(
+                f"metric {self.name} must return a number, or one for each sample; got {shown(answer)}"
+            )
+        return marks
 
     def _ask(self, predict, part):
         said = _Counted(sys.stderr)

@@ -2,10 +2,10 @@
 
 import json
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
+from .. import _atomic
 from .._text import printable
 from ..compressed import check_path
 from ..coreml.tools.compression import outcome
@@ -89,7 +89,7 @@ class Writer:
         OSError
             If the disk is full.
         """
-        _replace(folder / RECIPE, text)
+        _atomic.write(text, folder / RECIPE, force=True)
         weights = Weights(self.package)
         chosen = choose(weights, folder / RECIPE)
         wanted = {name: read_setting(setting, model=True) for name, setting in recipe.items()}
@@ -127,14 +127,3 @@ def _toml(value):
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _replace(path, text):
-    number, name = tempfile.mkstemp(prefix=".toykit-", dir=path.parent)
-    try:
-        with open(number, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
