@@ -54,5 +54,5 @@ def test_a_lost_worker_costs_what_it_was_at_and_nothing_that_was_finished(tmp_pa
 
 @nightly
 def test_nightly_workers_that_are_always_lost_are_said():
-    with pytest.raises(RuntimeError, match="workers were lost 3 times, with 4 tasks left"):
+    with pytest.raises(ChildProcessError, match="workers were lost 3 times, with 4 tasks left"):
         list(run(always_deadly, [(number,) for number in range(4)], jobs=2))

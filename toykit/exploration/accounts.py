@@ -92,6 +92,18 @@ def bound_of(options, best):
     return Bound(int(np.ceil(least)), level, max(0.0, float(best.nbytes / least - 1)))
 
 
+def curve_of(options, best, points=32):
+    """Bytes and decibels, predicted, of the best recipes for some budgets: tuple of (int, float)."""
+    rest = best.nbytes - options.total(best.picked)[0]
+    low, high = options.ends
+    found = {}
+    for budget in np.linspace(low, high, points):
+        nbytes, harm = options.total(options.least_damage(budget))
+        if harm > 0:
+            found[int(nbytes + rest)] = decibels_of(harm)
+    return tuple(sorted(found.items()))
+
+
 def recipes_of(search, recipe_of, best):
     """(all that were measured by rising bytes, those that no other beats, the chosen one)"""
     every = {

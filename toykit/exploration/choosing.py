@@ -37,8 +37,8 @@ class Options:
         self.nbytes, self.damage = filled(nbytes), filled(damage)
         self._least = self.nbytes.min(axis=1)
         # One that is larger than the least damaged costs bytes for nothing.
-        finite = np.where(np.isfinite(self.nbytes), self.nbytes, -np.inf)
-        span = float((finite.max(axis=1) - self._least).sum())
+        low, high = self.ends
+        span = high - low
         self._step = max(1.0, span / _STEPS)
         self._table, self._taken = self._solve(int(span / self._step) + len(nbytes) + 1)
 
@@ -75,6 +75,12 @@ class Options:
             picked.append(int(place[steps]))
             steps -= int(shifts[picked[-1]])
         return picked[::-1]
+
+    @property
+    def ends(self):
+        """The fewest and the most bytes that a choice can have."""
+        most = np.where(np.isfinite(self.nbytes), self.nbytes, -np.inf).max(axis=1)
+        return float(self._least.sum()), float(most.sum())
 
     def bound(self, damage):
         """Bytes below which no choice within some damage can be; infinite where nothing does so little."""

@@ -6,7 +6,7 @@ from .._version import __version__
 from ..compressed import check_each, check_int
 from ..coreml.runtime.model import load
 from ..verification.verdicts import verify
-from .accounts import UNKNOWN, bound_of, head_of, judgements_of, recipes_of, weights_of
+from .accounts import UNKNOWN, bound_of, curve_of, head_of, judgements_of, recipes_of, weights_of
 from .choosing import Options
 from .goals import goal as read_goal
 from .goals import said
@@ -22,6 +22,7 @@ from .store import Store
 from .writing import Writer, check_folder, recipe_text
 
 _ROUNDS = 4  # times that a recipe is sought, with more in reserve where the held-out part fell short
+_TRIES = {False: 24, True: 8}  # recipes that are measured to improve on one; a metric takes its time
 
 
 def explore(
@@ -90,14 +91,13 @@ def explore(
 
     Raises
     ------
-    FileNotFoundError, OSError
-        If there is no package or no file, or the disk is full. What was measured is kept.
+    OSError
+        If there is no package or no file, the disk is full, no scheduler answers, or workers are lost again and again.
+        What was measured is kept.
     ImportError
         If what a torch module, several jobs or a scheduler need is not installed.
     PackageError
         If the package is not sound, or cannot be run with these inputs.
-    RuntimeError
-        If workers are lost again and again.
     TypeError, ValueError
         If an argument is not as described, the metric raises or returns no number, the folder holds something else, or
         another run is at work in it.
@@ -126,7 +126,7 @@ def explore(
     if settings is not None:
         settings = check_each("settings", settings, dict, "settings", empty=False)
     folder = check_folder(out, model)
-    package = package_of(model, folder, inputs, target)
+    package, inputs = package_of(model, folder, inputs, target)
     tried, version = settings_for(package, target, unit, settings)
     with Store(folder, (__version__, digest_of(package), version)).opened() as store:
         if metric is None:
@@ -164,6 +164,7 @@ def explore(
             recipe=chosen,
             judgements=judgements,
             bound=bound_of(search.options, best),
+            curve=curve_of(search.options, best),
             verification=verification,
             inputs=tuple(judge.inputs),
             notes=(*search.notes, *judge.remarks()),
@@ -186,6 +187,7 @@ class _Search:
             lambda picked: writer.nbytes(self.recipe(picked)),
             lambda picked: self.measured(self.recipe(picked), SEARCH),
             goal,
+            tries=_TRIES[bool(judge.name)],
         )
 
     def recipe(self, picked):

@@ -174,6 +174,8 @@ class Exploration:
     judgements : tuple of Judgement
         Of the package: on the part that was searched with, and on the held-out part.
     bound : Bound
+    curve : tuple of (int, float)
+        Bytes of the package, and decibels, of the best recipes for budgets in even steps: predicted, not measured.
     verification : toykit.verification.verdicts.Verification
     inputs : tuple of str
         What was tried, in sentences.
@@ -203,6 +205,7 @@ class Exploration:
     recipe: Recipe
     judgements: tuple
     bound: Bound
+    curve: tuple
     verification: object
     inputs: tuple
     notes: tuple

@@ -9,6 +9,7 @@ Not here: what a task is (`toykit.exploration.measuring`).
 from .._optional import require
 
 _TRIES = 3  # times that all workers may be lost before it is said
+_PATIENCE = 20  # seconds for a scheduler to answer
 
 
 def run(function, tasks, jobs=1, scheduler=None):
@@ -33,8 +34,10 @@ def run(function, tasks, jobs=1, scheduler=None):
     ------
     ImportError
         If joblib, or distributed, is needed and not installed.
-    RuntimeError
+    ChildProcessError
         If workers are lost again and again.
+    ConnectionError
+        If no scheduler answers.
     """
     if scheduler is not None:
         yield from _on_cluster(function, tasks, scheduler)
@@ -63,7 +66,7 @@ def _in_processes(function, tasks, jobs):
                 continue
         if not waiting:
             return
-    raise RuntimeError(
+    raise ChildProcessError(
         f"workers were lost {_TRIES} times, with {len(waiting)} tasks left; is there enough memory? What was measured "
         "is kept: the same command goes on from there, and fewer jobs take less memory"
     )
@@ -75,8 +78,15 @@ def _numbered(function, number, task):
 
 def _on_cluster(function, tasks, scheduler):
     distributed = require("distributed", "scheduler= needs Dask's distributed")
-    with distributed.Client(scheduler, timeout="30s") as client:
+    try:
+        client = distributed.Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"scheduler: nothing answers at {scheduler}: {error}") from error
+    with client:
         futures = client.map(function, tasks, pure=False, retries=_TRIES)
         by_key = {future.key: task for future, task in zip(futures, tasks, strict=True)}
-        for future, result in distributed.as_completed(futures, with_results=True):
-            yield by_key[future.key], result
+        try:
+            for future, result in distributed.as_completed(futures, with_results=True):
+                yield by_key[future.key], result
+        except distributed.KilledWorker as error:
+            raise ChildProcessError(f"workers of the cluster were lost again and again: {error}") from error

@@ -16,8 +16,8 @@ from .measuring import damage
 
 _WIDTH = 0.2  # dB to which the damage that is allowed is found
 _FIRST_STEP = 3.0  # dB
+_NEARBY = 1.1  # times the damage that a metric let pass: it may let pass that, too
 _RANGE = (-20.0, 150.0)  # dB, beyond which nothing is sought
-_TRIES = 24  # recipes that are measured to improve on one
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Search:
     tried : dict of tuple to Tried
     """
 
-    def __init__(self, options, sizes, measured, goal, tries=_TRIES, progress=None):
+    def __init__(self, options, sizes, measured, goal, tries):
         self.options, self.goal, self.tries = options, goal, tries
-        self._sizes, self._measured, self._progress = sizes, measured, progress
+        self._sizes, self._measured = sizes, measured
         self.tried = {}
 
     def at(self, picked):
@@ -61,8 +61,6 @@ class Search:
             snr_db, value = self._measured(picked)
             predicted = self.options.total(picked)[1]
             self.tried[picked] = Tried(picked, self._sizes(picked), predicted, snr_db, value)
-            if self._progress is not None:
-                self._progress(len(self.tried))
         return self.tried[picked]
 
     def run(self, at_least=None):
@@ -149,7 +147,7 @@ class Search:
         """The most damage of a recipe that was measured and passed."""
         passed = [one for one in self.tried.values() if self.goal.met(one.nbytes, one.value)]
         most = max((damage(one.snr_db) for one in passed), default=0.0)
-        return max(most, damage(self.goal.at_least)) if self.goal.unit == "dB" else most
+        return max(most, damage(self.goal.at_least)) if self.goal.unit == "dB" else _NEARBY * most
 
     def _savings(self, best):
         """Recipes of fewer bytes that should do little more damage than is allowed, the smallest first."""

@@ -16,7 +16,7 @@ from .writing import SOURCE
 
 
 def package_of(model, folder, inputs, target):
-    """The package to explore; a network of torch is converted, and kept in the folder.
+    """The package to explore, and the inputs by its names; a network of torch is converted, and kept in the folder.
 
     Parameters
     ----------
@@ -25,6 +25,10 @@ def package_of(model, folder, inputs, target):
     inputs : dict of str to array, optional
         Of a network of torch: one sample, in the order of its arguments.
     target : str, optional
+
+    Returns
+    -------
+    (Package, inputs)
 
     Raises
     ------
@@ -35,7 +39,7 @@ def package_of(model, folder, inputs, target):
     exported = getattr(getattr(torch, "export", None), "ExportedProgram", ())
     if torch is not None and isinstance(model, (torch.nn.Module, exported)):
         if isinstance(model, exported):
-            example, model = tuple(model.example_inputs[0]), model.module()
+            example, model, inputs = tuple(model.example_inputs[0]), model.module(), None
         elif isinstance(inputs, dict) and inputs:
             example = tuple(torch.as_tensor(np.asarray(value)) for value in inputs.values())
         else:
@@ -44,7 +48,9 @@ def package_of(model, folder, inputs, target):
                 "of its arguments"
             )
         mlmodel = convert(model, example, target=target or "iOS18", check=False)
-        model = save(mlmodel, folder / SOURCE)
+        model = open_package(save(mlmodel, folder / SOURCE))
+        if inputs is not None:
+            inputs = dict(zip(model.description.inputs, inputs.values(), strict=True))
     package = open_package(model)
     if package.models or package.number is not None:
         raise ValueError(f"{package} is a pipeline: explore one of its models, converted by itself")
@@ -56,7 +62,7 @@ def package_of(model, folder, inputs, target):
     if len(package.program.functions) > 1:
         names = ", ".join(package.program.functions)
         raise ValueError(f"{package} has several functions ({names}): explore a package of one")
-    return package
+    return package, inputs
 
 
 def parts_of(model, inputs=None, samples=4, seed=0):

@@ -7,6 +7,7 @@ most half of a last one, which the next run cuts off. One run at a time writes t
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -36,13 +37,11 @@ class Store:
     path : Path
     measured : int
         How many were added.
-    found : int
-        How many were asked for and there already.
     """
 
     def __init__(self, folder, about=()):
         self.path, self.about = Path(folder, NAME), tuple(about)
-        self.measured, self.found, self._rows, self._file = 0, 0, {}, None
+        self.measured, self._rows, self._file, self._old, self._asked = 0, {}, None, set(), set()
 
     def key(self, part, tried, weight, setting):
         """A digest of what a measurement depends on."""
@@ -57,9 +56,14 @@ class Store:
         *what
             As the first four of `add`.
         """
-        row = self._rows.get(self.key(*what))
-        self.found += row is not None
-        return row
+        key = self.key(*what)
+        self._asked.add(key)
+        return self._rows.get(key)
+
+    @property
+    def found(self):
+        """How many were asked for that an earlier run had measured."""
+        return len(self._asked & self._old)
 
     def add(self, part, tried, weight, setting, **numbers):
         """Keep a measurement, and return its row.
@@ -105,6 +109,7 @@ class Store:
         """
         with _alone(self.path.parent):
             self._read()
+            self._old = set(self._rows)
             with self.path.open("ab", buffering=0) as self._file:
                 if not self._file.tell():
                     self._append(_line(COLUMNS))
@@ -128,9 +133,15 @@ class Store:
                 self._rows[row["key"]] = row | {"setting": json.loads(row["setting"])}
 
     def _append(self, line):
-        written = self._file.write(line)
-        if written < len(line):  # a disk that is full takes a part: the next write says why
-            self._file.write(line[written:])
+        try:
+            written = self._file.write(line)
+            if written < len(line):  # a disk that is full takes a part: the next write says why
+                self._file.write(line[written:])
+        except OSError as error:
+            raise OSError(
+                f"{self.path} takes no more ({errno.errorcode.get(error.errno, error.errno)}: is the disk full?). What "
+                "was measured before is kept, and the same command goes on from there"
+            ) from error
 
 
 def _texts(row):
