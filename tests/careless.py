@@ -65,6 +65,7 @@ EXCEPTIONS = {
     "tk.widgets.package_explorer": "reads a package: see tests/parity",
     "tk.latency.fit": "takes ten seconds; fit_null reads the same rows",
     "tk.training.StraightThrough": "torch's protocol: apply() takes any function",
+    "tk.widgets.recipe_explorer": "its data is what an exploration found: see tests/test_widgets_recipes.py",
     "tk.widgets.accuracy_explorer": "its data is a file of the book, from make data",
     "tk.pruning.Magnitudes": "prune's own way for float16, which gives it magnitudes, checked",
     "tk.pruning.above": "a step of prune, which Magnitudes takes too: magnitudes, checked",

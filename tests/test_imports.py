@@ -62,6 +62,7 @@ LATE = {
     ("toykit.cli.where", "toykit.plots.vector"): "matplotlib",
     ("toykit.cli.where", "toykit.verification.places"): "NumPy",
     ("toykit.coreml.runtime.backends", "toykit.coreml.runtime.backends.with_torch"): "torch",
+    ("toykit.exploration.report", "toykit.widgets.recipes"): "anywidget: the pictures do without",
     ("toykit.kernels.products", "toykit.kernels.formats"): "Numba",
     ("toykit.kmeans.lagrangian", "toykit.kmeans.loops"): "Numba, where it is installed",
     ("toykit.kmeans.tables", "toykit.kmeans.vectors"): "Numba, where it is installed",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from toykit import latency
 from toykit.latency import Chip, Format, Layer, computer, measuring, published, timing
+from toykit.latency.chips import IPHONE_15_PRO
 
 PUBLISHED = Path(__file__).parents[1] / "notebooks" / "data" / "apple_published.csv"
 FC = Layer("fc", (1000, 2048), 2_048_000, 2048, 1000)
@@ -232,6 +233,13 @@ def test_every_row_of_the_table_is_understood():
         latency.read_published(PUBLISHED, model="VGG")
 
 
+def same(fitted, chip):
+    """Whether a chip of the library is the one that was fitted."""
+    names = ("operations", "bandwidth", "int8_speed", "table_cost", "zero_skipping", "overhead")
+    alike = [getattr(fitted, name) == pytest.approx(getattr(chip, name), rel=0.02) for name in names]
+    return all(alike) and fitted.activations_in_memory == chip.activations_in_memory
+
+
 def test_fit_and_null_on_resnet50_ios18():
     """The figures that the book states, and who wins."""
     rows = latency.read_published(PUBLISHED, source="opt-resnet")
@@ -242,6 +250,7 @@ def test_fit_and_null_on_resnet50_ios18():
     assert null.left_out_error == pytest.approx(0.112, abs=0.001)
     assert roofline.chip.bandwidth == pytest.approx(50.4e9, rel=0.01)
     assert roofline.chip.table_cost == pytest.approx(76.5e-9, rel=0.02)
+    assert same(roofline.chip, IPHONE_15_PRO[0])
     assert np.isnan(roofline.left_out[-1])  # one row alone has 8-bit inputs
     assert roofline.chip.int8_speed == pytest.approx(1.58, abs=0.01) and roofline.parameters == 6
 
@@ -254,7 +263,7 @@ def test_a_rival_explains_the_same_rows_as_well():
     assert rival.error == pytest.approx(0.020, abs=0.001)
     assert rival.left_out_error == pytest.approx(0.040, abs=0.002)
     assert rival.left_out[-1] == pytest.approx(rows[-1].seconds, rel=0.01)
-    assert rival.chip.overhead < 0.1e-3
+    assert rival.chip.overhead < 0.1e-3 and same(rival.chip, IPHONE_15_PRO[1])
     with pytest.raises(ValueError, match="5 numbers cannot be fitted to 5 rows; at least 6"):
         latency.fit(rows[:5], int8_speed=1)
 

@@ -73,9 +73,10 @@ def explore(
 ):
     """Find a recipe for a budget or a quality, write its package, verify it and measure it.
 
-    FOLDER gets recipe.toml, compressed.mlpackage and measurements.csv. Whatever stops it, the same command goes on
-    where it was, and another budget measures no weight again. Leaves with 0 if the package is verified and what was
-    asked for, with 1 if it is not: then it is the nearest there is, and what it would take is said.
+    FOLDER gets report.html, to read first, recipe.toml, compressed.mlpackage and measurements.csv. Whatever stops it,
+    the same command goes on where it was, and another budget measures no weight again. Leaves with 0 if the package is
+    verified and what was asked for, with 1 if it is not: then it is the nearest there is, and what it would take is
+    said.
     """
     from ..exploration.exploring import explore as run
 

@@ -6,6 +6,7 @@ from .._version import __version__
 from ..compressed import check_each, check_int
 from ..coreml.runtime.model import load
 from ..verification.verdicts import verify
+from . import report
 from .accounts import UNKNOWN, bound_of, curve_of, head_of, judgements_of, recipes_of, weights_of
 from .choosing import Options
 from .goals import goal as read_goal
@@ -13,13 +14,14 @@ from .goals import said
 from .judging import Fidelity, Judge, check_reach
 from .measuring import MEMORY, digest_of
 from .metrics import HELD_OUT, SEARCH, Metric
+from .repeating import arguments_of, digests_of
 from .result import Exploration
 from .searching import Search
 from .sensitivity import rows_of, sensitivity
 from .settings import settings_for
 from .sources import package_of
 from .store import Store
-from .writing import Writer, check_folder, recipe_text
+from .writing import RECIPE, Writer, check_folder, recipe_text
 
 _ROUNDS = 4  # times that a recipe is sought, with more in reserve where the held-out part fell short
 _TRIES = {False: 24, True: 8}  # recipes that are measured to improve on one; a metric takes its time
@@ -55,7 +57,7 @@ def explore(
         held out and judges the result.
     out : str or Path
         A folder, new or of an earlier run, which is then gone on with. It gets `recipe.toml`, a plan for
-        `toykit compress --plan`; `compressed.mlpackage`; and `measurements.csv`.
+        `toykit compress --plan`; `compressed.mlpackage`; `report.html`, to read first; and `measurements.csv`.
     metric : callable, or str such as "exam.py:right", optional
         In place of `inputs`: a function that says how good answers are, called as `metric(predict, part)`: with a
         function that predicts as the package does, and "search" or "held out". It returns a number, or one for each
@@ -113,7 +115,7 @@ def explore(
     >>> found.met, found.nbytes, found.held_out.value                       # doctest: +SKIP
     (True, 8123904, 40.4)
     """
-    start = time.perf_counter()
+    start, arguments = time.perf_counter(), arguments_of(explore, locals())
     check_int("samples", samples, range(1, 2**20))
     check_int("seed", seed, range(2**62))
     if jobs is not None:
@@ -147,7 +149,7 @@ def explore(
         judgements = judgements_of(judge, goal, small)
         verification = verify(path, package, inputs=judge.samples)
         recipes, front, chosen = recipes_of(search.recipes, search.recipe, best)
-        return Exploration(
+        found = Exploration(
             model=package.path.name,
             folder=folder,
             package=path,
@@ -172,7 +174,12 @@ def explore(
             measured=store.measured,
             remembered=store.found,
             seconds=time.perf_counter() - start,
+            source=package.path,
+            arguments=arguments,
+            digests=digests_of(package, small.package, folder / RECIPE, judge.samples),
         )
+        report.write(found)
+        return found
 
 
 class _Search:

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from .._text import in_table, printable
+from .._text import printable
 from .goals import Goal, said
+from .report import show
+from .report_parts import verdict
 from .settings import Advice
 
 
@@ -151,7 +153,7 @@ class Exploration:
     model : str
         The name of the package that was explored.
     folder : Path
-        With `recipe.toml`, the compressed package and `measurements.csv`.
+        With `recipe.toml`, the compressed package, `report.html` and `measurements.csv`.
     package : Path
         The compressed package.
     goal : Goal
@@ -187,6 +189,12 @@ class Exploration:
     measured, remembered : int
         Measurements that were made, and found from an earlier run.
     seconds : float
+    source : Path
+        The package that was explored.
+    arguments : dict of str to str
+        What it was called with, as Python text.
+    digests : dict of str to str
+        SHA-256 of what went in and came out.
     """
 
     model: str
@@ -213,6 +221,9 @@ class Exploration:
     measured: int
     remembered: int
     seconds: float
+    source: Path
+    arguments: dict
+    digests: dict
 
     @property
     def held_out(self):
@@ -231,13 +242,6 @@ class Exploration:
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "verification"}
         data |= {"verified": self.verification.ok, "problems": list(self.verification.problems)}
         return _plain(data | {"measure": self.measure})
-
-    def _rows(self):
-        for one in self.weights:
-            to = one.chosen
-            small = f"{to.nbytes:,}" if to else ""
-            alone = said(to.snr_db, "dB") if to else ""
-            yield [one.name, f"{one.nbytes:,}", to.label if to else "as it is", small, alone]
 
     def _sentences(self):
         unit = self.goal.unit
@@ -261,7 +265,7 @@ class Exploration:
         yield from self.inputs
         yield from (f"unknown: {one}" for one in self.unknown)
         yield f"{self.measured} measurements made, {self.remembered} remembered; {self.seconds:.0f} s"
-        yield f"in {self.folder}: recipe.toml, {self.package.name}, measurements.csv"
+        yield f"in {self.folder}: recipe.toml, {self.package.name}, report.html, measurements.csv"
 
     def __str__(self):
         return "\n".join(map(printable, self._sentences()))
@@ -269,9 +273,10 @@ class Exploration:
     __repr__ = __str__
 
     def _repr_html_(self):
-        head = ("weight", "bytes", "setting", "bytes now", "alone")
-        first, *rest = self._sentences()
-        return in_table(head, self._rows(), first) + in_table(("what was found",), [[one] for one in rest])
+        return verdict(self)
+
+    def _ipython_display_(self):
+        show(self)
 
 
 def _plain(value):

@@ -18,7 +18,8 @@ from ..size.packages import weigh
 from .store import NAME
 
 RECIPE, PACKAGE, SOURCE = "recipe.toml", "compressed.mlpackage", "uncompressed.mlpackage"
-_OURS = {NAME, RECIPE, PACKAGE, SOURCE, "report.html"}
+REPORT = "report.html"
+_OURS = {NAME, RECIPE, PACKAGE, SOURCE, REPORT}
 
 
 def check_folder(out, source=None):

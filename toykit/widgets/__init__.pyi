@@ -8,6 +8,7 @@ from toykit.widgets.package import package_explorer as package_explorer
 from toykit.widgets.prediction import feedback as feedback
 from toykit.widgets.prediction import predict as predict
 from toykit.widgets.questions import quiz as quiz
+from toykit.widgets.recipes import recipe_explorer as recipe_explorer
 from toykit.widgets.roofline import roofline_explorer as roofline_explorer
 from toykit.widgets.rounding import valley as valley
 from toykit.widgets.sizes import size_explorer as size_explorer
