@@ -51,7 +51,7 @@ class Page(HTMLParser):
 
 def lines_of(html):
     """What is to be copied."""
-    return [unescape(one) for one in re.findall(r"<pre>(.*?)</pre>", html, re.DOTALL)]
+    return [unescape(re.sub("<.*?>", "", one)) for one in re.findall(r"<pre>(.*?)</pre>", html, re.DOTALL)]
 
 
 def test_it_lies_in_the_folder_and_has_all_parts_in_the_order_in_which_they_are_needed(found):
@@ -155,7 +155,10 @@ def test_a_metric_has_its_interval_and_no_warning_of_fidelity(found):
     asked = replace(found, metric="exam.py:right", goal=goal, judgements=tuple(judged), **given)
     words = " ".join(Page(report.as_html(asked)).words)
     assert "Fidelity, not accuracy" not in words and "0.9 by exam.py:right (0.8 to 0.96 with 95 %)" in words
-    assert "-0.05 (-0.1 to +0.02)" in words and "Look at the answers that changed" in words
+    assert "-0.050 (-0.100 to +0.020)" in words
+    assert "The interval reaches down to 0.800, and 0.9 was asked for" in words
+    enough = replace(asked, goal=replace(goal, at_least=0.7))
+    assert "Look at the answers that changed" in report.as_html(enough)
 
 
 def test_what_is_not_verified_is_said_first(found):

@@ -17,6 +17,7 @@ h2 { margin: 2.2rem 0 0.6rem; border-top: 1px solid var(--line); padding-top: 1r
 .tk-verdict.tk-not, .tk-verdict.tk-warning { border-color: light-dark(#c24a00, #ff9a5c); }
 .tk-verdict p { margin: 0.3rem 0; }
 code, pre { overflow-wrap: anywhere; background: var(--panel); padding: 0 0.25em; font-size: 0.9em; }
+pre .tk-option { white-space: nowrap; }
 pre { padding: 0.6rem 0.8rem; white-space: pre-wrap; }
 li { margin-bottom: 0.6rem; }
 [role=region] table { width: 100%; }

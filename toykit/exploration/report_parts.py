@@ -2,6 +2,7 @@
 
 import math
 import platform
+import re
 from html import escape
 
 import numpy as np
@@ -76,7 +77,12 @@ def _step(what, how, *lines):
 def recipe(found):
     """A row for each weight, with the reason."""
     rows = [
-        [one.name, one.chosen.label if one.chosen else "as it is", *map("{:,}".format, _bytes(one)), one.why]
+        [
+            _what(one),
+            one.chosen.label if one.chosen else "as it is",
+            *map("{:,}".format, _bytes(one)),
+            one.why,
+        ]
         for one in found.weights
     ]
     head = ("weight", "setting", "bytes before", "bytes now", "why")
@@ -87,6 +93,11 @@ def recipe(found):
     return section(
         "The recipe, with its reasons", f"<p>{said_before}</p>{table('recipe.toml', head, rows, {2, 3})}"
     )
+
+
+def _what(weight):
+    """A weight's name, and what it is: converters often give names that say nothing."""
+    return f"{weight.name} ({', '.join(weight.operators)}, {' × '.join(map(str, weight.shape))})"
 
 
 def _bytes(weight):
@@ -171,7 +182,7 @@ def again(found):
         "all are in measurements.csv, and the command does not make them again."
     )
     body = (
-        f"<pre>{text(command(found.arguments))}</pre><p>With toykit {__version__}, {versions}. {counted}</p>"
+        f"<pre>{_code(command(found.arguments))}</pre><p>With toykit {__version__}, {versions}. {counted}</p>"
     )
     digests = table("Digests, SHA-256", ("what", "digest"), found.digests.items())
     return section("How to do it again", body + digests)
@@ -187,7 +198,7 @@ def _difference(one):
     if one.difference is None:
         return ""
     low, value, high = one.difference
-    return f"{value:+.4g} ({low:+.4g} to {high:+.4g})"
+    return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def _mb(nbytes):
@@ -200,4 +211,6 @@ def text(anything):
 
 
 def _code(lines):
-    return "\n".join(map(text, lines.split("\n")))
+    """Lines to copy, in which the name of an option is not broken."""
+    whole = "\n".join(map(text, lines.split("\n")))
+    return re.sub(r"(?<= )--[\w-]+", r'<span class="tk-option">\g<0></span>', whole)

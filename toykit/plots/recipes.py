@@ -13,7 +13,8 @@ _STYLE = """
 .tk-picture { container-type: inline-size; color: var(--tk-ink, inherit); font-size: 0.85rem; }
 .tk-picture svg { display: block; width: 100%; overflow: visible; }
 .tk-picture text, .tk-instrument .tk-picture svg text { fill: currentColor; font: 12px system-ui, sans-serif; }
-.tk-picture-front { padding: 0.8rem 1.2rem 2.6rem 3.4rem; }
+.tk-picture-front { padding: 0.8rem 1.2rem 3.2rem 3.4rem; }
+.tk-instrument .tk-picture-which { margin: 1rem 0 0.4rem; }
 .tk-picture circle[data-recipe] { stroke: var(--tk-paper, Canvas); stroke-width: 1; }
 .tk-picture circle[data-recipe].tk-here { r: 8px; stroke: currentColor; stroke-width: 3; }
 .tk-picture-row { display: grid; grid-template-columns: 1fr 1fr; gap: 0 0.8rem; align-items: center;

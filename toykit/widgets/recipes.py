@@ -91,6 +91,7 @@ def recipe_explorer(found):
         weights=[_weight(one) for one in found["weights"]],
         before=found["nbytes_before"],
         recipe=best.index(found["recipe"]) if found["recipe"] in best else 0,
+        weight=max(range(len(found["weights"])), key=lambda one: found["weights"][one]["nbytes"], default=0),
     )
 
 

@@ -10,6 +10,7 @@ export default tk.instrument("recipes", (view) => {
   pictures.innerHTML = view.get("picture");
   const names = weights.map(({ name }, i) => [i, name]);
   const which = view.choice({ label: "A weight and its settings", trait: "weight", options: names, many: true });
+  which.node.classList.add("tk-picture-which");
   view.stage.append(pictures, which.node, table);
   view.stage.before(view.readout); // beside the slider that it follows
 
