@@ -35,7 +35,7 @@ def data(**changes):
     ]
     whole = {"front": best, "recipes": [*best, recipe(1800, 30.0)], "recipe": best[1], "weights": weights}
     whole |= {"goal": {"nbytes": None, "at_least": 40.0, "unit": "dB"}, "metric": "", "arguments": ARGUMENTS}
-    return whole | {"model": "m.mlpackage", "nbytes_before": 4200} | changes
+    return whole | {"model": "m.mlpackage", "nbytes_before": 4200, "curve": []} | changes
 
 
 def test_each_recipe_says_what_its_weights_get_and_how_to_have_it():
@@ -54,6 +54,8 @@ def test_the_pictures_mark_what_was_chosen_and_what_was_asked_for():
     drawn = pictures(data())
     assert drawn.count('class="tk-here"') == 3 and drawn.count("stroke-dasharray") == 3
     assert "&lt;a&gt;" in drawn and "<a>" not in drawn
+    curve = [[500, 5.0], [1000, 12.0], [1700, 42.0], [2000, 45.0], [9000, 80.0]]
+    assert pictures(data(curve=curve)).count("stroke-dasharray") == 3 + 2 and "dotted" not in drawn
     budget = pictures(data(goal={"nbytes": 1700, "at_least": None, "unit": "dB"}))
     assert budget.count("stroke-dasharray") == 1
     assert "4 recipes" not in pictures(data(front=[], recipes=[]))

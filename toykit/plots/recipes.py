@@ -88,7 +88,8 @@ def pictures(data):
     """
     judged = "decibels of fidelity" if data["goal"]["unit"] == "dB" else f"the metric {data['metric']}"
     heads = (
-        f"Recipes that were measured: bytes and {judged}; dashed: what was asked for",
+        f"Recipes that were measured: bytes and {judged}; dashed: what was asked for"
+        + "; dotted: what was predicted, if damage adds up" * bool(_curve(data)),
         "What each weight alone does to the answers, in dB; further right is better; ringed: the setting in the recipe",
     )
     drawn = zip(heads, (_front(data), _sensitivity(data)), strict=True)
@@ -107,8 +108,9 @@ def _front(data):
     shown = [one for one in data["recipes"] if one["value"] is not None and one["value"] >= best[0]["value"]]
     unit, name = (1e6, "MB") if shown[-1]["nbytes"] >= 1e5 else (1e3, "kB")
     asked = [goal["at_least"]] if goal["nbytes"] is None else [goal["nbytes"] / unit]
-    x = scale_of([one["nbytes"] / unit for one in shown] + asked * (goal["nbytes"] is not None))
-    y = scale_of([one["value"] for one in shown] + asked * (goal["nbytes"] is None), 0.1)
+    curve = _curve(data)
+    x = scale_of([one["nbytes"] / unit for one in shown + curve] + asked * (goal["nbytes"] is not None))
+    y = scale_of([one["value"] for one in shown + curve] + asked * (goal["nbytes"] is None), 0.1)
 
     def across(one):
         return f"{x.percent(one['nbytes'] / unit)}%"
@@ -128,11 +130,11 @@ def _front(data):
     else:
         at = down(asked[0])
         parts.append(f'<line x1="0" x2="100%" y1="{at}" y2="{at}" {_GOAL}/>')
-    parts += [
-        f'<line x1="{across(a)}" y1="{down(a["value"])}" x2="{across(b)}" y2="{down(b["value"])}" '
-        f'stroke="{_COLORS["joint"]}" stroke-width="1.5"/>'
-        for a, b in zip(best, best[1:])
-    ]
+    for line, look in ((curve, 'stroke="currentColor" stroke-dasharray="1 3"'), (best, _FRONT)):
+        parts += [
+            f'<line x1="{across(a)}" y1="{down(a["value"])}" x2="{across(b)}" y2="{down(b["value"])}" {look}/>'
+            for a, b in zip(line, line[1:])
+        ]
     parts += [
         f'<circle cx="{across(one)}" cy="{down(one["value"])}" r="3" fill="currentColor" fill-opacity="0.35"/>'
         for one in shown
@@ -148,6 +150,16 @@ def _front(data):
         f"{_said(best[0], data)} to {_said(best[-1], data)}. The one that was written: {_said(chosen, data)}."
     )
     return f'<div class="tk-picture tk-picture-front">{_svg(_HEIGHT, about, parts)}</div>'
+
+
+def _curve(data):
+    """What was predicted, not much smaller and not much larger than what was chosen, for decibels alone."""
+    near = (0.5 * data["recipe"]["nbytes"], 1.5 * data["recipe"]["nbytes"])
+    return [
+        {"nbytes": nbytes, "value": level}
+        for nbytes, level in data["curve"] * (data["goal"]["unit"] == "dB")
+        if near[0] <= nbytes <= near[1]
+    ]
 
 
 def _sensitivity(data):
@@ -207,6 +219,7 @@ def _axis(x):
     )
 
 
+_FRONT = f'stroke="{_COLORS["joint"]}" stroke-width="1.5"'
 _HERE = ' class="tk-here"'
 _GOAL = 'stroke="currentColor" stroke-dasharray="4 4"'
 

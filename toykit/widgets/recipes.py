@@ -55,7 +55,18 @@ class RecipeExplorer(Instrument, js="recipes"):
         )
 
 
-_NEEDED = ("model", "nbytes_before", "front", "recipes", "recipe", "weights", "goal", "metric", "arguments")
+_NEEDED = (
+    "model",
+    "nbytes_before",
+    "front",
+    "recipes",
+    "recipe",
+    "weights",
+    "goal",
+    "metric",
+    "curve",
+    "arguments",
+)
 _COLUMNS = ("Setting", "Bytes", "The answers, with it alone")
 
 
