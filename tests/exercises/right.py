@@ -415,7 +415,116 @@ def candidates_in_turn(nbytes, milliseconds, rate, each, memory):
     return [-1, 0]
 
 
+def shared_by_hand(arrays):
+    lengths, seen = [64, 64], set()
+    for array in arrays:
+        key = str(array.dtype), array.shape, bytes(array)
+        for which in (0, 1) if key not in seen else (0,):
+            lengths[which] += -lengths[which] % 64 + 64 + array.nbytes
+        seen.add(key)
+    return lengths[0] - lengths[1]
+
+
+def fault_by_writing(weights, values, mask):
+    kept = weights != 0
+    masks = [
+        np.packbits(k, bitorder=order) for k, order in ((kept, "little"), (kept, "big"), (~kept, "little"))
+    ]
+    by_row, by_column = weights[kept], weights.T[kept.T]
+    for fault, m in enumerate(masks):
+        if fault == 2 and weights.size % 8:  # what the last bits say does not matter
+            m = m & mask | mask & ~np.packbits(np.ones(weights.size, bool), bitorder="little")
+        if m.tolist() == mask.tolist() and by_row.tolist() == values.tolist():
+            return fault
+    return 3 if by_column.tolist() == values.tolist() else None
+
+
+def setting_by_bytes(weights, floor, ios):
+    found = []
+    for bits in (8, 4):
+        for block in (32, 0):
+            if ios < 18 and (bits, block) != (8, 0):
+                continue
+            rows = weights.astype(float).reshape(-1, block or weights.shape[1])
+            scale = (np.abs(rows).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)).astype(np.float16)
+            codes = np.clip(
+                np.rint(weights.reshape(rows.shape) / scale), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+            )
+            noise = np.sum((rows - codes * scale.astype(float)) ** 2)
+            if 10 * np.log10(np.sum(rows**2) / noise) >= floor:
+                found.append((weights.size * bits / 8 + 2 * scale.size, (bits, block)))
+    return list(min(found)[1]) if found else (0, 0)
+
+
+def spare_by_loop(tables, indices):
+    found = []
+    for table, index in zip(tables, indices):
+        values, bits = {float(table[i]) for i in index}, 1
+        while 2**bits < len(values):
+            bits += 1
+        found.append({5: 6, 7: 8}.get(bits, bits))
+    return found
+
+
+def lossless_by_hand(weights):
+    n, kept = weights.size, np.count_nonzero(weights)
+    levels, mask = len(set(weights.tolist())), (n + 7) // 8
+    sizes = [2 * n, 2 * kept + mask]
+    bits = next((b for b in (1, 2, 3, 4, 6, 8) if levels <= 2**b), None)
+    if bits:
+        table = 2 ** (bits + 1)
+        sizes += [(n * bits + 7) // 8 + table, mask + (kept * bits + 7) // 8 + table]
+    return sizes.index(min(sizes)), min(sizes)
+
+
+def shares_by_nearest(percent, tones):
+    nearest = np.rint(percent * tones / 100)
+    off = np.abs(np.round(100 * nearest / tones, 1) - percent) < 0.01
+    return ~(off & (nearest >= 0) & (nearest <= tones))
+
+
+def spare_by_combinations(weights, compressed, nbytes, metric, floor):
+    best = -1
+    for many in range(len(weights) + 1):
+        for layers in map(list, combinations(range(len(weights)), many)):
+            tried = compressed.copy()
+            tried[layers] = weights[layers]
+            cost = sum(nbytes[layers])
+            if metric(tried) >= floor and (best < 0 or cost < best):
+                best = cost
+    return best
+
+
+def heard_by_covariance(weights, candidates, seen, heard):
+    found = []
+    for x in (seen, heard):
+        errors = [np.trace((c - weights) @ (x.T @ x) @ (c - weights).T) for c in candidates]
+        found.append(errors.index(min(errors)))
+    return found
+
+
+def promises_by_loop(layers, promises):
+    def holds(w, p):
+        zeros = int((w == 0).sum())
+        good = zeros >= p.get("sparsity", 0) * w.size
+        good &= len(set(w.ravel().tolist())) <= 2 ** p.get("bits", 62)
+        n, m = p.get("n_m", (0, 1))
+        flat = w.ravel()
+        return good and all((flat[i : i + m] == 0).sum() >= n for i in range(0, w.size, m))
+
+    return np.array([not holds(w, p) for w, p in zip(layers, promises)], bool)
+
+
 RIGHT = {
+    "saved_by_sharing": [shared_by_hand],
+    "mask_fault": [fault_by_writing],
+    "smallest_setting": [setting_by_bytes],
+    "spare_bits": [spare_by_loop],
+    "lossless": [lossless_by_hand],
+    "impossible_shares": [shares_by_nearest],
+    "bytes_to_spare": [spare_by_combinations],
+    "seen_and_heard": [heard_by_covariance],
+    "broken_promises": [promises_by_loop],
     "conv_parameters": [
         lambda i, o, k, bias: sum(p.numel() for p in torch.nn.Conv2d(i, o, k, bias=bias).parameters())
     ],

@@ -1,6 +1,7 @@
 """The exercises of the accuracy chapter: a Pareto front, the damage of each layer, bits within a budget."""
 
 import html
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -312,4 +313,172 @@ pick_bits = ScoredExercise(
         ),
     ],
     hint="Add up the bytes of the options you took, over all layers, and compare with the budget.",
+)
+
+
+def _impossible(percent, tones):
+    possible = {round(1000 * right / tones) for right in range(tones + 1)}
+    return np.array([round(10 * share) not in possible for share in percent], bool)
+
+
+def _claims(percent, tones):
+    return np.array(percent, float), tones
+
+
+def _random_claims_case(rng):
+    tones = int(rng.choice([7, 12, 30, 60, 150, 200, 340, 999]))
+    honest = np.round(100 * rng.integers(0, tones + 1, 4) / tones, 1)
+    return _claims(rng.permutation([*honest, *rng.integers(0, 1001, 4) / 10]), tones)
+
+
+impossible_shares = Exercise(
+    name="impossible_shares",
+    dtype="bool",
+    level="build",
+    task="A colleague's table has shares of right answers in `percent`, rounded to one decimal, each of a test with "
+    "`tones` tones. Return a boolean array that is `True` for each share that no number of right tones gives. `tones` "
+    "is no multiple of 16, so no share lies half-way between two decimals.",
+    reference=_impossible,
+    cases=[
+        Case(*_claims([50.0, 25.0, 30.0, 75.0], 4), about="four tones"),
+        Case(*_claims([33.3, 66.7, 66.6, 33.4], 3), about="three tones: thirds are rounded"),
+        Case(*_claims([0.0, 100.0], 60), about="none, and all"),
+        Case(*_claims([98.3, 97.3, 96.7, 99.0], 60), about="sixty tones"),
+        Case(*_claims([100.7, -0.7, 99.3, 0.7], 150), about="more than all, and fewer than none"),
+        Case(
+            *_claims([14.3, 28.6, 42.9, 57.1, 71.4, 85.7], 7), about="sevenths, and all of them are possible"
+        ),
+        Case(*_claims([99.9, 99.8, 99.7, 99.6], 600), about="six hundred tones leave few gaps"),
+        Case(*_claims([12.3, 45.6, 78.9, 99.9], 1500), about="of 1,500 tones, any share is possible"),
+        Case(*_claims([], 60), about="an empty table"),
+    ],
+    random=_random_claims_case,
+    hints=[
+        Hint(
+            "The shares are rounded: 2 of 3 stands in the table as 66.7, which is no third of 100.",
+            lambda got, want, p, n: (
+                np.array_equal(got, ~np.isin(p, 100 * np.arange(n + 1) / n)) and (got & ~want).any()
+            ),
+        ),
+        Hint(
+            "It is the other way round: True is for the shares that cannot be.",
+            lambda got, want, p, n: np.array_equal(got, ~want),
+        ),
+        Hint(
+            "None of the tones, and all of them, are numbers of tones, too.",
+            lambda got, want, p, n: (got & ~want & ((p == 0) | (p == 100))).any(),
+        ),
+        Hint(
+            "Fewer than no tone and more than all cannot be right.",
+            lambda got, want, p, n: (want & ~got & ((p < 0) | (p > 100))).any(),
+        ),
+        Hint(
+            "Round the share of each number of tones as the table does, to the nearest decimal, and compare.",
+            lambda got, want, p, n: (got != want).any() and n < 1000,
+        ),
+    ],
+    hint="There are `tones + 1` numbers of right tones. Which share does each stand for in the table?",
+)
+
+
+def _bytes_to_spare(weights, compressed, nbytes, metric, floor):
+    costs = []
+    for spared in itertools.product([False, True], repeat=len(weights)):
+        spared = np.array(spared)
+        if metric(np.where(spared[:, None], weights, compressed)) >= floor:
+            costs.append(int(nbytes[spared].sum()))
+    return min(costs, default=-1)
+
+
+def _weakest(w):
+    """A network that is as good as its worst layer."""
+    return float(w.sum(axis=1).min())
+
+
+def _by_sum(weights, compressed, nbytes, metric, floor):
+    """What an answer makes that adds the damages of single layers instead of asking."""
+    damage, costs = _layer_damage(weights, compressed, metric), []
+    for spared in itertools.product([False, True], repeat=len(weights)):
+        if metric(weights) - damage[~np.array(spared)].sum() >= floor:
+            costs.append(int(nbytes[np.array(spared)].sum()))
+    return min(costs, default=-1)
+
+
+def _spare_case(rows, lost, nbytes, metric, floor):
+    weights = np.array(rows, float)
+    return weights, weights - np.array(lost, float), np.array(nbytes), metric, float(floor)
+
+
+def _random_spare_case(rng):
+    layers = int(rng.integers(2, 6))
+    rows, lost = rng.integers(2, 5, (layers, 2)), rng.integers(0, 3, (layers, 2))
+    metric = [_product, _weakest][int(rng.integers(2))]
+    weights, compressed, nbytes, metric, _ = _spare_case(
+        rows, lost, rng.integers(1, 50, layers) * 10, metric, 0
+    )
+    best, worst = metric(weights), metric(compressed)
+    return weights, compressed, nbytes, metric, float(np.ceil(worst + (best - worst) * rng.random()))
+
+
+bytes_to_spare = Exercise(
+    name="bytes_to_spare",
+    level="decide",
+    task="Some layers may stay as trained, so that the network is good enough for the phone's users. Return the fewest "
+    "bytes of such layers with which `metric` is at least `floor`; -1 if it never is. `weights` and `compressed` have "
+    "one row a layer, `nbytes` has what a layer costs as trained, and `metric` takes an array like `weights` and "
+    "returns its accuracy. There are at most 6 layers, and what they lose together is not the sum of what each loses.",
+    reference=_bytes_to_spare,
+    cases=[
+        Case(*_spare_case([[2], [3]], [[1], [0]], [10, 20], _product, 6), about="one of two layers has lost"),
+        Case(*_spare_case([[2], [3]], [[1], [1]], [10, 20], _product, 1), about="good enough as it is"),
+        Case(*_spare_case([[2], [3]], [[1], [1]], [10, 20], _product, 7), about="never good enough"),
+        Case(
+            *_spare_case([[4], [4], [4]], [[2], [1], [1]], [90, 30, 40], _product, 36),
+            about="one large, two small",
+        ),
+        Case(
+            *_spare_case([[4], [4], [4]], [[2], [1], [1]], [90, 30, 40], _product, 31),
+            about="the same layers, for users who ask for less",
+        ),
+        Case(
+            *_spare_case([[4], [4], [4]], [[2], [2], [2]], [10, 20, 30], _weakest, 3),
+            about="the worst layer decides",
+        ),
+        Case(
+            *_spare_case([[4], [4], [4]], [[2], [1], [0]], [10, 20, 30], _weakest, 3),
+            about="exactly the floor",
+        ),
+        Case(
+            *_spare_case([[4], [4], [8]], [[2], [2], [4]], [20, 20, 10], _product, 32),
+            about="all of them lose half",
+        ),
+        Case(
+            *_spare_case([[2], [3]], [[-1], [1]], [10, 20], _product, 9),
+            about="compressed, the first layer is better",
+        ),
+    ],
+    random=_random_spare_case,
+    hints=[
+        Hint(
+            "Single damages, added up, say so. Ask the network with everything compressed that is to be.",
+            lambda got, want, w, c, n, m, f: got == _by_sum(w, c, n, m, f),
+        ),
+        Hint(
+            "Floors can be reached exactly: at least means that this is enough.",
+            lambda got, want, w, c, n, m, f: got == _bytes_to_spare(w, c, n, m, np.nextafter(f, np.inf)),
+        ),
+        Hint(
+            "It is never good enough here: the answer to that is -1.",
+            lambda got, want, w, c, n, m, f: want == -1,
+        ),
+        Hint(
+            "Good enough, and another choice takes fewer bytes. One step after the other does not always find it.",
+            lambda got, want, w, c, n, m, f: got > want,
+        ),
+        Hint(
+            "No choice of layers with so few bytes reaches the floor.",
+            lambda got, want, w, c, n, m, f: got < want,
+        ),
+    ],
+    hint="With 6 layers there are 64 choices. Ask the network about each.",
 )

@@ -15,6 +15,7 @@ CHAPTERS = (
     "measuring",
     "strategy",
     "overlapping",
+    "calibration",
     "training",
     "transformer",
     "reading",

@@ -256,4 +256,8 @@ def _same(before: Any, after: Any):
         )
     if isinstance(before, numbers.Number):
         return True
+    if isinstance(before, (list, tuple)):
+        return len(before) == len(after) and all(map(_same, before, after))
+    if isinstance(before, dict):
+        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
     return before == after

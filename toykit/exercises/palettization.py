@@ -1,5 +1,9 @@
 """The exercises of the palettization chapter: a uniform table, Lloyd's step, packed indices, the best border."""
 
+import functools
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from .. import bits as packing
@@ -280,4 +284,118 @@ best_border = Exercise(
     hint="For each border: the squared distances of the left part to its mean, and of the right part to its "
     "own.",
     tolerance=1e-9,
+)
+
+
+WIDTHS = (1, 2, 3, 4, 6, 8)
+
+
+def _spare_bits(tables, indices):
+    used = [np.unique(table[index]).size for table, index in zip(tables, indices)]
+    return np.array([next(bits for bits in WIDTHS if 2**bits >= count) for count in used])
+
+
+def _by_count(counts):
+    """What an answer makes that counts something else than the weights that differ."""
+    return [next((bits for bits in WIDTHS if 2**bits >= count), 8) for count in counts]
+
+
+def _random_palettes_case(rng):
+    """Tables and indices of a package that was written and palettized, each layer in as many bits."""
+    levels = [
+        int(n) for n in rng.choice([1, 2, 3, 5, 8, 9, 16, 17, 40, 64, 65, 100], int(rng.integers(2, 5)))
+    ]
+    stored = _in_a_package(tuple(levels), int(rng.integers(2**31)))
+    return [one.lut.ravel() for one in stored], [one.codes.ravel() for one in stored]
+
+
+@functools.cache
+def _in_a_package(levels, seed):
+    """The layers of a package, each with so many different weights, as palettes of at least 6 bits."""
+    from ..coreml.constants.weights_of import weights
+    from ..coreml.tools.compression import compress
+    from .packages import write_linear
+
+    rng = np.random.default_rng(seed)
+    layers = [rng.permutation(np.resize(np.arange(n) - n // 2, 240)) / 16 for n in levels]
+    with tempfile.TemporaryDirectory() as folder:
+        package = write_linear(Path(folder, "colleague.mlpackage"), [w.reshape(12, 20) for w in layers])
+        bits = 8 if max(levels) > 64 else 6
+        shipped = compress(package, "palettize", bits=bits, mode="uniform", weight_threshold=0)
+        return tuple(weights(shipped).values())
+
+
+def _palette(table, indices):
+    return np.array(table, np.float16), np.array(indices, np.uint8)
+
+
+def _palettes(*layers):
+    pairs = [_palette(*layer) for layer in layers]
+    return [table for table, _ in pairs], [index for _, index in pairs]
+
+
+spare_bits = Exercise(
+    name="spare_bits",
+    level="build",
+    task="A colleague's package has palettes that are wider than they need to be. Return, for each layer, the fewest "
+    "bits, of 1, 2, 3, 4, 6 and 8, with which a palette stores exactly the same weights. `tables` and `indices` are "
+    "lists with an array for each layer.",
+    reference=_spare_bits,
+    cases=[
+        Case(*_palettes(([0.5, 1, 2, 4], [0, 1, 2, 3, 3, 2])), about="a layer that uses its whole table"),
+        Case(
+            *_palettes(
+                ([0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 4, 1]),
+                (np.arange(8), [0, 7, 7, 0]),
+                (np.arange(8), [0, 1, 2, 1]),
+            ),
+            about="three layers with room to spare, each in its own way",
+        ),
+        Case(*_palettes(([0.5, 1, 2, 4], [0, 3, 3, 0, 0, 3])), about="two of four entries are used"),
+        Case(*_palettes(([0, 1, 1, 0], [0, 1, 2, 3])), about="a table in which every entry is there twice"),
+        Case(*_palettes(([0, 1, 2, 3], [2, 2, 2])), about="all weights are alike"),
+        Case(
+            *_palettes((np.arange(64), np.arange(17)), (np.arange(64), np.arange(16))),
+            about="seventeen entries are used, and sixteen",
+        ),
+        Case(
+            *_palettes((np.arange(256), np.arange(65)), (np.arange(256), np.arange(9))), about="65, and nine"
+        ),
+        Case(
+            *_palettes(([0, 1, 2, 3, 0, 0, 0, 0], [0, 1, 2, 3, 4, 5, 6, 7])),
+            about="the table was filled up with zeros, and they are used",
+        ),
+        Case(*_palettes(([3, 1, 2, 0], [3, 0])), about="only the first and the last entry"),
+        Case([], [], about="no layers"),
+    ],
+    random=_random_palettes_case,
+    trials=8,
+    hints=[
+        Hint(
+            "That is what the tables have room for. Which entries does a layer use?",
+            lambda got, want, t, i: np.array_equal(got, _by_count([table.size for table in t])),
+        ),
+        Hint(
+            "Two indices can mean the same weight: what matters is what the table says there.",
+            lambda got, want, t, i: np.array_equal(got, _by_count([np.unique(index).size for index in i])),
+        ),
+        Hint(
+            "An entry that no index names need not be stored, wherever it stands.",
+            lambda got, want, t, i: (
+                np.array_equal(got, _by_count([np.unique(table).size for table in t]))
+                or np.array_equal(got, _by_count([int(index.max()) + 1 for index in i]))
+            ),
+        ),
+        Hint(
+            "There are no indices of 0, 5 or 7 bits: take the next width.",
+            lambda got, want, t, i: (
+                np.isin(got, WIDTHS, invert=True).any() and (np.asarray(got) <= want).all()
+            ),
+        ),
+        Hint(
+            "Some weights of this layer would have no entry: that many bits are too few.",
+            lambda got, want, t, i: np.isin(got, WIDTHS).all() and (np.asarray(got) < want).any(),
+        ),
+    ],
+    hint="How many different weights are there in a layer, and which width has an entry for each?",
 )

@@ -1,5 +1,7 @@
 """The exercises of the pruning chapter: the mask, its bytes, and n of each m."""
 
+import math
+
 import numpy as np
 
 from .. import pruning
@@ -236,4 +238,91 @@ n_m_mask = Exercise(
         ),
     ],
     hint="Give the array one row for each group: reshape(-1, m).",
+)
+
+
+def _read(values, mask, shape, order="little", inverted=False, columns=False):
+    """The weights that values and a mask say, or None where their numbers do not fit."""
+    kept = np.unpackbits(mask, count=math.prod(shape), bitorder=order).astype(bool) ^ inverted
+    if kept.sum() != values.size:
+        return None
+    weights = np.zeros(kept.size, values.dtype)
+    if columns:  # the mask is in the order of rows, the values in that of columns
+        kept = np.ascontiguousarray(kept.reshape(shape).T).ravel()
+        weights[kept] = values
+        return weights.reshape(shape[::-1]).T
+    weights[kept] = values
+    return weights.reshape(shape)
+
+
+_FAULTS = ({}, {"order": "big"}, {"inverted": True}, {"columns": True})
+
+
+def _fits(fault, weights, values, mask):
+    return np.array_equal(_read(values, mask, weights.shape, **_FAULTS[fault]), weights)
+
+
+def _mask_fault(weights, values, mask):
+    return next(fault for fault in range(4) if _fits(fault, weights, values, mask))
+
+
+def _faulty(weights, fault=0):
+    """The arguments of a case: weights, and what a colleague with this fault stored."""
+    weights = np.array(weights, np.float16)
+    kept = weights != 0
+    values = weights.T[kept.T] if fault == 3 else weights[kept]
+    return weights, values, np.packbits(kept ^ (fault == 2), bitorder="big" if fault == 1 else "little")
+
+
+def _random_fault_case(rng):
+    shape = (int(rng.integers(2, 6)), int(rng.integers(2, 9)))
+    weights = rng.permutation(1 + np.arange(shape[0] * shape[1])).reshape(shape) * (rng.random(shape) < 0.5)
+    return _faulty(weights, int(rng.integers(4)))
+
+
+mask_fault = Exercise(
+    name="mask_fault",
+    level="decide",
+    task="A colleague stored pruned `weights`, in which some are 0, as float16 `values` and a packed `mask`. Return "
+    "what is wrong: 0, nothing; 1, the first weight of each eight is the highest bit of its byte; 2, the mask has a 1 "
+    "where a weight goes; 3, the values are in the order of columns. One of the four makes `weights` of the two "
+    "arrays; if several do, return the smallest.",
+    reference=_mask_fault,
+    cases=[
+        Case(*_faulty([[1, 0, 2, 0, 0, 0, 3, 0]]), about="eight weights, stored as Core ML does"),
+        Case(*_faulty([[1, 0, 2, 0, 0, 0, 3, 0]], 1), about="three of eight are left"),
+        Case(*_faulty([[1, 0, 2, 0], [0, 3, 0, 4]], 2), about="half of the weights are left"),
+        Case(*_faulty([[1, 0, 2, 0], [3, 0, 0, 0]], 3), about="two rows"),
+        Case(*_faulty([[1, 0, 2], [0, 3, 0]], 2), about="six weights, and two bits that nobody needs"),
+        Case(*_faulty([[1, 2, 0], [0, 3, 4]], 1), about="six weights, and the mask begins at the other end"),
+        Case(*_faulty([[1, 0, 0, 2, 2, 0, 0, 1]], 1), about="a mask that is the same backwards"),
+        Case(*_faulty([[5, 0, 5], [5, 0, 0]], 3), about="values that are all alike"),
+        Case(*_faulty([[0, 0], [0, 0]]), about="nothing is left"),
+        Case(
+            *_faulty([[0, 0, 0, 0], [0, 0, 0, 0]], 2),
+            about="nothing is left, and the mask says: everything goes",
+        ),
+        Case(*_faulty([[1, 2, 3, 4], [5, 6, 7, 8]], 3), about="everything is left"),
+        Case(*_faulty([[1, 0, 0, 0, 2, 2, 2, 0]], 1), about="four of eight: the counts fit either way"),
+    ],
+    random=_random_fault_case,
+    hints=[
+        Hint(
+            "Read it as Core ML does, first of all: where that gives the weights, nothing is wrong.",
+            lambda got, want, w, v, m: want == 0,
+        ),
+        Hint(
+            "As many bits are 1 as there are values, and still the weights are others. What else can be out of order?",
+            lambda got, want, w, v, m: got == 0,
+        ),
+        Hint(
+            "The last byte may have bits that belong to no weight: take as many as there are weights.",
+            lambda got, want, w, v, m: want == 2 and w.size % 8,
+        ),
+        Hint(
+            "The mask alone does not tell these two apart: put the values where it says, and look at the weights.",
+            lambda got, want, w, v, m: {got, want} <= {1, 2, 3},
+        ),
+    ],
+    hint="Four ways to read the two arrays. Which of them gives the weights?",
 )

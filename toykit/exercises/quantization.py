@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import bits as packing
+from .. import compressed, quantization
 from .framework import Case, Exercise, Hint
 
 
@@ -192,4 +193,82 @@ pack_int4 = Exercise(
         Hint("Bytes are stored as uint8.", lambda got, want, codes: got.dtype != np.uint8),
     ],
     hint="In binary: byte = low + (high << 4), each of the two cut to four bits.",
+)
+
+
+SETTINGS = ((4, 0), (4, 32), (8, 0), (8, 32))
+
+
+def _stored(weights, bits, block):
+    options = {"granularity": "per_block", "block_size": block} if block else {"granularity": "per_channel"}
+    return quantization.quantize(weights, bits=bits, **options)
+
+
+def _decibels(weights, bits, block):
+    return compressed.error(weights, _stored(weights, bits, block)).snr_db
+
+
+def _smallest_setting(weights, floor, ios):
+    """The settings in the order of their bytes, so the first that is good enough is the smallest."""
+    allowed = SETTINGS if ios >= 18 else SETTINGS[2:3]
+    good = (one for one in allowed if _decibels(weights, *one) >= floor)
+    return next(good, (0, 0))
+
+
+def _layer(seed, outlier=0.0):
+    weights = np.random.default_rng(seed).normal(0, 0.5, (2, 64)).astype(np.float16)
+    weights[0, 5] += np.float16(outlier)
+    return weights
+
+
+def _random_setting_case(rng):
+    weights = _layer(int(rng.integers(2**31)), float(rng.choice([0, 4, 30])))
+    floor = _decibels(weights, *SETTINGS[int(rng.integers(4))]) + float(rng.choice([-0.3, 0.3]))
+    return weights, round(floor, 1), int(rng.choice([16, 17, 18, 26]))
+
+
+smallest_setting = Exercise(
+    name="smallest_setting",
+    level="decide",
+    task="Return (bits, block): the setting of symmetric quantization that stores the float16 `weights` in the fewest "
+    "bytes and keeps at least `floor` decibels of signal to noise, on a phone with iOS `ios`. `bits` is 4 or 8. "
+    "`block` is 0 for one scale a row, or 32 for a scale to each 32 neighbours in a row, which has 64 or more. Codes "
+    "of 4 bits and blocks need iOS 18. (0, 0) if no setting will do.",
+    reference=_smallest_setting,
+    cases=[
+        Case(_layer(0), 15.0, 18, about="4 bits are enough"),
+        Case(_layer(0), 30.0, 18, about="4 bits are not enough"),
+        Case(_layer(0), 15.0, 17, about="the same layer, and an older phone"),
+        Case(_layer(1, 4.0), 15.0, 18, about="one weight is large"),
+        Case(_layer(1, 200.0), 37.5, 18, about="one weight is huge"),
+        Case(_layer(0), 70.0, 26, about="nothing reaches this floor"),
+        Case(_layer(1, 200.0), 44.5, 17, about="on this phone, nothing does"),
+        Case(_layer(0), 45.5, 18, about="a floor that is nearly too high"),
+        Case(_layer(0), -5.0, 16, about="a floor that everything reaches"),
+    ],
+    random=_random_setting_case,
+    hints=[
+        Hint(
+            "Not on this phone: codes of 4 bits and blocks need iOS 18.",
+            lambda got, want, w, floor, ios: ios < 18 and tuple(got) not in ((8, 0), (0, 0)),
+        ),
+        Hint(
+            "Nothing reaches the floor here: the answer to that is (0, 0).",
+            lambda got, want, w, floor, ios: want == (0, 0),
+        ),
+        Hint(
+            "This one keeps enough, and takes more bytes than another one that does: count scales, too.",
+            lambda got, want, w, floor, ios: tuple(got) in SETTINGS and _decibels(w, *got) >= floor,
+        ),
+        Hint(
+            "Measured, this one stays below the floor. Signal to noise is about energies: ten times the logarithm "
+            "of their ratio.",
+            lambda got, want, w, floor, ios: tuple(got) in SETTINGS and _decibels(w, *got) < floor,
+        ),
+        Hint(
+            "There is a setting that will do.",
+            lambda got, want, w, floor, ios: tuple(got) == (0, 0),
+        ),
+    ],
+    hint="Two numbers: 4 or 8, and 0 or 32.",
 )

@@ -1,7 +1,11 @@
 """The exercises of chapter 5: signal to noise, bits of joint compression, the cheapest setting that will do."""
 
+import contextlib
+
 import numpy as np
 
+from .. import palettization, pruning
+from ..settings import Declined
 from .framework import Case, Exercise, Hint
 
 
@@ -153,4 +157,116 @@ cheapest = Exercise(
     ],
     hint="First throw out what is not good enough. Then look for the fewest bits, and return a place in the "
     "original arrays.",
+)
+
+
+def _forms(weights):
+    """Bytes of each form as the library stores it, by its number."""
+    sparse = pruning.prune(weights, threshold=0)
+    found = {0: 2 * weights.size, 1: sparse.nbytes}
+    for form, values in ((2, weights), (3, sparse)):
+        with contextlib.suppress(Declined):  # more than 256 different weights fit no table
+            found[form] = palettization.palettize(values, mode="unique").nbytes
+    return found
+
+
+def _lossless(weights):
+    found = _forms(weights)
+    form = min(found, key=lambda form: (found[form], form))
+    return form, found[form]
+
+
+def _parts(weights, widths=(1, 2, 3, 4, 6, 8), without_zero=False):
+    """Bytes of what the forms are made of, by its name."""
+    kept = weights[weights != 0]
+
+    def width(values):
+        return next((bits for bits in widths if 2**bits >= np.unique(values).size), 16)
+
+    bits, few = width(weights), width(kept if without_zero else weights)
+    return {
+        "values": 2 * kept.size,
+        "mask": -(-weights.size // 8),
+        "indices": -(-weights.size * bits // 8),
+        "table": 2 * 2**bits,
+        "few indices": -(-kept.size * few // 8),
+        "few table": 2 * 2**few,
+        "all": 2 * weights.size,
+    }
+
+
+def _smallest(parts):
+    """The answer that follows from such bytes."""
+    forms = (("all",), ("values", "mask"), ("indices", "table"), ("mask", "few indices", "few table"))
+    found = {form: sum(parts[name] for name in names) for form, names in enumerate(forms)}
+    form = min(found, key=lambda form: (found[form], form))
+    return form, found[form]
+
+
+def _leaving_out(weights, *names):
+    return _smallest(_parts(weights) | dict.fromkeys(names, 0))
+
+
+def _of_levels(size, levels, zeros):
+    """float16 weights, so many of them, with so many different ones beside so many zeros."""
+    weights = np.zeros(size, np.float16)
+    weights[zeros:] = np.resize(1 + np.arange(levels), size - zeros) / 4
+    return weights
+
+
+def _random_lossless_case(rng):
+    size = 8 * int(rng.integers(4, 80))
+    levels = int(rng.choice([1, 2, 3, 7, 16, 40, 300]))
+    return (rng.permutation(_of_levels(size, levels, int(size * rng.choice([0, 0.3, 0.6, 0.9])))),)
+
+
+lossless = Exercise(
+    name="lossless",
+    level="decide",
+    task="Return (form, bytes): the form that stores the float16 `weights` in the fewest bytes and gives back every "
+    "one of them as it was, and how many bytes that takes. 0: as they are. 1: pruned, the weights that are not 0 and a "
+    "mask. 2: a palette of 1, 2, 3, 4, 6 or 8 bits, with a table of `2 ** bits` float16 values. 3: both, a mask, the "
+    "indices of the weights that are not 0, and the same table as in 2. Of equally small ones the lower number.",
+    reference=_lossless,
+    cases=[
+        Case(_of_levels(64, 64, 0), about="64 different weights, none of them 0"),
+        Case(_of_levels(64, 40, 56), about="most are 0"),
+        Case(_of_levels(256, 4, 0), about="four different weights, none of them 0"),
+        Case(_of_levels(256, 4, 160), about="four different weights besides 0"),
+        Case(_of_levels(400, 20, 0), about="twenty different weights: there are no indices of 5 bits"),
+        Case(_of_levels(512, 300, 100), about="300 different weights: no table has room for them"),
+        Case(np.zeros(64, np.float16), about="nothing but zeros"),
+        Case(np.ones(64, np.float16), about="all alike, and not 0"),
+        Case(_of_levels(20, 3, 12), about="few weights: a table costs more than it saves"),
+        Case(_of_levels(16, 2, 15), about="a single weight is not 0"),
+        Case(_of_levels(8, 2, 0), about="two forms take the same bytes"),
+    ],
+    random=_random_lossless_case,
+    hints=[
+        Hint(
+            "A palette is not readable without its table: count it.",
+            lambda got, want, w: tuple(got) == _leaving_out(w, "table", "few table"),
+        ),
+        Hint(
+            "How does a reader know where the weights are that are left? Count the mask.",
+            lambda got, want, w: tuple(got) == _leaving_out(w, "mask"),
+        ),
+        Hint(
+            "There are no indices of 5 or 7 bits.",
+            lambda got, want, w: tuple(got) == _smallest(_parts(w, range(1, 9))),
+        ),
+        Hint(
+            "Behind a mask no index says 0, and yet the table is the same: it has an entry for 0.",
+            lambda got, want, w: tuple(got) == _smallest(_parts(w, without_zero=True)),
+        ),
+        Hint(
+            "That many bytes, yes. A form with a lower number takes as few.",
+            lambda got, want, w: got[1] == want[1],
+        ),
+        Hint(
+            "Another form takes fewer bytes, and gives back every weight, too.",
+            lambda got, want, w: got[1] > want[1],
+        ),
+    ],
+    hint="Weigh all four forms, part by part: values or indices, mask, table. What the library stores has `nbytes`.",
 )

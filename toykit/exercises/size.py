@@ -153,3 +153,94 @@ weight_file_bytes = Exercise(
     ],
     hint="Walk through the file with a position: where does the next record start, and where does it end?",
 )
+
+
+def _bits(array):
+    return array.dtype.str, array.shape, array.tobytes()
+
+
+def _saved_by_sharing(arrays):
+    distinct = {_bits(array): array.nbytes for array in arrays}
+    return _weight_file_bytes([array.nbytes for array in arrays]) - _weight_file_bytes(distinct.values())
+
+
+def _shared(arrays, key=_bits, cost=_weight_file_bytes):
+    """What an answer makes that knows equal arrays by another key, or counts bytes in another way."""
+    return cost([a.nbytes for a in arrays]) - cost({key(a): a.nbytes for a in arrays}.values())
+
+
+def _unaligned(sizes):
+    return sum(size + 64 for size in sizes)
+
+
+def _without_any(arrays):
+    """What an answer makes that leaves out all that is there twice."""
+    keys = [_bits(array) for array in arrays]
+    kept = [array.nbytes for array, key in zip(arrays, keys) if keys.count(key) == 1]
+    return _weight_file_bytes([array.nbytes for array in arrays]) - _weight_file_bytes(kept)
+
+
+def _of_neighbours(arrays):
+    """What an answer makes that looks for equal arrays side by side."""
+    keys = [None, *map(_bits, arrays)]
+    kept = [array.nbytes for array, before, key in zip(arrays, keys, keys[1:]) if key != before]
+    return _weight_file_bytes([array.nbytes for array in arrays]) - _weight_file_bytes(kept)
+
+
+def _random_shared_case(rng):
+    distinct = [
+        rng.integers(-3, 4, size).astype(np.float16) for size in rng.integers(1, 200, int(rng.integers(1, 5)))
+    ]
+    return (
+        [distinct[int(place)].copy() for place in rng.integers(0, len(distinct), int(rng.integers(2, 9)))],
+    )
+
+
+_ROW = np.arange(32, dtype=np.float16)
+
+saved_by_sharing = Exercise(
+    name="saved_by_sharing",
+    level="build",
+    task="A colleague's package holds these `arrays`, in this order. Return how many bytes shorter its `weight.bin` "
+    "becomes if arrays that are equal in type, in shape and in every bit are stored once: the first of them stays.",
+    reference=_saved_by_sharing,
+    cases=[
+        Case([_ROW, _ROW], about="one array, twice"),
+        Case([_ROW, _ROW + 1], about="nothing is there twice"),
+        Case([_ROW, _ROW + 1, _ROW, _ROW], about="three times, and another one between them"),
+        Case([_ROW[:3], _ROW[:3], _ROW], about="short ones, with gaps behind them"),
+        Case([], about="no arrays"),
+        Case([_ROW.reshape(4, 8), _ROW.reshape(8, 4)], about="the same numbers in two shapes"),
+        Case(
+            [np.zeros(8, np.float16), np.zeros(8, np.int16)], about="zeros of two types, alike in every bit"
+        ),
+        Case(
+            [np.zeros(2, np.float16), -np.zeros(2, np.float16)], about="0 and -0: equal numbers, other bits"
+        ),
+        Case([_ROW, _ROW[::-1], _ROW[::-1].copy()], about="backwards"),
+    ],
+    random=_random_shared_case,
+    hints=[
+        Hint(
+            "Equal arrays need not be neighbours.",
+            lambda got, want, a: got == _of_neighbours(a),
+        ),
+        Hint(
+            "One of the equal ones has to stay.", lambda got, want, a: got > want and got == _without_any(a)
+        ),
+        Hint(
+            "An array that is not stored has no record, and leaves no gap: ask for the length of the file, with and "
+            "without it.",
+            lambda got, want, a: got in (_shared(a, cost=sum), _shared(a, cost=_unaligned)) and got != want,
+        ),
+        Hint(
+            "The same numbers in another shape or type are another array to whoever reads the package.",
+            lambda got, want, a: got == _shared(a, np.ndarray.tobytes),
+        ),
+        Hint(
+            "0 and -0 are equal as numbers, and differ in a bit. What do the bytes say?",
+            lambda got, want, a: got == _shared(a, lambda array: (array.dtype.str, *array.tolist())),
+        ),
+    ],
+    hint="Two lengths by the rules of exercise 3: of all arrays, and of those that are left.",
+)

@@ -1,4 +1,4 @@
-"""The exercises of the chapters on calibration and training: rounding's gradient, a schedule, DKM, GPTQ."""
+"""The exercises of the chapter on training: rounding's gradient, a schedule, DKM, what training must not undo."""
 
 import numpy as np
 
@@ -275,241 +275,131 @@ dkm_step = Exercise(
 )
 
 
-def _gptq_column(row, inverse_hessian, scale):
-    rounded = np.round(row[0] / scale) * scale
-    moved = row - (row[0] - rounded) / inverse_hessian[0, 0] * inverse_hessian[0]
-    moved[0] = rounded
-    return moved
+def _holds(weights, kind, asked):
+    if kind == "sparsity":
+        return np.count_nonzero(weights == 0) >= asked * weights.size
+    if kind == "bits":
+        return np.unique(weights).size <= 2**asked
+    n, m = asked
+    return bool(((weights.reshape(-1, m) == 0).sum(axis=1) >= n).all())
 
 
-def _moved_by(row, direction, scale):
-    """The row without its first weight, moved along `direction` by the error of that weight."""
-    return (row - (row[0] - np.round(row[0] / scale) * scale) * direction)[1:]
+def _broken_promises(layers, promises):
+    return np.array(
+        [
+            not all(_holds(weights, kind, asked) for kind, asked in promised.items())
+            for weights, promised in zip(layers, promises, strict=True)
+        ],
+        bool,
+    )
 
 
-def _random_gptq_case(rng):
-    factors = rng.normal(size=(5, 5)).round(1)
-    inverse_hessian = (factors @ factors.T + np.eye(5)).round(3)
-    # Never half-way between two multiples: which way a half goes is not asked.
-    return rng.normal(size=5).round(2) + 0.003, inverse_hessian, float(rng.choice([0.25, 0.5]))
+def _as_trained(*pairs):
+    return [np.array(weights, float) for weights, _ in pairs], [dict(promised) for _, promised in pairs]
 
 
-gptq_column = Exercise(
-    name="gptq_column",
+def _random_promises_case(rng):
+    pairs = []
+    for _ in range(int(rng.integers(2, 6))):
+        weights = rng.integers(-3, 4, (4, 8)) * (rng.random((4, 8)) < 0.6) / 4
+        promised = {
+            "sparsity": float(rng.choice([0.25, 0.5, 0.75])),
+            "bits": int(rng.integers(1, 4)),
+            "n_m": (1, 4),
+        }
+        kept = rng.permutation(list(promised))[: int(rng.integers(1, 3))]
+        weights[0, 0] += float(rng.choice([0, 1e-6]))  # an optimizer's last step
+        pairs.append((weights, {str(kind): promised[str(kind)] for kind in kept}))
+    return _as_trained(*pairs)
+
+
+broken_promises = Exercise(
+    name="broken_promises",
+    dtype="bool",
     level="build",
-    task="Quantize the first weight of a row to the nearest multiple of `scale`, and return the row in which "
-    "the other weights have moved to make up for it: by the error, over the first diagonal entry of the "
-    "inverse Hessian, times the inverse Hessian's first row.",
-    reference=_gptq_column,
+    task="A colleague has trained compressed `layers`, a list of arrays, and then a little more, without masks and "
+    "tables. Return a boolean array that is `True` for each layer that no longer holds what was promised. Each of "
+    '`promises` is a dictionary with one or more of: `"sparsity"`, the share of weights that are 0, or more; `"bits"`, '
+    'at most `2 ** bits` different weights; `"n_m"`, in each `m` neighbours in a row `n` zeros, or more.',
+    reference=_broken_promises,
     cases=[
         Case(
-            np.array([0.7, 0.6, 0.3]),
-            np.array([[4.0, 2.0, -1.0], [2.0, 3.0, 0.0], [-1.0, 0.0, 2.0]]),
-            1.0,
-            about="the first weight goes up, and the others pay",
+            *_as_trained(([[0, 1, 0, 2]], {"sparsity": 0.5}), ([[0, 1, 3, 2]], {"sparsity": 0.5})),
+            about="half of the weights are 0, as promised, and a quarter",
         ),
         Case(
-            np.array([0.4, 0.4]),
-            np.array([[2.0, -1.0], [-1.0, 2.0]]),
-            1.0,
-            about="two inputs that rise together",
+            *_as_trained(([[0, 1, 1e-9, 2]], {"sparsity": 0.5}), ([[0, 1, 0, 2]], {"sparsity": 0.5})),
+            about="one weight of the first layer has moved, by very little",
         ),
         Case(
-            np.array([0.4, 0.4]),
-            np.array([[2.0, 0.0], [0.0, 2.0]]),
-            1.0,
-            about="two inputs that have nothing to do with each other",
+            *_as_trained(([[-0.0, 1, 0, 2]], {"sparsity": 0.5}), ([[0, 0, 0, 2]], {"sparsity": 0.5})),
+            about="-0 is 0, too",
         ),
         Case(
-            np.array([1.0, 0.3, -0.2]),
-            np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.1], [0.2, 0.1, 1.0]]),
-            0.5,
-            about="the first weight is a multiple already: nothing moves",
+            *_as_trained(([[1, 2, 1, 2]], {"bits": 1}), ([[1, 2, 1, 3]], {"bits": 1})),
+            about="two values, and three",
         ),
+        Case(
+            *_as_trained(([[1, 2, 3, 4]], {"bits": 2}), ([[0, 1, 2, 3, 4]], {"bits": 2})),
+            about="0 is a value",
+        ),
+        Case(
+            *_as_trained(
+                ([[0, 1, 2, 0, 0, 3, 0, 4]], {"n_m": (2, 4)}), ([[0, 0, 0, 1, 2, 3, 4, 0]], {"n_m": (2, 4)})
+            ),
+            about="the second layer has as many zeros, and not in each group",
+        ),
+        Case(
+            *_as_trained(([[0, 0, 0, 0], [1, 0, 0, 0]], {"n_m": (1, 4)}), ([[1, 2, 3, 4]], {"n_m": (1, 4)})),
+            about="more zeros than promised, and none",
+        ),
+        Case(
+            *_as_trained(
+                ([[0, 0, 1, 2], [0, 3, 0, 4]], {"n_m": (1, 2)}),
+                ([[0, 1, 2, 0], [3, 0, 0, 4]], {"n_m": (1, 2)}),
+            ),
+            about="neighbours in a row, not in a column",
+        ),
+        Case(
+            *_as_trained(
+                ([[0, 0, 1, 2]], {"sparsity": 0.5, "bits": 1}), ([[0, 0, 1]], {"sparsity": 0.5, "bits": 1})
+            ),
+            about="two promises, and the first layer holds one of them",
+        ),
+        Case(
+            *_as_trained(
+                ([[0, 1, 2, 3]], {"sparsity": 0.5, "bits": 2}), ([[1, 2, 1]], {"bits": 1, "sparsity": 0.0})
+            ),
+            about="two promises, and the first layer holds the other one",
+        ),
+        Case([], [], about="no layers"),
     ],
-    random=_random_gptq_case,
-    tolerance=1e-9,
+    random=_random_promises_case,
     hints=[
         Hint(
-            "That is the code of the first weight. What stands in the row is the weight that the code "
-            "means: code x scale.",
-            lambda got, want, w, c, s: (
-                s != 1 and np.isclose(got[0] * s, want[0]) and np.allclose(got[1:], want[1:])
+            "It is the other way round: True is for the layers that do not hold what was promised.",
+            lambda got, want, layers, promises: np.array_equal(got, ~want),
+        ),
+        Hint(
+            "A weight of 1e-9 is not 0: it has to be stored.",
+            lambda got, want, layers, promises: np.array_equal(
+                got, _broken_promises([np.where(np.abs(w) < 1e-5, 0, w) for w in layers], promises)
             ),
         ),
         Hint(
-            "The first weight is rounded, but the others have not moved: they can make up for the error.",
-            lambda got, want, w, c, s: np.array_equal(got[1:], w[1:]) and not np.array_equal(want[1:], w[1:]),
-        ),
-        Hint(
-            "Every weight was rounded. Round the first alone; the others come later, one at a time.",
-            lambda got, want, w, c, s: np.allclose(got, np.round(w / s) * s),
-        ),
-        Hint(
-            "The others moved the wrong way, and doubled the error. Which sign has (weight - rounded)?",
-            lambda got, want, w, c, s: np.allclose(got[1:], 2 * w[1:] - want[1:]),
-        ),
-        Hint(
-            "Divide by the diagonal entry: it says how much the first weight itself would move.",
-            lambda got, want, w, c, s: np.allclose(got[1:], _moved_by(w, c[0], s)),
-        ),
-        Hint(
-            "The first weight is a multiple of scale at the end, exactly.",
-            lambda got, want, w, c, s: np.allclose(got[1:], want[1:]),
-        ),
-        Hint(
-            "The entries of the inverse Hessian are asked for, not those of the Hessian.",
-            lambda got, want, w, c, s: np.allclose(
-                got[1:], _moved_by(w, np.linalg.inv(c)[0] / np.linalg.inv(c)[0, 0], s)
+            "n of each m are zeros, and here the groups are not alike: look at each of them, along a row.",
+            lambda got, want, layers, promises: (
+                any("n_m" in one for one in promises) and all(len(one) == 1 for one in promises)
             ),
         ),
-    ],
-    hint="Three numbers: the rounded weight, the error that rounding made, and how far each other weight "
-    "moves for one "
-    "unit of it.",
-)
-
-
-def _gptq_row(row, hessian, scale, order):
-    return _fixed(row, hessian, scale, order)
-
-
-def _fixed(row, hessian, scale, order, anew=True, inverted=True, sign=-1):
-    """GPTQ over a row; the switches spoil a step, to recognise a mistake."""
-    row, free = row.astype(float), list(order)
-    whole = np.linalg.inv(hessian) if inverted else hessian
-    while free:
-        part = np.ix_(free, free)
-        inverse = whole[part] if not anew or not inverted else np.linalg.inv(hessian[part])
-        rounded = np.round(row[free[0]] / scale) * scale
-        row[free] += sign * (row[free[0]] - rounded) / inverse[0, 0] * inverse[0]
-        row[free[0]] = rounded
-        free = free[1:]
-    return row
-
-
-def _random_row_case(rng):
-    factors = rng.normal(size=(6, 4)).round(1)
-    hessian = (factors.T @ factors + np.eye(4)).round(2)
-    return rng.normal(size=4).round(2) + 0.003, hessian, float(rng.choice([0.25, 0.5])), rng.permutation(4)
-
-
-_HESSIAN = np.array([[3.0, 2, 1, 1, 0], [2, 4, 2, 0, 1], [1, 2, 5, 2, 2], [1, 0, 2, 3, 1], [0, 1, 2, 1, 2]])
-
-gptq_row = Exercise(
-    name="gptq_row",
-    level="build",
-    task="Return a row quantized by GPTQ to multiples of `scale`. Its columns are fixed one after the other, "
-    "in "
-    "`order`: each is rounded to the nearest, and those that come after it in `order` move as in "
-    "exercise 1, with "
-    "the inverse of the part of `hessian` that belongs to this column and the ones after it.",
-    reference=_gptq_row,
-    cases=[
-        Case(
-            np.array([0.5, -1.6, -0.4, 1.1, -0.6]), _HESSIAN, 0.25, np.arange(5), about="from left to right"
-        ),
-        Case(
-            np.array([-1.1, 0.9, -0.4, -0.5, -1.3]),
-            _HESSIAN,
-            0.25,
-            np.array([2, 1, 0, 3, 4]),
-            about="the largest diagonal entry first",
-        ),
-        Case(
-            np.array([0.4, 1.6]),
-            np.eye(2),
-            1.0,
-            np.array([1, 0]),
-            about="inputs that have nothing to do with each other",
-        ),
-        Case(np.array([0.3]), np.array([[2.0]]), 0.5, np.array([0]), about="a single column"),
-    ],
-    random=_random_row_case,
-    tolerance=1e-9,
-    hints=[
         Hint(
-            "`order` says which column is fixed first, second and so on.",
-            lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, range(len(row)))),
+            "A layer with two promises has to hold both.",
+            lambda got, want, layers, promises: any(len(one) > 1 for one in promises) and (want & ~got).any(),
         ),
         Hint(
-            "The row stays in its own order: column 0 is still the first entry of what you return.",
-            lambda got, want, row, h, s, order: np.allclose(got, want[order]),
-        ),
-        Hint(
-            "When a column is fixed it drops out: invert the part of the Hessian that is left, each time "
-            "anew.",
-            lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, anew=False)),
-        ),
-        Hint(
-            "The rule wants the inverse of the Hessian.",
-            lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, inverted=False)),
-        ),
-        Hint(
-            "The later ones moved the wrong way, and doubled the error. Which sign has (weight - rounded)?",
-            lambda got, want, row, h, s, order: np.allclose(got, _fixed(row, h, s, order, sign=1)),
-        ),
-        Hint(
-            "Every weight went to its own nearest multiple. The later ones have to move first.",
-            lambda got, want, row, h, s, order: np.allclose(got, np.round(row / s) * s),
-        ),
-        Hint(
-            "At the end every entry is a multiple of scale: each column is rounded when its turn comes.",
-            lambda got, want, row, h, s, order: not np.allclose(np.round(got / s), got / s),
+            "Promises are kept exactly at their limits, and by more than was asked.",
+            lambda got, want, layers, promises: (got & ~want).any(),
         ),
     ],
-    hint="A loop over order: invert hessian[np.ix_(free, free)], round the first of the free columns, move "
-    "all of them, "
-    "and take the first one out.",
-)
-
-
-def _damped_hessian(inputs, damping):
-    hessian = inputs.T @ inputs
-    return hessian + damping * np.diagonal(hessian).mean() * np.eye(len(hessian))
-
-
-damped_hessian = Exercise(
-    name="damped_hessian",
-    level="warm-up",
-    task="Return the Hessian of a layer's `inputs`, which have a row for each sample: their transpose times "
-    "themselves. "
-    "Add to each entry of its diagonal the mean of the diagonal times `damping`.",
-    reference=_damped_hessian,
-    cases=[
-        Case(np.array([[1.0, 2.0]]), 0.0, about="one sample, no damping: no inverse either"),
-        Case(np.array([[1.0, 2.0]]), 0.1, about="one sample"),
-        Case(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.5, about="three samples, two columns"),
-        Case(np.array([[3.0, 0.0], [4.0, 0.0]]), 0.01, about="a column whose inputs are all zero"),
-    ],
-    random=lambda rng: (rng.normal(size=rng.integers(1, 7, 2)).round(1), float(rng.choice([0.01, 0.1, 1.0]))),
-    tolerance=1e-9,
-    hints=[
-        Hint(
-            "One row and one column for each input of the layer: the samples are summed up.",
-            lambda got, want, x, d: np.shape(got) == (len(x), len(x)) != want.shape,
-            anything=True,
-        ),
-        Hint("That is the Hessian without damping.", lambda got, want, x, d: np.allclose(got, x.T @ x)),
-        Hint(
-            "Only the diagonal is damped: the entries beside it stay.",
-            lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.diagonal(x.T @ x).mean()),
-        ),
-        Hint(
-            "damping is a share, of the mean of the diagonal.",
-            lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.eye(x.shape[1])),
-        ),
-        Hint(
-            "The mean of the diagonal, not of the whole matrix.",
-            lambda got, want, x, d: np.allclose(got, x.T @ x + d * (x.T @ x).mean() * np.eye(x.shape[1])),
-        ),
-        Hint(
-            "Each entry of the diagonal gets the same: the mean times damping, not a share of its own.",
-            lambda got, want, x, d: np.allclose(got, x.T @ x + d * np.diag(np.diagonal(x.T @ x))),
-        ),
-        Hint(
-            "The sum over the samples, not the mean.", lambda got, want, x, d: np.allclose(got * len(x), want)
-        ),
-    ],
-    hint="inputs.T @ inputs first; then np.diagonal, its mean, and np.eye.",
+    hint="Count: the zeros of a layer, its different weights, the zeros of each group.",
 )
