@@ -71,6 +71,7 @@ def sums(visit):
 def test_what_there_is_to_do_is_what_the_notebooks_hold():
     there = to_do.by_page()[CHAPTER]
     assert there["exercises"] == ["pruning_mask", "sparse_bytes", "n_m_mask"]
+    assert there["transfer"] == ["mask_fault"]
     assert len(there["predictions"]) == len(set(there["predictions"])) == 2
 
 
@@ -91,10 +92,11 @@ def test_predictions_exercises_and_reading_are_counted_and_shown(reader):
     assert {*done["guessed"], *done["skipped"]} == {*predictions} and len(done["guessed"]) == 1
     assert done["passed"] == ["n_m_mask", "of another edition"] and not done["read"]
     mark = chapter.page.locator('.bd-docs-nav li:has(> a[href="#"]) > .book-done')
-    assert mark.get_attribute("aria-label") == "begun, 1 of 2 predictions made, 1 of 3 exercises passed"
+    said = "begun, 1 of 2 predictions made, 1 of 3 exercises passed, 0 of 1 transfer tasks passed"
+    assert mark.get_attribute("aria-label") == said
 
     where = reader(PAGE)
-    assert row(where).all_inner_texts()[1:] == ["begun", "1 of 2, 1 skipped", "1 of 3", "–"]
+    assert row(where).all_inner_texts()[1:] == ["begun", "1 of 2, 1 skipped", "1 of 3", "0 of 1"]
     assert sums(where)[0].startswith("0 of ") and sums(where)[1].startswith("1 of ")
     chapter.page.evaluate(READ)
     where.page.wait_for_function("() => document.querySelector('.book-sums b').textContent === '1'")
