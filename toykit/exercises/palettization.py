@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import bits as packing
+from ..coreml.constants import weights_of
+from ..coreml.tools.compression import compress
 from .framework import Case, Exercise, Hint
+from .packages import write_linear
 
 
 def _uniform_table(weights, bits):
@@ -312,17 +315,13 @@ def _random_palettes_case(rng):
 @functools.cache
 def _in_a_package(levels, seed):
     """The layers of a package, each with so many different weights, as palettes of at least 6 bits."""
-    from ..coreml.constants.weights_of import weights
-    from ..coreml.tools.compression import compress
-    from .packages import write_linear
-
     rng = np.random.default_rng(seed)
     layers = [rng.permutation(np.resize(np.arange(n) - n // 2, 240)) / 16 for n in levels]
     with tempfile.TemporaryDirectory() as folder:
         package = write_linear(Path(folder, "colleague.mlpackage"), [w.reshape(12, 20) for w in layers])
         bits = 8 if max(levels) > 64 else 6
         shipped = compress(package, "palettize", bits=bits, mode="uniform", weight_threshold=0)
-        return tuple(weights(shipped).values())
+        return tuple(weights_of.weights(shipped).values())
 
 
 def _palette(table, indices):
