@@ -14,12 +14,14 @@ NEXT   ?= tests/parity
 OPEN   ?= 1
 # WHEELS=0 makes a small kit, without packages.
 WHEELS ?= 1
+# The chapter that `make chapter` begins.
+NAME   ?=
 # The day is the seed of the long fuzz tests; SEED=... repeats another day's.
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets slides workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
+        notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -95,6 +97,9 @@ notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_.
 
 widgets: setup ## Bring the JavaScript of stored widgets up to date, without running anything
 	$(BIN)/python -m $(TOOLS).stored_widgets
+
+chapter: setup ## Begin a chapter from a template (NAME=18_pipelines): a notebook that runs, its entries, its test
+	$(BIN)/python -m $(TOOLS).new_chapter '$(NAME)'
 
 slides: setup ## Make the slides of the built book anew, from book/slides.toml and the notebooks
 	$(BIN)/python -m $(TOOLS).slides
