@@ -1,5 +1,6 @@
 """Drawings stored in notebooks become files of the site, and the page asks for the one that fits the screen."""
 
+import base64
 import re
 import subprocess
 from pathlib import Path
@@ -52,6 +53,16 @@ def test_a_drawing_that_a_phone_can_show_has_one_file_and_other_outputs_are_left
     table = {"cells": [{"metadata": {}, "outputs": [{"data": {"text/html": "<table></table>"}}]}]}
     page_figures.place(table, tmp_path, "_images")
     assert table["cells"][0]["outputs"][0]["data"] == {"text/html": "<table></table>"}
+
+
+def test_a_drawing_inside_of_a_page_becomes_a_file(tmp_path):
+    inside = base64.b64encode(drawing(300).encode()).decode()
+    kinds = ("svg+xml", "png")
+    drawn, other = (f'<img src="data:image/{kind};base64,{inside}" alt="a">' for kind in kinds)
+    taken = page_figures.take_out(f"<p>Text.</p>{drawn}{other}", tmp_path / "_images", "../_images")
+    (name,) = re.findall(r'<img src="\.\./_images/([0-9a-f]{32}\.svg)" alt="a">', taken)
+    assert (tmp_path / "_images" / name).read_text() == drawing(300)
+    assert taken.startswith("<p>Text.</p>") and taken.endswith(other)
 
 
 def test_the_tree_is_small():

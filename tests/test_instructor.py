@@ -53,7 +53,7 @@ def test_links_lead_to_the_pages_of_the_book(pages):
 
 def test_nothing_of_the_site_s_own_markdown_is_left_and_no_page_needs_a_file_beside_it(pages):
     for name, text in pages.items():
-        assert not re.search(r"\{raw\}|<!-- course|\]\(|src=\"(?!data:)|<link", text) or name.endswith(
+        assert not re.search(r"\{raw\}|\{\.|<!-- course|\]\(|src=\"(?!data:)|<link", text) or name.endswith(
             ".py"
         ), name
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from book._tools import board, course, course_pages, teaching, teaching_pages
+from book._tools import board, board_pictures, course, course_pages, teaching, teaching_pages
 from book._tools.project import ROOT
 from toykit import quiz
 from toykit.exercises import check
@@ -22,8 +22,19 @@ def test_every_chapter_is_in_the_file_and_in_no_other_order():
 def test_every_chapter_has_something_to_draw(page):
     assert len(teaching.notes()[page]["draw"].split()) > 8
     drawn = board.sketch(page)
-    assert drawn.startswith(("```text\n", "```{raw} html\n<figure><img")) and drawn.endswith("```")
-    assert max(map(len, drawn.splitlines()[1:-1])) <= 90 or "alt=" in drawn
+    assert re.match(r"```{raw} html\n<(figure><img|pre) .*\n```\Z", drawn, re.DOTALL)
+    assert (page in board.SKETCHES) != (page in board_pictures.PICTURES)
+
+
+def test_a_sketch_fits_on_a_page_and_its_numbers_are_computed():
+    assert all(len(line) <= 80 for page in board.SKETCHES for line in board.text(page).splitlines())
+    assert board.faster(4.0, 1.0).splitlines()[3:] == [
+        "takes      75 % less time",
+        "is         300 % faster",
+        "is         4.00 times as fast",
+    ]
+    drawn = board.stages(lengths=(1, 2, 1), requests=2, width=2)
+    assert drawn.splitlines() == ["prepare  |1 2", "predict  |  111 222", "read out |      1   2"]
 
 
 @pytest.mark.parametrize("page", [page for part in PARTS.values() for page in part.pages])

@@ -1,18 +1,27 @@
 """What to draw on the board for each chapter: sketches in plain text, and pictures where a text would not do.
 
-How to draw it is said in book/teaching.toml. Numbers are computed here, so a sketch cannot say what is not so.
+How to draw it is said in book/teaching.toml. Times are computed here.
 """
+
+import html
 
 from . import board_pictures
 
 
 def sketch(page):
-    """What to draw for a chapter, as Markdown."""
+    """What to draw for a chapter, as Markdown around HTML: a sketch keeps its lines on a phone, and scrolls."""
     if page in board_pictures.PICTURES:
         picture, alt = board_pictures.PICTURES[page]
-        return f"```{{raw}} html\n<figure>{board_pictures.image(picture(), alt)}</figure>\n```"
+        drawn = f"<figure>{board_pictures.image(picture(), alt)}</figure>"
+    else:
+        drawn = f'<pre class="course-board" tabindex="0">{html.escape(text(page))}</pre>'
+    return f"```{{raw}} html\n{drawn}\n```"
+
+
+def text(page):
+    """A sketch in plain text."""
     drawn = SKETCHES[page]
-    return f"```text\n{(drawn if isinstance(drawn, str) else drawn()).strip(chr(10))}\n```"
+    return (drawn if isinstance(drawn, str) else drawn()).strip("\n")
 
 
 def faster(old=2.0, new=1.5):
@@ -44,7 +53,7 @@ def stages(lengths=(2, 3, 2), requests=4, width=2):
 
 SKETCHES = {
     "00_recipe": """
-torch --convert--> Model.mlpackage --compress--> Small.mlpackage --verify--> ships
+torch --convert--> Model.mlpackage --compress--> Small.mlpackage -verify-> ships
                    float16                       fewer bits      same answers?
 """,
     "06_accuracy": r"""
@@ -74,7 +83,7 @@ picture 1          picture 2            inputs around zero
   3 --(+e)--.        3 --(+e)--.          1 --(+e)--.
   3 --(+e)--+--> y   3 --(+e)--+--> y    -2 --(+e)--+--> y
   3 --(-e)--'        3 --(-e)--'          1 --(-e)--'
-  moved by 3 e       moved by 3 e         moved by -2 e, and by something else next time
+  moved by 3 e       moved by 3 e         moved by -2 e, and otherwise next time
 """,
     "09_from_pytorch": """
 x --> [ w x + b ] --> [ g (y - m) / s + h ] -->

@@ -142,7 +142,7 @@ def write_course(app, document, source):
     """Put the map and the routes into the pages that mark a place for them."""
     filled = course_pages.fill(source[0])
     if filled != source[0]:
-        source[0] = filled
+        source[0] = page_figures.take_out(filled, *images_of(app, document))
         modules = (course_pages, course_map, teaching, teaching_pages, board, board_pictures)
         scripts = live_coding.FOLDER.glob("*.py")
         for file in (
@@ -153,6 +153,11 @@ def write_course(app, document, source):
             *(module.__file__ for module in modules),
         ):
             app.env.note_dependency(str(file))
+
+
+def images_of(app, document):
+    """The folder of the site's pictures, and how a page calls it."""
+    return Path(app.outdir, "_images"), f"{'../' * document.count('/')}_images"
 
 
 def prepare_notebook(app, document, source):
@@ -169,8 +174,7 @@ def prepare_notebook(app, document, source):
     mark_predictions(notebook)
     mark_asides(notebook)
     fold_cells(notebook)
-    up = "../" * document.count("/")
-    page_figures.place(notebook, Path(app.outdir, "_images"), f"{up}_images")
+    page_figures.place(notebook, *images_of(app, document))
     source[0] = json.dumps(notebook)
 
 

@@ -11,15 +11,22 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from toykit._page import page
+
 from . import course, course_pages, keeping, live_coding, solutions, teaching
 from .project import ROOT, program, say
 
 STYLE = Path(__file__).with_suffix(".css")
 SITE = "../site"
+REGION = '<div role="region" aria-label="Table" tabindex="0">'
 # Pages of the book that are here as well.
 OWN = {"teaching": "index.html"} | {f"teaching_part_{n}": f"part_{n}.html" for n in range(1, 6)}
 LINK = re.compile(r"\[([^\]]*)\]\((?:\.\./)?(notebooks/)?(\w+)\.(?:md|ipynb)(#[\w-]+)?\)")
-RAW = re.compile(r"```\{raw\} html\n(.*?)\n```", re.DOTALL)
+# What the site's Markdown has and others do not: a fence around HTML, and a class for what comes next.
+RAW, CLASS = (
+    re.compile(r"```\{raw\} html\n(.*?)\n```", re.DOTALL),
+    re.compile(r"^\{\.[\w-]+\}\n", re.MULTILINE),
+)
 
 
 def write(folder, site=SITE):
@@ -51,32 +58,29 @@ def pages(site=SITE):
 
 def _of_the_book(name, site):
     """A page of the book, made of its Markdown."""
-    text = RAW.sub(r"\1", course_pages.fill(_markdown(name))).replace('"../slides/', f'"{site}/slides/')
+    text = RAW.sub(r"\1", CLASS.sub("", course_pages.fill(_markdown(name))))
+    text = text.replace('"../slides/', f'"{site}/slides/')
     text = LINK.sub(lambda link: _linked(*link.groups(""), site), text)
     body = MarkdownIt("commonmark").enable("table").render(text)
     body = re.sub(r"<h2>(.*?)</h2>", lambda h2: f'<h2 id="{course.anchor(h2[1])[1:]}">{h2[1]}</h2>', body)
-    body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+    body = body.replace("<table>", f"{REGION}<table>").replace("</table>", "</table></div>")
     title, body = re.match(r"<h1>(.*?)</h1>\n(.*)", body, re.DOTALL).groups()
     return _page(html.unescape(title), body)
 
 
-def _linked(words, folder, page, heading, site):
-    words = words or re.search(r"^# (.+)$", _markdown(page), re.MULTILINE)[1]
-    address = OWN.get(page) or f"{site}/{folder or 'book/'}{page}.html"
+def _linked(words, folder, name, heading, site):
+    words = words or re.search(r"^# (.+)$", _markdown(name), re.MULTILINE)[1]
+    address = OWN.get(name) or f"{site}/{folder or 'book/'}{name}.html"
     return f"[{words}]({address}{heading})"
 
 
-def _markdown(page):
-    return (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+def _markdown(name):
+    return (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def _page(title, body):
-    style = STYLE.read_text(encoding="utf-8")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{style}</style></head>\n'
-        f"<body>{_contents()}<main><h1>{html.escape(title)}</h1>\n{body}\n</main></body></html>\n"
-    )
+    head = f"{_contents()}\n<h1>{html.escape(title)}</h1>"
+    return page(title, f"{head}\n{body}", STYLE.read_text(encoding="utf-8"))
 
 
 def _contents():
@@ -94,22 +98,22 @@ def _solutions(part, site):
     """The page of the solutions of a part."""
     body = []
     for chapter in part.chapters:
-        page = f"{site}/notebooks/{chapter.page}.html"
+        address = f"{site}/notebooks/{chapter.page}.html"
         body.append(f"<h2>{html.escape(chapter.label)}</h2>")
-        body += [_solution(one, page) for one in solutions.of_chapter(chapter.page)]
+        body += [_solution(one, address) for one in solutions.of_chapter(chapter.page)]
     return _page(f"Solutions. {part.caption}", "\n".join(body))
 
 
-def _solution(solution, page):
+def _solution(solution, address):
     from toykit.widgets.markup import inline
 
     exercise = solution.exercise
     kind = course.kind(exercise.name, solution.heading)
-    place = f'<a href="{page}{course.anchor(solution.heading)}">{kind}</a>'
+    place = f'<a href="{address}{course.anchor(solution.heading)}">{kind}</a>'
     lean = f"<p>They lean on:</p>{_code(solution.helpers)}" if solution.helpers else ""
     return (
         f'<h3 id="{exercise.name}"><code>{exercise.name}</code></h3>\n<p>{inline(exercise.task)} '
-        f'<span class="soft">({place})</span></p>\n{_code(solution.code)}\n'
+        f"({place})</p>\n{_code(solution.code)}\n"
         f"<p>{len(solution.wrong)} wrong paths, each with what the checker says:</p>\n"
         + "\n".join(map(_wrong, solution.wrong))
         + lean

@@ -4,6 +4,7 @@ The browser chooses by the width of the screen, without a script. What is drawn 
 a page may load late and a reader may save; the dark page turns its colours with the two lines of book.css.
 """
 
+import base64
 import hashlib
 import html
 import re
@@ -11,6 +12,7 @@ import re
 from toykit.plots.vector import NARROW
 
 WIDE = "image/svg+xml"
+_INSIDE = re.compile(r'src="data:image/svg\+xml;base64,([\w+/=]+)"')
 _PER_POINT = 112 / 72  # pixels: a figure of 6.4 inches fills the column of a wide screen
 _PHONE = "screen and (max-width: 576px)"
 
@@ -34,6 +36,13 @@ def place(notebook, folder, to_folder):
             if WIDE in data:
                 drawings = {kind: "".join(data.pop(kind)) for kind in (WIDE, NARROW) if kind in data}
                 data["text/html"] = _picture(drawings, alt, folder, to_folder)
+
+
+def take_out(text, folder, to_folder):
+    """Give drawings that stand inside of a page's text files of their own; folders as in `place`."""
+    return _INSIDE.sub(
+        lambda found: f'src="{to_folder}/{_store(base64.b64decode(found[1]).decode(), folder)}"', text
+    )
 
 
 def _picture(drawings, alt, folder, to_folder):
