@@ -38,7 +38,8 @@ def grids(got, expected, tolerance=0.0):
     2
     """
     got, expected = _differing(got, expected, tolerance)
-    if not isinstance(expected, np.ndarray) or not (_fits(expected) and _fits(got := as_array(got))):
+    got = as_array(got)
+    if got is None or not isinstance(expected, np.ndarray) or not (_fits(expected) and _fits(got)):
         return ""
     if max(got.size, expected.size) < SMALLEST:
         return ""
@@ -75,7 +76,7 @@ def _differing(got, expected, tolerance):
 
 
 def _fits(array):
-    return array is not None and array.ndim in (1, 2) and array.size and max(array.shape) <= LARGEST
+    return array.ndim in (1, 2) and array.size and max(array.shape) <= LARGEST
 
 
 def _texts(array):

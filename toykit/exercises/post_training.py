@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..coreml.tools.compression import compress
+from ..coreml.tools.compression import outcome
 from .framework import Case, Exercise, Hint
 from .packages import write_linear
 
@@ -235,7 +235,7 @@ def _weighed(shapes, bits):
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         package = write_linear(Path(folder, "layers.mlpackage"), [rng.normal(size=shape) for shape in shapes])
-        smaller = compress(package, "palettize", bits=bits, mode="uniform")
+        smaller = outcome(package, "palettize", bits=bits, mode="uniform").package
         (file,) = smaller.weight_files.values()
         return file.path.stat().st_size
 

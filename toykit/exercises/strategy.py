@@ -8,7 +8,7 @@ import numpy as np
 
 from ..coreml.constants.weights_of import weights
 from ..coreml.format.package import Package
-from ..coreml.tools.compression import compress
+from ..coreml.tools.compression import outcome
 from .framework import Case, Exercise, Hint
 from .packages import write_linear
 
@@ -294,7 +294,7 @@ def _colleagues_package(seed):
     trained = rng.uniform(-0.5, 0.5, (3, 4, 6)).astype(np.float16)
     with tempfile.TemporaryDirectory() as folder:
         package = write_linear(Path(folder, "trained.mlpackage"), trained)
-        shipped = compress(package, "palettize", bits=2, weight_threshold=0)
+        shipped = outcome(package, "palettize", bits=2, weight_threshold=0).package
         (file,) = shipped.weight_files.values()
         _spoil(file.path, shipped.weight_blobs, rng)
         stored = list(weights(Package(shipped.path)).values())
