@@ -21,7 +21,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks networks constraints zoo-fixtures clean
+        notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks data-exploring networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -134,6 +134,9 @@ data-post-training: setup ## Measure again what chapter 10 reads: delete the fil
 # An hour of one core; a stopped run resumes.
 data-networks: setup ## Measure again what the chapters on a transformer and on a reader of images read
 	$(BIN)/python -m $(TOOLS).data_networks
+
+data-exploring: setup ## Measure again what the last chapter reads: delete the file first
+	$(BIN)/python -m $(TOOLS).data_exploring
 
 networks: setup ## Bring the trained networks that some chapters ask, where 'make setup' could not
 	$(BIN)/python -m $(TOOLS).trained_networks

@@ -71,6 +71,7 @@ EXCEPTIONS = {
     "tk.pruning.above": "a step of prune, which Magnitudes takes too: magnitudes, checked",
     "tk.pruning.cut_off": "a step of prune, too",
     "tk.models.crepe": "without arguments",
+    "tk.models.tiny_crepe_package": "without arguments, too",
 }
 # Methods of what functions return that a person calls with arguments, and an object to call them on.
 METHODS = {

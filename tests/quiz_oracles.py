@@ -223,6 +223,10 @@ SPEED = {
     "pipeline": lambda n, a, b, c, **shown: a + b + c + (n - 1) * max(a, b, c),
     "deadline": deadline,
     "in_flight": lambda weights, flow, n: weights + n * flow,
+    "bits_within": lambda package, weights, budget, rest, left: (
+        8 * (budget - package + 2 * weights) / weights
+    ),
+    "untouched": lambda here, **shown: here,
 }
 
 

@@ -156,13 +156,13 @@ def test_exercises_on_a_route_take_no_longer_than_the_chapter_says(route):
                 assert sum(entry["exercises"].values()) <= course.chapters()[entry["chapter"]].exercises
 
 
-def test_no_section_is_twice_on_a_route_and_after_ten_evenings_comes_the_capstone():
+def test_no_section_is_twice_on_a_route_and_after_eleven_evenings_comes_the_capstone():
     for route in course.routes():
         steps = [step for _, steps in course.parts(route) for step in steps if step.chapter]
         read = [link[:2] for step in steps for link in step.links if "exercise" not in link[0]]
         assert len(read) == len(set(read))
     *evenings, last = [name for name, _ in course.parts("evenings")]
-    assert len(evenings) == 10 and all("evening:" in name for name in evenings) and "capstone" in last
+    assert len(evenings) == 11 and all("evening:" in name for name in evenings) and "capstone" in last
 
 
 @each_route

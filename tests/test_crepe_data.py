@@ -21,7 +21,7 @@ torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "notebooks" / "data"
 
-from book._tools import data_crepe
+from book._tools import data_crepe, data_exploring
 
 NEAR = 0.01  # cents
 
@@ -104,6 +104,16 @@ def test_the_files_hold_what_make_data_would_measure(weights):
     assert sweep.read(DATA / "crepe_whole.csv").column("setting") == data_crepe.WHOLE
     layers = sweep.read(DATA / "crepe_layers.csv")
     assert layers.column("setting") == data_crepe.ONE_LAYER * len(sweep.layers(weights))
+
+
+def test_what_was_explored_has_the_settings_and_budgets_of_the_recipes_by_hand():
+    by_hand = sweep.read(DATA / "crepe_mixed.csv").where(kind="pruned palettes")
+    for row in sweep.read(data_exploring.FILE):
+        (mine,) = (one for one in by_hand if one["budget_bits"] == row["budget_bits"])
+        assert list(row["setting"]) == list(mine["setting"])
+        assert all(one in data_exploring.SETTINGS for one in row["setting"].values())
+        assert 0 < row["package"] - row["nbytes"] < 50_000 and row["package"] <= row["budget"]
+        assert abs(row["nbytes"] / mine["nbytes"] - 1) < 0.01
 
 
 @pytest.fixture(scope="module")

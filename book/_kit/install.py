@@ -66,7 +66,7 @@ def steps():
 
 def bring_networks():
     """Put the trained networks where toykit looks for them; on the same disk as second names of the same files."""
-    for source in sorted((KIT / "networks").rglob("*.*")):
+    for source in sorted(path for path in (KIT / "networks").rglob("*") if path.is_file()):
         target = VENV / "share" / "toykit" / source.relative_to(KIT / "networks")
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():

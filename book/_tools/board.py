@@ -124,4 +124,9 @@ Model.mlpackage
       \\_________________one___________________  /
 """,
     "17_async": stages,
+    "18_your_own_model": """
+samples to search with --> many recipes --> one of them --> three numbers, three sentences
+                                                ^
+samples that judge -----------------------------'          nothing goes back
+""",
 }

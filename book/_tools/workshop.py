@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 from .keeping import put
-from .project import DATA, ROOT, WORKSHOP, alone, chapters, fail, program, say
+from .project import DATA, ROOT, TEMPLATES, WORKSHOP, alone, chapters, fail, program, say
 from .stored_outputs import syntax_tree
 
 README = """\
@@ -33,7 +33,7 @@ left out, and nothing has been run yet.
   both cells again.
 - Some cells after an exercise use your function, and fail until it is written. That is meant.
 - Each solution is in the book itself, folded under its exercise.
-- `data` holds the measurements that some chapters read.
+- `data` holds the measurements that some chapters read, `templates` the notebook for a model of your own.
 {kept}
 
 ## Chapters
@@ -224,8 +224,9 @@ def make(paths, folder, place=IN_THE_BOOK):
     contents = "\n".join(f"- [{title(copy) or Path(name).stem}]({name})" for name, copy in copies)
     files = {name: nbformat.writes(copy) + "\n" for name, copy in copies}
     files["README.md"] = README.format(**place, chapters=contents)
-    data = {f"data/{path.name}": path.read_bytes() for path in sorted(DATA.iterdir())}
-    return put(folder, {**{name: text.encode() for name, text in files.items()}, **data})
+    files_of = (path for near in (DATA, TEMPLATES) for path in sorted(near.iterdir()) if path.is_file())
+    beside = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in files_of}
+    return put(folder, {**{name: text.encode() for name, text in files.items()}, **beside})
 
 
 @program

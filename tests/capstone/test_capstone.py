@@ -17,7 +17,7 @@ from tests import handmade
 from tests.nightly import nightly
 from tests.strategies import trained
 from tests.verification import nets
-from toykit import cli
+from toykit import _log, cli
 from toykit.capstone import examining, scoring, systems
 from toykit.capstone.tasks import TASKS, Task, draw
 from toykit.coreml.format import protobuf
@@ -248,7 +248,7 @@ def test_the_page_says_what_the_tasks_ask_for():
             asked = f"{one.budget:,} bytes", f"{100 * one.floor:.1f} % of {one.samples}", one.target[3:]
             assert all(said in row for said in asked)
             assert f"{one.best['bytes']:,} bytes, {one.best['right']:,} of {one.best['samples']:,}" in page
-    rubric = scoring._LOG.partition("## Rubric")[2]
+    rubric = _log._LOG.partition("## Rubric")[2]
     for points in (
         "names technique, bits and granularity (1)",
         "really tried (1)",

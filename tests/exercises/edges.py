@@ -250,6 +250,9 @@ EDGES = {
             if abs(np.diff(which)).sum() == 1
             else 3 * any(times[which == k][0] >= 2 * np.median(times[which == k][1:]) for k in (0, 1))
         ),
+        "honest_choice": lambda n, s, h, q: (
+            i if (i := first(np.argsort(n), s >= q)) >= 0 and h[i] > q else -1
+        ),
         "cache_outgrows": lambda w, b, layers, heads, width, c: math.ceil(
             w * b / (2 * layers * heads * width * c)
         ),

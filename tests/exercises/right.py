@@ -515,6 +515,32 @@ def promises_by_loop(layers, promises):
     return np.array([not holds(w, p) for w, p in zip(layers, promises)], bool)
 
 
+def honest_by_rising_size(nbytes, searched, held_out, needed):
+    for place in np.argsort(nbytes):
+        if searched[place] >= needed:
+            return place if held_out[place] >= needed else -1
+    return -1
+
+
+def samples_by_solving(share, needed):
+    share, needed = Fraction(share), Fraction(needed)
+    if share <= needed:
+        return -1
+    return max(1, math.ceil(4 * share * (1 - share) / (share - needed) ** 2))
+
+
+def pair_by_rising_loss(first_bytes, first_loss, second_bytes, second_loss, budget):
+    for limit in sorted({*first_loss.tolist(), *second_loss.tolist()}):
+        fits = [
+            (first_bytes[a] + second_bytes[b], a, b)
+            for a, b in np.ndindex(len(first_bytes), len(second_bytes))
+            if first_bytes[a] + second_bytes[b] <= budget and max(first_loss[a], second_loss[b]) <= limit
+        ]
+        if fits:
+            return list(min(fits)[1:])
+    return [-1, -1]
+
+
 RIGHT = {
     "saved_by_sharing": [shared_by_hand],
     "mask_fault": [fault_by_writing],
@@ -564,6 +590,10 @@ RIGHT = {
     "smallest_good": [smallest_in_a_loop],
     "next_step": [next_by_ifs],
     "settled_pairs": [lambda t: sum(abs(np.sign(a - b).sum()) == len(t) for a, b in combinations(t.T, 2))],
+    "bits_allowed": [lambda budget, package, weights: 16 - Fraction(8 * (package - budget), weights)],
+    "honest_choice": [honest_by_rising_size],
+    "samples_needed": [samples_by_solving],
+    "share_budget": [pair_by_rising_loss],
     "in_flight": [in_flight_by_area],
     "pipeline_seconds": [pipeline_simulated],
     "largest_batch": [batch_in_a_loop],

@@ -46,6 +46,8 @@ def rows_of(folder):
 def test_what_is_found_is_written_verified_and_judged_by_what_was_held_out(first, model):
     assert first.met and first.verification.ok and first.nbytes < first.nbytes_before
     assert first.held_out.value >= 20 and first.held_out.samples == 2
+    log = first.as_log()
+    assert log.count("| yes |") == 3 and f"| held out, 2 samples | {first.held_out.value:.1f} dB |" in log
     package = tk.coreml.Package(first.package)
     assert package.nbytes == first.nbytes == first.recipe.nbytes
     again = tk.coreml.compress(model, first.folder / "recipe.toml")

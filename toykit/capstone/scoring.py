@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .._log import decision_log
 from .._text import in_markdown, printable
 from ..compressed import SEEDS, check_int, check_number, check_path
 from ..coreml.writing.forms import VERSIONS
@@ -159,48 +160,15 @@ class Score:
             ),
             ("system", self.needs or "-", self.target, bool(self.needs) and self.reads),
         ]
-        rows = [
-            f"| {name} | {value} | {asked} | {'yes' if met else 'no'} |"
-            for name, value, asked, met in measured
-        ]
-        return _LOG.format(
-            name=in_markdown(self.submission),
-            task=self.task,
-            digest=self.digest or "-",
-            seed="-" if self.seed is None else f"{self.seed}, {_CHOSEN[self.drawn_from]}",
-            versions=", ".join(f"{name} {version}" for name, version in self.versions.items()),
-            rows="\n".join(rows),
-            points=sum(met for *_, met in measured),
-            problem=f"\nIt could not be run: {in_markdown(self.problem)}\n" if self.problem else "",
-        )
+        seed = "-" if self.seed is None else f"{self.seed}, {_CHOSEN[self.drawn_from]}"
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        head = f"Digest {self.digest or '-'}; seed of the test data {seed}; run by {versions}."
+        if self.problem:
+            head += f"\n\nIt could not be run: {in_markdown(self.problem)}"
+        return decision_log(f"{self.submission} ({self.task})", measured, head)
 
 
 _CHOSEN = {"digest": "made from the digest", "given": "chosen afterwards"}
-_LOG = """# Decision log: {name} ({task})
-
-Digest {digest}; seed of the test data {seed}; run by {versions}.
-{problem}
-## Three numbers
-
-| | found | asked for | met |
-|---|---|---|---|
-{rows}
-
-## Three sentences
-
-1. What I chose, and the number that decided:
-2. What I tried and left, and the number that decided against it:
-3. What these numbers do not say, and how I would find it out before shipping:
-
-## Rubric
-
-| | points |
-|---|---|
-| Each number that meets what is asked for: 1 point, 3 in all | {points} |
-| Sentence 1: names technique, bits and granularity (1), and a number that was measured (1) | |
-| Sentence 2: names a setting that was really tried (1), and its number (1) | |
-| Sentence 3: names a limit of this test (1), and a way to check it (1) | |
-"""
 
 
 def score(submission, task="pitch", *, seed=None, samples=None, seconds=SECONDS, memory=MEMORY):

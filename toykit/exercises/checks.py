@@ -15,6 +15,7 @@ CHAPTERS = (
     "measuring",
     "strategy",
     "overlapping",
+    "own_model",
     "calibration",
     "training",
     "transformer",

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from .._log import decision_log
 from .._text import printable
 from .goals import Goal, said
 from .report import show
@@ -242,6 +243,33 @@ class Exploration:
         data = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "verification"}
         data |= {"verified": self.verification.ok, "problems": list(self.verification.problems)}
         return _plain(data | {"measure": self.measure})
+
+    def as_log(self):
+        """A decision log in Markdown: three numbers that were found, three sentences to be written, and the rubric.
+
+        The rubric is the capstone's. Of the second number it is the held-out judgement, where there is one.
+        """
+        judged, unit = self.held_out or self.judgements[0], self.goal.unit
+        budget, level = self.goal.nbytes, self.goal.at_least
+        count = len(self.verification.weights)
+        smaller = self.nbytes < self.nbytes_before if budget is None else self.nbytes <= budget
+        numbers = [
+            (
+                "bytes",
+                f"{self.nbytes:,}",
+                f"fewer than {self.nbytes_before:,}" if budget is None else f"at most {budget:,}",
+                smaller,
+            ),
+            (
+                f"{judged.part}, {judged.samples} samples" if judged.samples else judged.part,
+                said(judged.value, unit),
+                f"at least {said(level, unit)}" if budget is None else "the most there is",
+                judged.met,
+            ),
+            ("verified", f"{count} compressed weights", "all", self.verification.ok),
+        ]
+        head = f"Judged by {self.measure}. {self.model} has {self.nbytes_before:,} bytes."
+        return decision_log(f"{self.package.name}, from {self.model}", numbers, head)
 
     def _sentences(self):
         unit = self.goal.unit

@@ -20,3 +20,4 @@ from toykit.models.text_reader import OcrReader as OcrReader
 from toykit.models.text_reader import alphabet as alphabet
 from toykit.models.text_reader import ocr_reader as ocr_reader
 from toykit.models.text_reader import read as read
+from toykit.models.tiny_package import tiny_crepe_package as tiny_crepe_package

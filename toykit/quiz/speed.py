@@ -1,4 +1,4 @@
-"""Part V: what a product waits for, what a time is worth, a decision, and many requests."""
+"""Part V: what a product waits for, what a time is worth, a decision, many requests, and a model of one's own."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..sweep import Rows, decide
 from .framework import case, pick, question
 
 _WHEN, _CHIP, _MEASURING = "13_ahead_or_just_in_time", "14_neural_engine", "15_measuring_on_a_device"
-_STRATEGY, _ASYNC = "16_strategy", "17_async"
+_STRATEGY, _ASYNC, _OWN = "16_strategy", "17_async", "18_your_own_model"
 
 
 def _listed(values, form="{:g}"):
@@ -400,3 +400,57 @@ def in_flight(random):
         "one request": round(weights + flow, 6),
     }
     return case(round(right, 6), wrong, weights=weights, flow=flow, n=n)
+
+
+@question(
+    f"{_OWN}#Size: where the bytes are",
+    "A package of {package:,} kB holds {weights:,} thousand weights in float16 that can be compressed. The rest stays "
+    "as it is. How many bits may each of them have on average, if the package may take {budget:,} kB?",
+    answer="{:.2f} bits",
+    because="{rest:,} kB are no weights that shrink. Of the budget {left:,} kB are left, 8 bits each, for {weights:,} "
+    "thousand weights.",
+    wrong={
+        "all for the weights": "Something else is in the package, too, and stays.",
+        "the whole shrinks": "That scales the whole package down. A part of it stays as it is.",
+        "bytes for bits": "These are bytes for each weight.",
+    },
+)
+def bits_within(random):
+    weights, rest = pick(random, 200, 400, 500, 800), pick(random, 20, 40, 60)
+    package = 2 * weights + rest
+    budget = rest + weights * pick(random, 2, 3, 4, 5, 6) // 8
+    right = 8 * (budget - rest) / weights
+    wrong = {
+        "all for the weights": 8 * budget / weights,
+        "the whole shrinks": 16 * budget / package,
+        "bytes for bits": right / 8,
+    }
+    return case(right, wrong, package=package, weights=weights, budget=budget, rest=rest, left=budget - rest)
+
+
+@question(
+    f"{_OWN}#Explore: a limit in, a recipe out",
+    "A search tried {recipes} recipes on {searched} sounds. The one that it chose gets {there:.1f} % of them right, "
+    "and of {judged} others, which it never saw, {here:.1f} %. What share do you report?",
+    answer="{:.1f} %",
+    because="The {judged} others did not choose it, so nothing but the recipe speaks from their {here:.1f} %.",
+    wrong={
+        "what it was chosen by": "It was chosen because it does well on these: some of that is their luck.",
+        "all together": "More sounds, and a part of them chose the recipe. That part brings its luck along.",
+        "what was lost": "That is how far the two are apart, and not how good it is.",
+    },
+)
+def untouched(random):
+    recipes, searched, judged = (
+        pick(random, 30, 40, 60),
+        pick(random, 100, 200, 300),
+        pick(random, 200, 400, 500),
+    )
+    there = int(random.integers(88, 96))
+    here = there - pick(random, 1.5, 2.5, 3.5)
+    wrong = {
+        "what it was chosen by": float(there),
+        "all together": (searched * there + judged * here) / (searched + judged),
+        "what was lost": there - here,
+    }
+    return case(here, wrong, recipes=recipes, searched=searched, judged=judged, there=float(there), here=here)
