@@ -10,6 +10,7 @@ from .result import Candidate
 from .running import run
 from .settings import FLOAT16, advice
 
+_AT_ONCE = 4  # settings of a weight in a task: what is lost with a worker
 _WORTH = 2**22  # bytes of a package for which starting more processes takes less than it brings
 
 
@@ -48,14 +49,15 @@ def sensitivity(
         rows = [store.get("alone", tried, name, setting) for setting in settings]
         levels[name] = {place: row["snr_db"] for place, row in enumerate(rows) if row}
         waiting = [place for place, row in enumerate(rows) if not row and sizes[name][place] is not None]
-        if waiting:
-            path, some = str(package.path.resolve()), tuple(settings[place] for place in waiting)
-            task = Task(path, digest, samples, measurer.version, measurer.memory, name, some)
-            tasks.append((task, waiting))
-    places = {task.weight: waiting for task, waiting in tasks}
+        path = str(package.path.resolve())
+        for start in range(0, len(waiting), _AT_ONCE):
+            places = waiting[start : start + _AT_ONCE]
+            some = tuple(settings[place] for place in places)
+            tasks.append((Task(path, digest, samples, measurer.version, measurer.memory, name, some), places))
+    places_of = {id(task): places for task, places in tasks}
     jobs = _jobs(jobs, package)
     for done, (task, found) in enumerate(run(measure, [task for task, _ in tasks], jobs, scheduler), 1):
-        for place, (level, seconds) in zip(places[task.weight], found, strict=True):
+        for place, (level, seconds) in zip(places_of[id(task)], found, strict=True):
             numbers = {"nbytes": sizes[task.weight][place], "snr_db": level, "seconds": seconds}
             row = store.add("alone", tried, task.weight, settings[place], samples=len(samples), **numbers)
             levels[task.weight][place] = row["snr_db"]
