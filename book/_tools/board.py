@@ -125,8 +125,8 @@ Model.mlpackage
 """,
     "17_async": stages,
     "18_your_own_model": """
-samples to search with --> many recipes --> one of them --> three numbers, three sentences
+samples to search with --> many recipes --> one of them --> a decision log
                                                 ^
-samples that judge -----------------------------'          nothing goes back
+samples that judge -----------------------------'     nothing goes back
 """,
 }
