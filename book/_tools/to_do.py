@@ -57,7 +57,10 @@ def script():
 
 def table():
     """The table of the page "Where am I", as Markdown: what there is, before anything is done."""
-    lines = ["| Chapter | Read | Predictions | Exercises | Transfer |", "|---|---|--:|--:|--:|"]
+    lines = [
+        "| Chapter | Read | Predic\N{SOFT HYPHEN}tions | Exer\N{SOFT HYPHEN}cises | Trans\N{SOFT HYPHEN}fer |",
+        "|---|---|--:|--:|--:|",
+    ]
     for page, there in by_page().items():
         counts = (f"{len(there[kind])}" for kind in ("predictions", "exercises", "transfer"))
         lines.append(f"| [](../{page}.ipynb) | – | {' | '.join(counts)} |")

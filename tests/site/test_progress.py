@@ -140,10 +140,10 @@ def test_progress_is_saved_erased_and_loaded_again(reader, tmp_path):
     where.page.get_by_role("button", name="Erase").press("Enter")
     assert where.page.evaluate("() => document.activeElement.textContent") == "Keep it"
     where.page.keyboard.press("Enter")
-    assert row(where).last.inner_text() == "1 of 3"
+    assert row(where).nth(3).inner_text() == "1 of 3"
     where.page.get_by_role("button", name="Erase").press("Enter")
     where.page.get_by_role("button", name="Erase it for good").press("Enter")
-    assert row(where).last.inner_text() == "0 of 3" and state(where)["pages"] == {}
+    assert row(where).nth(3).inner_text() == "0 of 3" and state(where)["pages"] == {}
     assert not where.page.locator(".book-done").count()
     assert (
         where.page.evaluate("() => Object.keys(localStorage).filter(key => key.includes('progress'))") == []
@@ -152,7 +152,7 @@ def test_progress_is_saved_erased_and_loaded_again(reader, tmp_path):
     where.page.evaluate("page => tkProgress.passed(page, 'pruning_mask')", CHAPTER)
     where.page.locator("input[type=file]").set_input_files(saved)
     where.page.get_by_text("toykit-progress.json is loaded").wait_for()
-    assert row(where).last.inner_text() == "2 of 3"  # added to what was there
+    assert row(where).nth(3).inner_text() == "2 of 3"  # added to what was there
 
 
 FILES = {
@@ -173,7 +173,7 @@ def test_a_file_that_is_no_progress_changes_nothing(reader, tmp_path):
         file.write_text(text)
         where.page.locator("input[type=file]").set_input_files(file)
         where.page.locator(".book-said", has_text=says).wait_for()
-        assert row(where).last.inner_text() == "1 of 3" and sums(where)[0].startswith("0 of ")
+        assert row(where).nth(3).inner_text() == "1 of 3" and sums(where)[0].startswith("0 of ")
 
 
 @pytest.mark.parametrize("script", [BLOCKED, FULL], ids=["blocked", "full"])
@@ -182,10 +182,10 @@ def test_all_of_it_works_where_nothing_is_kept(reader, script):
     where = reader(PAGE)
     where.page.evaluate("page => tkProgress.passed(page, 'n_m_mask')", CHAPTER)
     assert "forgotten when you leave" in where.page.locator(".book-note").inner_text()
-    assert row(where).last.inner_text() == "1 of 3"
+    assert row(where).nth(3).inner_text() == "1 of 3"
     where.page.get_by_role("button", name="Erase").click()
     where.page.get_by_role("button", name="Erase it for good").click()
-    assert row(where).last.inner_text() == "0 of 3"
+    assert row(where).nth(3).inner_text() == "0 of 3"
 
 
 def test_a_page_with_marks_is_sound_for_axe_and_fits_a_phone(reader):
@@ -208,5 +208,5 @@ def test_without_javascript_the_page_says_what_it_would_show(browser):
     page = context.new_page()
     page.goto((SITE / PAGE).as_uri())
     assert "With JavaScript, this page would show" in page.locator("article noscript").inner_text()
-    assert page.locator("table td").nth(6).inner_text() == "3"  # the predictions of the first chapter
+    assert page.locator("table td").nth(7).inner_text() == "3"  # the predictions of the first chapter
     context.close()

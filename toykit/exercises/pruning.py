@@ -1,6 +1,7 @@
 """The exercises of the pruning chapter: the mask, its bytes, and n of each m."""
 
 import math
+from typing import Any, Literal
 
 import numpy as np
 
@@ -241,7 +242,7 @@ n_m_mask = Exercise(
 )
 
 
-def _read(values, mask, shape, order="little", inverted=False, columns=False):
+def _read(values, mask, shape, order: Literal["little", "big"] = "little", inverted=False, columns=False):
     """The weights that values and a mask say, or None where their numbers do not fit."""
     kept = np.unpackbits(mask, count=math.prod(shape), bitorder=order).astype(bool) ^ inverted
     if kept.sum() != values.size:
@@ -255,11 +256,12 @@ def _read(values, mask, shape, order="little", inverted=False, columns=False):
     return weights.reshape(shape)
 
 
-_FAULTS = ({}, {"order": "big"}, {"inverted": True}, {"columns": True})
+_FAULTS: tuple[dict[str, Any], ...] = ({}, {"order": "big"}, {"inverted": True}, {"columns": True})
 
 
 def _fits(fault, weights, values, mask):
-    return np.array_equal(_read(values, mask, weights.shape, **_FAULTS[fault]), weights)
+    found = _read(values, mask, weights.shape, **_FAULTS[fault])
+    return found is not None and np.array_equal(found, weights)
 
 
 def _mask_fault(weights, values, mask):

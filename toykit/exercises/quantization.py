@@ -200,8 +200,9 @@ SETTINGS = ((4, 0), (4, 32), (8, 0), (8, 32))
 
 
 def _stored(weights, bits, block):
-    options = {"granularity": "per_block", "block_size": block} if block else {"granularity": "per_channel"}
-    return quantization.quantize(weights, bits=bits, **options)
+    if block:
+        return quantization.quantize(weights, bits=bits, granularity="per_block", block_size=block)
+    return quantization.quantize(weights, bits=bits, granularity="per_channel")
 
 
 def _decibels(weights, bits, block):
