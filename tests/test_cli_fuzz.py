@@ -168,6 +168,10 @@ OPTIONS = {
         "--seed": mostly("1", "2", of=WHOLE),
         "--below": mostly("1", "30", of=REAL),
         "--most": mostly("1", "3", of=WHOLE),
+        "--svg": st.sampled_from(["out.svg", "out.svg", "out.png", "no/out.svg", "a.mlpackage", ""]).map(
+            "/{}".format
+        ),
+        "--force": None,
         "--function": odd,
         "--inputs": files,
         "--json": None,
@@ -233,7 +237,7 @@ def put_back(folder, before, arguments, status):
     if not changed:
         return
     (name,) = changed
-    assert status == 0 and arguments[0] in ("size", "compress")
+    assert status == 0 and arguments[0] in ("size", "compress", "where")
     old = [one for one in before if one.parts[0] == name]
     assert not old or "--force" in arguments
     path = folder / name

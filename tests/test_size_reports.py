@@ -54,7 +54,17 @@ def test_forms_and_rest_add_up():
     found = tk.size.report(tk.size.Ledger(forms, "x", {"header": 7}), {})
     assert found.forms == [("float16", 2, 10_240, 20_480), ("uint4 palette", 1, 5120, 2592)]
     assert sum(nbytes for *_, nbytes in found.forms) + 7 == found.ledger.nbytes
-    assert "     0.02 MB  2 weights of float16\n     0.00 MB  1 weight of uint4 palette\n" in found.as_text()
+    assert "     0.02 MB  2 weights of float16\n    2,592 B   1 weight of uint4 palette\n" in found.as_text()
+    assert found.as_text().startswith("     0.02 MB = 0.02 MiB, 15,360 parameters\n")
+
+
+def test_what_is_under_ten_thousand_bytes_is_told_in_bytes():
+    small = tk.size.report(
+        tk.size.Ledger([tk.size.Row("a", "", (9,), "float16", 9, 9_993)], "x", {"header": 6}), {}
+    )
+    lines = small.as_text().splitlines()
+    assert lines[0] == "    9,999 B, 9 parameters" and "        6 B   header" in lines
+    assert "9,999 B, 9 parameters" in small.as_html()
 
 
 def test_lines_are_printable_and_aligned(report):

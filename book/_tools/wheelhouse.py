@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,7 +44,11 @@ def _collect(folder):
         say("Collecting the packages: this takes some minutes")
         # The stamp of files in the wheels that are built here: the earliest that an archive can hold.
         environment = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}
-        if subprocess.run(command, cwd=ROOT, env=environment).returncode:
+        # What an earlier build left there would go into the wheel, and a module that is gone with it.
+        shutil.rmtree(ROOT / "build", ignore_errors=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment)
+        shutil.rmtree(ROOT / "build", ignore_errors=True)
+        if done.returncode:
             fail(
                 "The packages could not be collected; the lines above say why. It takes the network and "
                 "the settings of pip that 'make setup' had. 'make kit WHEELS=0' makes a kit without them."

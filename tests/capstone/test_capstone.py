@@ -287,7 +287,7 @@ def test_what_ends_the_process(right, monkeypatch):
 
 def test_memory_that_it_may_not_take(given):
     found = examining.examine(str(given), TASK, 1, None, 2**10)
-    assert found["problem"] and "right" not in found
+    assert "--memory" in found["problem"] and "memory_limit" not in found["problem"] and "right" not in found
 
 
 # --- a class ---

@@ -56,6 +56,10 @@ def examine(path, task, seed, samples, memory):
         found["problem"] = (
             str(error).removeprefix(f"{path}: ").replace(f"{path}{os.sep}", "") or type(error).__name__
         )
+        # Who scores has given the limit under another name than who loads.
+        found["problem"] = found["problem"].replace(
+            "memory_limit=...", "--memory, in MiB, or memory= in Python"
+        )
         if isinstance(error, MemoryError):
             found["problem"] = f"it takes more than the {memory / 2**20:,.0f} MiB that it may"
     return found

@@ -104,17 +104,17 @@ class Report:
     def as_text(self, layers=False):
         """Lines for a terminal, with a table of the weights if `layers`."""
         ledger = self.ledger
-        lines = [f"{ledger.mb:9.2f} MB = {ledger.mib:.2f} MiB, {ledger.parameters:,} parameters", "", "now"]
+        lines = [_total(ledger), "", "now"]
         for kind, count, _, nbytes in self.forms:
-            lines.append(f"{nbytes / MB:9.2f} MB  {count} weight{'s' * (count != 1)} of {kind}")
-        lines += [f"{nbytes / MB:9.2f} MB  {printable(name)}" for name, nbytes in ledger.rest.items()]
+            lines.append(f"{_amount(nbytes)}  {count} weight{'s' * (count != 1)} of {kind}")
+        lines += [f"{_amount(nbytes)}  {printable(name)}" for name, nbytes in ledger.rest.items()]
         lines += ["", "compressed"]
         for one in self.predictions:
             if one.ledger is None:
                 lines.append(f"{'?':>9} MB  {one.about}: {printable(one.problem)}")
             else:
                 times = f"{_times(ledger, one.ledger):.1f} times smaller"
-                lines.append(f"{one.ledger.mb:9.2f} MB  {one.about}, {times}")
+                lines.append(f"{_amount(one.ledger.nbytes)}  {one.about}, {times}")
         return "\n".join([*lines, "", *self._table()] if layers else lines)
 
     def _table(self):
@@ -177,7 +177,7 @@ class Report:
     def as_html(self):
         """A page that needs no other file, with all tables."""
         ledger = self.ledger
-        about = f"{ledger.mb:.2f} MB = {ledger.mib:.2f} MiB, {ledger.parameters:,} parameters"
+        about = _total(ledger).strip()
         now = [(kind, count, nbytes) for kind, count, _, nbytes in self.forms]
         now += [(printable(name), "", nbytes) for name, nbytes in ledger.rest.items()]
         then = [
@@ -270,6 +270,16 @@ def report(ledger, choices=None, sort="model", progress=None):
 
 def _kind(row):
     return f"{row.dtype} {row.form}".strip()
+
+
+def _amount(nbytes):
+    """Bytes as megabytes with two decimals, or as they are where these would be 0.00 or 0.01; nine places."""
+    return f"{nbytes / MB:9.2f} MB" if nbytes >= 10_000 else f"{nbytes:9,} B "
+
+
+def _total(ledger):
+    in_mib = f" = {ledger.mib:.2f} MiB" if ledger.nbytes >= 10_000 else ""
+    return f"{_amount(ledger.nbytes).rstrip()}{in_mib}, {ledger.parameters:,} parameters"
 
 
 def _times(before, after):
