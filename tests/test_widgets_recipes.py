@@ -6,7 +6,8 @@ import pytest
 import traitlets
 
 import toykit as tk
-from toykit.plots.recipes import Scale, pictures, scale_of
+from toykit.plots.recipes import pictures
+from toykit.plots.scales import Scale, scale_of
 
 CODES, PALETTE = {"technique": "quantize", "bits": 8}, {"technique": "palettize", "bits": 4}
 ARGUMENTS = {"model": "'m.mlpackage'", "at_least": "'40dB'", "out": "'o'"}

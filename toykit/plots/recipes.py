@@ -4,10 +4,11 @@ HTML with SVG in it, without a library, whose letters keep their size on any wid
 A widget that holds the pictures finds its marks by `data-recipe`, `data-weight` and `data-setting`.
 """
 
-from dataclasses import dataclass
 from html import escape
 
 from .._text import printable
+from .scales import scale_of
+from .sensitivity import COLORS, GOAL, HERE, in_decibels, sensitivity
 
 _STYLE = """
 .tk-picture { container-type: inline-size; color: var(--tk-ink, inherit); font-size: 0.85rem; }
@@ -32,45 +33,6 @@ _STYLE = """
 @media print { .tk-picture { print-color-adjust: exact; } }
 """
 _HEIGHT = 220
-_COLORS = {  # of a family of settings: the variable of the widgets, or the light colour where there is no widget
-    "prune": "var(--tk-pruning, #0067a5)",
-    "quantize": "var(--tk-quantization, #c24a00)",
-    "palettize": "var(--tk-palettization, #00775a)",
-    "joint": "var(--tk-joint, #782070)",
-}
-_WORDS = {"prune": "pruned", "quantize": "linear codes", "palettize": "a palette", "joint": "two at once"}
-_MOST = 40  # weights that are shown without asking
-
-
-@dataclass(frozen=True)
-class Scale:
-    """From numbers to shares of a width, with round ticks.
-
-    Examples
-    --------
-    >>> Scale(0, 50).ticks(), Scale(0, 50).percent(25)
-    ([0.0, 10.0, 20.0, 30.0, 40.0, 50.0], 50.0)
-    """
-
-    low: float
-    high: float
-
-    def percent(self, value):
-        return round(100 * (min(max(value, self.low), self.high) - self.low) / (self.high - self.low), 2)
-
-    def ticks(self, most=6):
-        span = self.high - self.low
-        ten = 10.0 ** next(n for n in range(-12, 19) if span / 10.0**n < 10)
-        step = next(ten * part for part in (0.1, 0.2, 0.5, 1, 2) if span / (ten * part) <= most)
-        first = -int(-self.low // step) if self.low > 0 else int(self.low / step)
-        return [round(n * step, 12) for n in range(first, int(self.high / step + 1e-9) + 1)]
-
-
-def scale_of(values, margin=0.05):
-    """A scale with all values on it, and some room at either end."""
-    low, high = min(values), max(values)
-    room = (high - low) * margin or abs(high) * margin or 1.0
-    return Scale(low - room, high + room)
 
 
 def pictures(data):
@@ -92,7 +54,7 @@ def pictures(data):
         + "; dotted: what was predicted, if damage adds up" * bool(_curve(data)),
         "What each weight alone does to the answers, in dB; further right is better; ringed: the setting in the recipe",
     )
-    drawn = zip(heads, (_front(data), _sensitivity(data)), strict=True)
+    drawn = zip(heads, (_front(data), sensitivity(data)), strict=True)
     parts = (
         f"<p><strong>{escape(printable(head))}</strong></p>{picture}" for head, picture in drawn if picture
     )
@@ -126,10 +88,10 @@ def _front(data):
     ]
     if goal["nbytes"] is not None:
         at = f"{x.percent(asked[0])}%"
-        parts.append(f'<line x1="{at}" x2="{at}" y1="0" y2="100%" {_GOAL}/>')
+        parts.append(f'<line x1="{at}" x2="{at}" y1="0" y2="100%" {GOAL}/>')
     else:
         at = down(asked[0])
-        parts.append(f'<line x1="0" x2="100%" y1="{at}" y2="{at}" {_GOAL}/>')
+        parts.append(f'<line x1="0" x2="100%" y1="{at}" y2="{at}" {GOAL}/>')
     for line, look in ((curve, 'stroke="currentColor" stroke-dasharray="1 3"'), (best, _FRONT)):
         parts += [
             f'<line x1="{across(a)}" y1="{down(a["value"])}" x2="{across(b)}" y2="{down(b["value"])}" {look}/>'
@@ -141,8 +103,8 @@ def _front(data):
         if one not in best
     ]
     parts += [
-        f'<circle cx="{across(one)}" cy="{down(one["value"])}" r="5" fill="{_COLORS["joint"]}" data-recipe="{number}"'
-        f"{_HERE * (one == chosen)}><title>{_said(one, data)}</title></circle>"
+        f'<circle cx="{across(one)}" cy="{down(one["value"])}" r="5" fill="{COLORS["joint"]}" data-recipe="{number}"'
+        f"{HERE * (one == chosen)}><title>{_said(one, data)}</title></circle>"
         for number, one in enumerate(best)
     ]
     about = (
@@ -162,66 +124,7 @@ def _curve(data):
     ]
 
 
-def _sensitivity(data):
-    """A row for each weight, with a mark for each setting: how good the answers are if it alone has the setting."""
-    weights = data["weights"]
-    levels = [
-        one["snr_db"] for weight in weights for one in weight["candidates"] if one["snr_db"] is not None
-    ]
-    x = scale_of([min(100, max(-10, level)) for level in levels] or [0, 1])
-    largest = sorted(range(len(weights)), key=lambda n: -weights[n]["nbytes"])[:_MOST]
-    rows = {number: _row(number, weight, x, data["goal"]) for number, weight in enumerate(weights)}
-    lines = [_axis(x), *(rows.pop(number) for number in sorted(largest))]
-    if rows:
-        lines.append(
-            f"<details><summary>{len(rows)} smaller weights</summary>{''.join(rows.values())}</details>"
-        )
-    families = {one["setting"]["technique"] for weight in weights for one in weight["candidates"]}
-    key = "".join(
-        f'<span><svg style="display:inline;width:12px;height:10px" aria-hidden="true"><circle cx="5" cy="5" r="5" '
-        f'fill="{_COLORS[name]}"/></svg> {word}</span>'
-        for name, word in _WORDS.items()
-        if name in families
-    )
-    return f'<div class="tk-picture"><p class="tk-picture-key">{key}</p>{"".join(lines)}</div>'
-
-
-def _row(number, weight, x, goal):
-    chosen = weight["chosen"]
-    marks = "".join(
-        f'<circle cx="{100.0 if one["snr_db"] is None else x.percent(one["snr_db"])}%" cy="9" r="4" '
-        f'fill="{_COLORS[one["setting"]["technique"]]}" fill-opacity="0.55" data-setting="{place}"'
-        f"{_HERE * (one == chosen)}><title>{escape(one['label'])}: {in_decibels(one['snr_db'])}</title></circle>"
-        for place, one in enumerate(weight["candidates"])
-    )
-    name, label = escape(printable(weight["name"])), escape(chosen["label"] if chosen else "as it is")
-    line = '<line x1="0" x2="100%" y1="9" y2="9" stroke="var(--tk-line, #8888)"/>'
-    if goal["at_least"] is not None and goal["unit"] == "dB":
-        at = f"{x.percent(goal['at_least'])}%"
-        line += f'<line x1="{at}" x2="{at}" y1="0" y2="18" {_GOAL}/>'
-    level = in_decibels(chosen["snr_db"]) if chosen else "the same answers"
-    about = f"{name}: {len(weight['candidates'])} settings; {label}: {level}"
-    return (
-        f'<div class="tk-picture-row" data-weight="{number}"><span class="tk-picture-name">{name}</span>'
-        f'<span><svg height="18" role="img" aria-label="{about}">{line}{marks}</svg></span>'
-        f'<span class="tk-picture-setting">{label}</span></div>'
-    )
-
-
-def _axis(x):
-    ticks = "".join(
-        f'<text x="{x.percent(tick)}%" y="13" text-anchor="middle">{tick:g}</text>' for tick in x.ticks()
-    )
-    return (
-        '<div class="tk-picture-row" style="border:0"><span>weight</span>'
-        f'<span><svg height="18" aria-hidden="true">{ticks}</svg></span>'
-        '<span class="tk-picture-setting">setting in the recipe</span></div>'
-    )
-
-
-_FRONT = f'stroke="{_COLORS["joint"]}" stroke-width="1.5"'
-_HERE = ' class="tk-here"'
-_GOAL = 'stroke="currentColor" stroke-dasharray="4 4"'
+_FRONT = f'stroke="{COLORS["joint"]}" stroke-width="1.5"'
 
 
 def _svg(height, about, parts):
@@ -249,8 +152,3 @@ def _unit(data):
 def _said(one, data):
     value = in_decibels(one["value"]) if data["goal"]["unit"] == "dB" else f"{one['value']:.4g}"
     return f"{one['nbytes']:,} bytes, {value}"
-
-
-def in_decibels(level):
-    """Decibels in words; None, in data for JSON, is no error at all."""
-    return "the same answers" if level is None else f"{level:.1f} dB"

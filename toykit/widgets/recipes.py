@@ -10,7 +10,8 @@ from .._text import printable
 from ..compressed import check_type
 from ..exploration.goals import said
 from ..exploration.repeating import command
-from ..plots.recipes import in_decibels, pictures
+from ..plots.recipes import pictures
+from ..plots.sensitivity import in_decibels
 from .base import Instrument, between, table
 
 
