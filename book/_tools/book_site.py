@@ -19,12 +19,12 @@ from . import (
     course,
     course_map,
     course_pages,
-    embedded,
     licences,
     live,
     live_cells,
     live_coding,
     page_figures,
+    page_widgets,
     quizzes,
     slides,
     teaching,
@@ -104,7 +104,7 @@ def add_files(app, config):
         config.html_static_path.append(str(editor))
     config.html_theme_options["logo"] = {"text": config.html_title, "alt_text": ""}
     config.myst_substitutions["architecture_drawing"] = architecture.drawing()
-    config.myst_substitutions["small_explorer"] = embedded.small_explorer()
+    config.myst_substitutions["small_explorer"] = page_widgets.small_explorer()
     config.myst_substitutions["architecture_rooms"] = architecture.rooms_in_words()
     config.myst_substitutions |= live.in_words() | licences.in_words()
     config.myst_substitutions |= quizzes.substitutions()
@@ -120,7 +120,7 @@ def write_scripts(app):
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
     (static / "chapters.js").write_text(to_do.script(), encoding="utf-8")
-    (static / "explorer.js").write_text(embedded.script("tkExplorer", PackageExplorer), encoding="utf-8")
+    (static / "explorer.js").write_text(page_widgets.script("tkExplorer", PackageExplorer), encoding="utf-8")
 
 
 def live_script(config):

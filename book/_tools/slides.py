@@ -9,7 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
-from . import course, embedded, slide_pages
+from . import course, page_widgets, slide_pages
 from .project import HTML, ROOT, fail, program, say
 from .slide_sources import Missing, section
 
@@ -104,7 +104,7 @@ def write(folder):
     for deck in decks().values():
         written.append(home / f"{deck.name}.html")
         written[-1].write_text(slide_pages.page(deck, folder / "_images", kinds), encoding="utf-8")
-    (home / "instruments.js").write_text(embedded.scripts("tkInstruments", kinds), encoding="utf-8")
+    (home / "instruments.js").write_text(page_widgets.scripts("tkInstruments", kinds), encoding="utf-8")
     return written
 
 

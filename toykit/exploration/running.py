@@ -86,7 +86,7 @@ def _on_cluster(function, tasks, scheduler):
         futures = client.map(function, tasks, pure=False, retries=_TRIES)
         by_key = {future.key: task for future, task in zip(futures, tasks, strict=True)}
         try:
-            for future, result in distributed.as_completed(futures, with_results=True):
+            for future, result in distributed.as_completed(futures, loop=client.loop, with_results=True):
                 yield by_key[future.key], result
         except distributed.KilledWorker as error:
             raise ChildProcessError(f"workers of the cluster were lost again and again: {error}") from error

@@ -4,12 +4,12 @@ import base64
 import json
 import re
 
-from book._tools import embedded
-from toykit.widgets import embedded as alone
+from book._tools import page_widgets
+from toykit.widgets import embedded
 
 
 def test_the_landing_page_holds_the_small_explorer_and_its_data():
-    page = embedded.small_explorer()
+    page = page_widgets.small_explorer()
     assert page.startswith("````{raw} html\n") and page.count("````") == 2
     assert page.count("<script") == page.count("</script>") == 1  # nothing in the data ends it early
     state = json.loads(re.search(r"^const state = (.*);$", page, re.MULTILINE)[1])
@@ -23,7 +23,7 @@ def test_the_landing_page_holds_the_small_explorer_and_its_data():
 
 def test_data_cannot_end_the_script(monkeypatch):
     widget = embedded_widget("</script><script>alert(1)</script>")
-    html = alone.embedded(widget)
+    html = embedded.embedded(widget)
     assert "<script>alert" not in html.split("<noscript>")[0] and html.count("</script>") == 1
 
 
