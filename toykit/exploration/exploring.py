@@ -219,11 +219,11 @@ class _Search:
 
     def best(self):
         """(the recipe that was asked for, or the nearest; whether it is what was asked for)"""
-        wanted, unit = self.goal.at_least, self.goal.unit
-        for _ in range(_ROUNDS):
+        wanted, unit, before, left = self.goal.at_least, self.goal.unit, None, _ROUNDS
+        while True:
             best = self.recipes.run(wanted)
             if best is None or not any(best.picked):
-                return self._nearest(), False
+                return self._nearest(before), False
             if self.judge.original[HELD_OUT] is None:
                 return best, True
             value = self._held_out(best)
@@ -231,12 +231,14 @@ class _Search:
                 return (
                     best if wanted == self.goal.at_least else self.recipes.shrunk(best, self._agreed)
                 ), True
+            before, left = best, left - 1
+            if not left:
+                return best, False
             wanted = self.goal.at_least + 1.01 * (best.value - value)  # as if they stay so far apart
             self.notes.append(
                 f"a recipe had {said(best.value, unit)}, and {said(value, unit)} on the held-out part, which fell "
                 f"short: another one was sought, with {said(wanted, unit)} (so the held-out part has had a say in it)"
             )
-        return best, False
 
     def _held_out(self, one):
         return self.measured(self.recipe(one.picked), HELD_OUT)[1]
@@ -245,8 +247,16 @@ class _Search:
         """Whether both parts say that a recipe is what was asked for."""
         return self.goal.met(one.nbytes, one.value) and self.goal.met(one.nbytes, self._held_out(one))
 
-    def _nearest(self):
-        """The best there is, where the goal cannot be met; what it would take is noted."""
+    def _nearest(self, before):
+        """The best there is, where the goal cannot be met; what it would take is noted.
+
+        `before` is a recipe that reached the goal, but not on the held-out part; None where there is none.
+        """
+        if before is not None:
+            self.notes.append(
+                "no recipe of these settings reaches that, and the last one stays: it is the nearest"
+            )
+            return before
         if self.goal.nbytes is not None:
             best = self.recipes.at(self.options.nbytes.argmin(axis=1).tolist())
             self.notes.append(

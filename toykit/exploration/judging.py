@@ -42,15 +42,16 @@ class Fidelity:
         self.digest = digest_of_inputs(parts[SEARCH] + parts[HELD_OUT])
         dense = {}
         self._measurers = {
-            part: Measurer(package, given, version, memory, dense) if given else None
-            for part, given in parts.items()
+            part: Measurer(package, given, version, memory, dense) for part, given in parts.items() if given
         }
         self.main = self._measurers[SEARCH]
         if np.isnan(decibels(self.main.model, self.main.expected(), self.main.expected())):
             raise ValueError(
                 "the answers are labels, which have no decibels: give a metric, a function that says how good they are"
             )
-        self.original = {part: one and self._value(np.inf, one) for part, one in self._measurers.items()}
+        self.original = dict.fromkeys(parts) | {
+            part: self._value(np.inf, one) for part, one in self._measurers.items()
+        }
 
     def recipe(self, recipe, part):
         """(decibels, Value) of the model with the weights of a recipe."""

@@ -162,7 +162,9 @@ class Measurer:
         return self._expected
 
     def _values(self, name, setting):
-        return compress(self.weights[name], self.stored(name, setting).applied).dense()
+        found = self.stored(name, setting)
+        assert found is not None  # only what can be stored is tried
+        return compress(self.weights[name], found.applied).dense()
 
     def _kept(self, name, setting):
         """The values of a compressed weight, kept while there is memory."""

@@ -16,7 +16,7 @@ import importlib.util
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Value:
     low: float = math.nan
     high: float = math.nan
     samples: int = 0
-    marks: object = field(default=None, repr=False, compare=False)
+    marks: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def less_than(self, other):
         """The interval of how much larger the share of `other` is, on the same samples; None for another number."""
@@ -106,10 +106,10 @@ class Metric:
             marks = marks[held if part == HELD_OUT else ~held]
             if not len(marks):
                 return None
-        value, ends = float(marks.mean()), (math.nan, math.nan)
+        value, low, high = float(marks.mean()), math.nan, math.nan
         if marks.dtype == bool:
-            ends = tuple(map(float, share_interval(value, len(marks))))
-        return Value(value, *ends, len(marks), marks)
+            low, high = map(float, share_interval(value, len(marks)))
+        return Value(value, low, high, len(marks), marks)
 
     def _marks(self, answer):
         """A number, or a row of them."""
@@ -128,7 +128,7 @@ class Metric:
         try:
             with contextlib.redirect_stdout(said):
                 answer = self.function(predict, part) if self.parts else self.function(predict)
-                return list(answer) if hasattr(answer, "__next__") else answer
+                return list(answer) if isinstance(answer, Iterator) else answer
         except Exception as problem:  # whatever a user's function raises
             raise ValueError(f"metric {self.name} raised {type(problem).__name__}: {problem}") from problem
         finally:

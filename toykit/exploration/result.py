@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .._log import decision_log
 from .._text import printable
+from ..verification.verdicts import Verification
 from .goals import Goal, said
 from .report import show
 from .report_parts import verdict
@@ -215,7 +216,7 @@ class Exploration:
     judgements: tuple
     bound: Bound
     curve: tuple
-    verification: object
+    verification: Verification
     inputs: tuple
     notes: tuple
     unknown: tuple

@@ -77,7 +77,7 @@ class Search:
         return self._good_enough(goal)
 
     def _within_budget(self, budget):
-        allowed = budget
+        allowed, picked, over = budget, [], 1
         for _ in range(8):
             picked = self.options.least_damage(allowed)
             if picked is None:

@@ -41,7 +41,9 @@ class Store:
 
     def __init__(self, folder, about=()):
         self.path, self.about = Path(folder, NAME), tuple(about)
-        self.measured, self._rows, self._file, self._old, self._asked = 0, {}, None, set(), set()
+        self.measured, self._old, self._asked = 0, set(), set()
+        self._rows: dict[str, dict] = {}
+        self._file: io.FileIO  # while it is opened
 
     def key(self, part, tried, weight, setting):
         """A digest of what a measurement depends on."""
@@ -128,7 +130,7 @@ class Store:
                 file.truncate(len(whole))
         for texts in csv.reader(lines[1:]):
             with contextlib.suppress(ValueError):  # a line that somebody has edited is measured anew
-                row = dict(zip(COLUMNS, texts, strict=True))
+                row: dict = dict(zip(COLUMNS, texts, strict=True))
                 row |= {name: float(row[name]) for name in _NUMBERS}
                 self._rows[row["key"]] = row | {"setting": json.loads(row["setting"])}
 
@@ -138,8 +140,9 @@ class Store:
             if written < len(line):  # a disk that is full takes a part: the next write says why
                 self._file.write(line[written:])
         except OSError as error:
+            code = errno.errorcode.get(error.errno or 0, error.errno)
             raise OSError(
-                f"{self.path} takes no more ({errno.errorcode.get(error.errno, error.errno)}: is the disk full?). What "
+                f"{self.path} takes no more ({code}: is the disk full?). What "
                 "was measured before is kept, and the same command goes on from there"
             ) from error
 

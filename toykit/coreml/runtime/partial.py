@@ -43,7 +43,8 @@ class Partial:
         self.model, self.memory, self.steps, self.kept = model, memory, 0, 0
         self._plan = model._steps
         self._arrays = [check_inputs(one, model.inputs) for one in inputs]
-        self._at, self._results = 0, [None] * len(self._arrays)
+        self._at = 0
+        self._results: list[tuple | None] = [None] * len(self._arrays)
 
     def first_use(self, operation):
         """The number of the first step that a constant reaches.
