@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "notebooks" / "data"
 
 from book._tools import data_crepe, data_exploring
+from tests.nightly import nightly
 
 NEAR = 0.01  # cents
 
@@ -67,7 +68,8 @@ def test_ten_random_cells_of_single_layers(weights):
         assert applied.snr_db == pytest.approx(row["snr_db"], rel=1e-6)
 
 
-def test_a_random_cell_of_the_whole_network(weights):
+@nightly
+def test_nightly_a_random_cell_of_the_whole_network(weights):
     rows = sweep.read(DATA / "crepe_whole.csv")
     row = np.random.default_rng().choice(rows)
     exam = tk.models.PitchExam(easy=tk.data.tones.easy_tones())

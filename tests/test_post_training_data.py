@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("coremltools")
 
 from book._tools import data_post_training as data
+from tests.nightly import nightly
 
 ROWS = data.read()
 # Quick ones, one or two a technique; k-means of all of CREPE is in the parity tests.
@@ -44,7 +45,8 @@ def test_bytes_and_agreement_of_a_row(row):
     }
 
 
-def test_what_a_package_hears():
+@nightly
+def test_nightly_what_a_package_hears():
     row = "CREPE", "iOS16", "prune", {"sparsity": 0.75}
 
     def share_and_doubt(answers, hertz):

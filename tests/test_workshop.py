@@ -99,7 +99,8 @@ def test_make_writes_valid_notebooks_and_a_readme(chapter, tmp_path):
     source, out = tmp_path / "01_doubling.ipynb", tmp_path / "out"
     nbformat.write(chapter, source)
     assert workshop.make([source], out) == []
-    assert sorted(p.name for p in out.iterdir()) == [keeping.RECORD, "01_doubling.ipynb", "README.md", "data"]
+    names = [keeping.RECORD, "01_doubling.ipynb", "README.md", "data", "templates"]
+    assert sorted(p.name for p in out.iterdir()) == names
     assert all((out / "data" / path.name).read_bytes() == path.read_bytes() for path in DATA.iterdir())
     nbformat.validate(nbformat.read(out / "01_doubling.ipynb", as_version=4))
     assert "- [Doubling](01_doubling.ipynb)" in (out / "README.md").read_text()

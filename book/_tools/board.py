@@ -11,8 +11,7 @@ from . import board_pictures
 def sketch(page):
     """What to draw for a chapter, as Markdown around HTML: a sketch keeps its lines on a phone, and scrolls."""
     if page in board_pictures.PICTURES:
-        picture, alt = board_pictures.PICTURES[page]
-        drawn = f"<figure>{board_pictures.image(picture(), alt)}</figure>"
+        drawn = f"<figure>{board_pictures.image(page)}</figure>"
     else:
         drawn = f'<pre class="course-board" tabindex="0">{html.escape(text(page))}</pre>'
     return f"```{{raw}} html\n{drawn}\n```"

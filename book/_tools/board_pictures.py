@@ -10,11 +10,16 @@ from .page_figures import size_on_page
 _SMALL = (4.5, 1.8)  # inches: on a phone, too, the letters have 9 pixels
 
 
-def image(figure, alt):
-    """A figure as HTML that needs no file beside it."""
+def image(page):
+    """The picture of a chapter as HTML that needs no file beside it; how other figures look stays as it is."""
+    import matplotlib
+
     from toykit import plots
 
-    drawn = plots.svg(figure)
+    figure, alt = PICTURES[page]
+    with matplotlib.rc_context():
+        plots.use_style()
+        drawn = plots.svg(figure())
     width, height = size_on_page(drawn)
     data = base64.b64encode(drawn.encode()).decode()
     return (
@@ -26,9 +31,6 @@ def image(figure, alt):
 def _axes(columns=1, size=_SMALL):
     from matplotlib.figure import Figure
 
-    from toykit import plots
-
-    plots.use_style()
     figure = Figure(figsize=size, constrained_layout=True)
     return figure, figure.subplots(1, columns)
 

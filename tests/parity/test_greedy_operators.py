@@ -10,6 +10,7 @@ import toykit as tk
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
+from tests.nightly import nightly
 from tests.parity import running
 from tests.parity.hostile import SOON, Written, predict
 from tests.parity.operators.case import ProgramCase, normal
@@ -305,8 +306,9 @@ def test_what_asks_for_too_much(name, tmp_path, backend):
     assert time.perf_counter() - start < SOON
 
 
+@nightly
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_in_little_memory(tmp_path):
+def test_nightly_in_little_memory(tmp_path):
     """None of them asks the system for 2 GiB."""
     paths = [greedy(name, tmp_path) for name in GREEDY]
     code = """
