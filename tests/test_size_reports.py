@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from toykit.cli import size as command
 from toykit.size import reports
 
 from . import handmade
+from .html_page import Page
 
 HOSTILE = '\x1b[2J</td><script>alert(1)</script>\n=1+1, "q" \u202e'
 
@@ -93,26 +93,10 @@ def test_csv_holds_no_formula(report):
     assert all(not value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
 
 
-class Page(HTMLParser):
-    """What a page holds: its tags, its attributes and its words."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.words = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
 def test_page_needs_nothing_else_and_runs_nothing(report):
     page = Page(report.as_html())
     assert "script" not in page.tags and page.tags.count("table") == 3
-    assert not {"src", "href"} & {name for name, _ in page.attributes} and "url(" not in report.as_html()
+    assert not {"src", "href"} & {name for _, name, _ in page.attributes} and "url(" not in report.as_html()
     assert printable(HOSTILE) in page.words and "\x1b" not in report.as_html()
     assert page.tags.count("tr") == 3 + 2 + len(reports.CHOICES) + 5
 

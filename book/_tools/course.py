@@ -130,6 +130,11 @@ def headings(page):
     return [heading for text in texts for heading in headings_in(text)]
 
 
+def checked_in(code):
+    """The names of the checkers that a cell calls."""
+    return re.findall(r"\bcheck\.(\w+)\(", code)
+
+
 @functools.cache
 def places_of_exercises(page):
     """The heading above the check of each exercise, by the name of its checker."""
@@ -139,7 +144,7 @@ def places_of_exercises(page):
         if cell["cell_type"] == "markdown":
             above = (headings_in(text) or [(0, above)])[-1][1]
         else:
-            found |= {name: above for name in re.findall(r"\bcheck\.(\w+)\(", text) if name not in found}
+            found |= {name: above for name in checked_in(text) if name not in found}
     return found
 
 

@@ -63,7 +63,7 @@ def of_chapter(page):
     notebook = nbformat.read(NOTEBOOKS / f"{page}.ipynb", as_version=4)
     places = course.places_of_exercises(page)
     for _, checked, solution in workshop.exercises(notebook):
-        name = re.search(r"\bcheck\.(\w+)\(", checked.source)[1]
+        name = course.checked_in(checked.source)[0]
         # The first line, a comment, speaks to a learner who opens the fold.
         code = re.sub(r"\A#.*\n", "", solution.source.removesuffix(checked.source).strip())
         wrong, helpers = wrong_paths(name)

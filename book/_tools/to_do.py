@@ -7,7 +7,6 @@ tasks among them by their heading; and from the quizzes.
 
 import functools
 import json
-import re
 
 from toykit.exercises.framework import LEVELS
 
@@ -28,23 +27,17 @@ def predictions(notebook):
     }
 
 
-def exercises(notebook):
-    """The names of the checkers that a notebook calls, in its order."""
-    code = ("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
-    return list(dict.fromkeys(name for source in code for name in re.findall(r"\bcheck\.(\w+)\(", source)))
-
-
 @functools.cache
 def by_page():
     """What there is to do, by the name of the page: {"predictions": labels, "exercises": names, "transfer": names}."""
     found = {}
     for path in shown():
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        names, places = exercises(notebook), course.places_of_exercises(path.stem)
+        places = course.places_of_exercises(path.stem)
         found[f"notebooks/{path.stem}"] = {
             "predictions": list(predictions(notebook).values()),
-            "exercises": [name for name in names if places[name] != course.TRANSFER],
-            "transfer": [name for name in names if places[name] == course.TRANSFER],
+            "exercises": [name for name, place in places.items() if place != course.TRANSFER],
+            "transfer": [name for name, place in places.items() if place == course.TRANSFER],
         }
     return found
 

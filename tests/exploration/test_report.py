@@ -6,7 +6,6 @@ import shlex
 import sys
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 
 import toykit as tk
 from tests.exploration import nets
+from tests.html_page import Page
 from toykit import cli
 from toykit._text import printable
 from toykit.exploration import repeating, report
@@ -31,22 +31,6 @@ def model_at(folder):
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     return tk.explore(model_at(folder), out=folder / "out", at_least="18dB", settings=FEW, jobs=1)
-
-
-class Page(HTMLParser):
-    """What a page holds: its tags, its attributes and its words, by the section that they stand in."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.words = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *one) for one in attrs]
-
-    def handle_data(self, data):
-        self.words.append(data)
 
 
 def lines_of(html):

@@ -54,16 +54,13 @@ bits_allowed = Exercise(
 )
 
 
-def _honest_choice(nbytes, searched, held_out, needed):
-    good = np.flatnonzero(searched >= needed)
-    if not good.size:
-        return -1
-    taken = int(good[np.argmin(nbytes[good])])
-    return taken if held_out[taken] >= needed else -1
-
-
 def _smallest(nbytes, good):
     return int(np.flatnonzero(good)[np.argmin(nbytes[good])]) if good.any() else -1
+
+
+def _honest_choice(nbytes, searched, held_out, needed):
+    taken = _smallest(nbytes, searched >= needed)
+    return taken if taken >= 0 and held_out[taken] >= needed else -1
 
 
 def _random_recipes(rng):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._version import __version__
-from . import searching
+from ..sweep.budget import pareto
 from .goals import said
 from .metrics import PARTS
 from .result import Bound, Judgement, Recipe, WeightFound
@@ -117,7 +117,9 @@ def recipes_of(search, recipe_of, best):
         )
         for one in sorted(search.tried.values(), key=lambda one: one.nbytes)
     }
-    return tuple(every.values()), searching.front(every.values()), every[best]
+    rows = [{"recipe": one, "nbytes": one.nbytes, "value": one.value} for one in every.values()]
+    front = tuple(row["recipe"] for row in pareto(rows, value="value"))
+    return tuple(every.values()), front, every[best]
 
 
 def decibels_of(damage):

@@ -7,7 +7,6 @@ pairs change their settings, where that saves bytes (or damage), as long as what
 Not here: the choice itself (`toykit.exploration.choosing`), and the package (`toykit.exploration.writing`).
 """
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -179,13 +178,3 @@ def _size(one):
 
 def _better(one):
     return -one.value, one.nbytes
-
-
-def front(recipes):
-    """Those that no other one beats in bytes and value, by rising bytes."""
-    kept, best = [], -math.inf
-    for one in sorted(recipes, key=lambda one: (one.nbytes, -one.value)):
-        if one.value > best:
-            kept.append(one)
-            best = one.value
-    return tuple(kept)
