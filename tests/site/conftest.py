@@ -42,12 +42,13 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("page_name", pages() or ["the built book"], scope="module")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Keep together, for `--dist loadgroup`, what shares an open page: the tests of a page, else those of a file."""
-    for item in items:
-        page = item.callspec.params.get("page_name", "") if hasattr(item, "callspec") else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}:{page}"))
+def pytest_itemcollected(item):
+    """Keep together, for `--dist loadgroup`, what shares an open page: the tests of a page, else those of a file.
+
+    pytest-xdist reads the mark in the first hook that has all tests, before any of ours.
+    """
+    page = item.callspec.params.get("page_name", "") if hasattr(item, "callspec") else ""
+    item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}:{page}"))
 
 
 @pytest.fixture(scope="session")

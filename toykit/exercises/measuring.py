@@ -339,11 +339,11 @@ _TURNS = np.tile([0, 1], 6)
 timing_fault = Exercise(
     name="timing_fault",
     level="decide",
-    task="Return what is wrong with a colleague's measurement of two models: 1 one of them has fewer than 6 runs; 2 "
-    "they did not take turns, all runs of one are before all of the other; 3 a warm-up is among them, the first "
-    "run of a model takes more than twice the median of its other runs; 0 nothing of these. Of several faults "
-    "return the smallest. `which` says of each run, in order, whether it is of model 0 or 1; `times` has its "
-    "time.",
+    task="Return what is wrong with a colleague's measurement of two models: 1 one of them has fewer runs than a 95 % "
+    "interval of its median needs; 2 they did not take turns, all runs of one are before all of the other; 3 a "
+    "warm-up is among them, the first run of a model takes more than twice the median of its other runs; 0 "
+    "nothing of these. Of several faults return the smallest. `which` says of each run, in order, whether it is "
+    "of model 0 or 1; `times` has its time.",
     reference=_timing_fault,
     cases=[
         Case(_TURNS, np.array([2.0, 3.0] * 6), about="they take turns, six runs each"),
