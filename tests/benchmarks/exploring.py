@@ -185,10 +185,10 @@ def pitch(folder):
 
 
 def until(out, line, count):
-    """Seconds of the processor of a run that is killed when so many measurements are kept, and the file's lines."""
+    """Seconds of the processor of a run that is killed after more than `count` measurements, and the file's lines."""
     file = out / NAME
     run = psutil.Popen(line, stdout=subprocess.DEVNULL)
-    while not file.exists() or file.read_bytes().count(b"\n") <= count:
+    while not file.exists() or file.read_bytes().count(b"\n") <= count + 1:
         time.sleep(0.05)
     spent = run.cpu_times()
     run.kill()

@@ -67,7 +67,10 @@ def lab(tmp_path_factory, browser):
         time.sleep(0.2)
     yield address
     running.terminate()
-    running.wait()
+    try:
+        running.wait(PATIENCE / 1000)
+    except subprocess.TimeoutExpired:  # it waits for a kernel, which ends by itself when its server is gone
+        running.kill()
 
 
 def answers(address):
