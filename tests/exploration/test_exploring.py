@@ -92,6 +92,19 @@ def test_of_all_combinations_the_best_is_at_most_a_hundredth_smaller(seed, tmp_p
     assert found.nbytes <= budget and found.recipe.snr_db >= best - 0.5
 
 
+def test_where_the_held_out_part_fell_short_a_smaller_one_near_that_recipe_is_found(tmp_path):
+    path = nets.chain(tmp_path / "Model.mlpackage", (48, 64, 56, 72, 50))
+    few = [
+        {"technique": "quantize", "bits": 8},
+        *({"technique": "palettize", "bits": bits} for bits in (6, 4, 3, 2)),
+    ]
+    found = tk.explore(path, out=tmp_path / "out", at_least=15, settings=few)
+    assert any("which fell short" in note for note in found.notes)
+    # Of all 1,296 combinations no smaller one passes; the next one in reserve had 7 % more bytes.
+    bits = [few[place - 1]["bits"] for place in (2, 3, 2, 3)]
+    assert [setting["bits"] for setting in found.recipe.settings.values()] == bits and found.met
+
+
 @pytest.mark.parametrize(
     "asked, said",
     [

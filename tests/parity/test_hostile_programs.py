@@ -375,6 +375,23 @@ class TestLimits:
             operations[at:at] = [again, use]
         assert predict(written.write(), memory_limit=50_000)
 
+    def test_what_is_compressed_may_use_what_it_could_before(self, tmp_path):
+        class Wide(nn.Module):
+            """A result of 80 MB beside a weight of 4 MB, out of few numbers."""
+
+            def __init__(self):
+                super().__init__()
+                self.wide, self.large = nn.Conv2d(1, 256, 1), nn.Linear(2048, 1024)
+
+            def forward(self, x):
+                return self.wide(x).amax((2, 3)), self.large(x.reshape(-1)[:2048])
+
+        mlmodel = tk.coreml.convert(seeded(Wide), torch.zeros(1, 1, 280, 280), check=False)
+        path = tk.coreml.save(mlmodel, tmp_path / "m.mlpackage")
+        small = tk.coreml.compress(path, "palettize", bits=1)
+        assert small.nbytes < tk.coreml.Package(path).nbytes / 10
+        assert predict(path) and predict(small)
+
     def test_compressed_constants_of_few_bytes(self, tmp_path, monkeypatch):
         """However many operators decompress the same array, what they give together is limited."""
         monkeypatch.setattr(package, "_MOST_WEIGHTS", 5000)

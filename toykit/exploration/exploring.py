@@ -228,9 +228,7 @@ class _Search:
                 return best, True
             value = self._held_out(best)
             if self.goal.met(best.nbytes, value):
-                return (
-                    best if wanted == self.goal.at_least else self.recipes.shrunk(best, self._agreed)
-                ), True
+                return (best if wanted == self.goal.at_least else self._without_reserve(best, before)), True
             before, left = best, left - 1
             if not left:
                 return best, False
@@ -242,6 +240,11 @@ class _Search:
 
     def _held_out(self, one):
         return self.measured(self.recipe(one.picked), HELD_OUT)[1]
+
+    def _without_reserve(self, best, before):
+        """The smallest recipe that both parts let pass: of those near `before`, which fell short, and near `best`."""
+        best = self.recipes.between(before, best, self._agreed) or best
+        return self.recipes.shrunk(best, self._agreed)
 
     def _agreed(self, one):
         """Whether both parts say that a recipe is what was asked for."""

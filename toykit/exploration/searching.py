@@ -7,6 +7,7 @@ pairs change their settings, where that saves bytes (or damage), as long as what
 Not here: the choice itself (`toykit.exploration.choosing`), and the package (`toykit.exploration.writing`).
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,12 +149,25 @@ class Search:
         most = max((damage(one.snr_db) for one in passed), default=0.0)
         return max(most, damage(self.goal.at_least)) if self.goal.unit == "dB" else _NEARBY * most
 
+    def between(self, small, large, allowed):
+        """The smallest recipe near `small`, which is not allowed, that is; None if none is smaller than `large`."""
+        for picked in itertools.islice(self._nearby(small, 0, large.nbytes - small.nbytes), self.tries):
+            now = self.at(picked)
+            if now.nbytes < large.nbytes and allowed(now):
+                return now
+        return None
+
     def _savings(self, best):
-        """Recipes of fewer bytes that should do little more damage than is allowed, the smallest first."""
-        more, worse, changes = self.options.moves(best.picked)
-        likely = np.flatnonzero((more < 0) & (damage(best.snr_db) + worse <= self._limit()))
+        """Recipes of fewer bytes, the smallest first."""
+        return self._nearby(best, -np.inf, 0)
+
+    def _nearby(self, one, least, most):
+        """Recipes that add so many bytes and should do little more damage than is allowed, the smallest first."""
+        more, worse, changes = self.options.moves(one.picked)
+        within = (least < more) & (more < most)
+        likely = np.flatnonzero(within & (damage(one.snr_db) + worse <= self._limit()))
         for number in likely[np.argsort(more[likely], kind="stable")]:
-            yield _with(best.picked, changes(number))
+            yield _with(one.picked, changes(number))
 
     def _repairs(self, best):
         """Recipes of few enough bytes that should do hardly more damage, the best first."""

@@ -7,10 +7,12 @@ small one that asks for much is refused. Memory is that of constants and of all 
 a time. Work is in multiply-adds; `costs.py` says what else an operation counts as.
 """
 
+import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
 
+from ..constants.reading import CONSTEXPR
 from ..format.protobuf import PackageError
 
 MEMORY = 2**29  # bytes; and so many for each byte of the package and of the inputs:
@@ -20,6 +22,7 @@ WORK, _FOR_EACH = (
     32,
 )  # multiply-adds; and for each byte of the package times each element of the inputs
 _SHARE = 8  # one result may take this part of the memory: an operator needs several times as much on its way
+_DENSER = 16  # float16 to one bit
 _LARGEST = 2**30  # bytes of a result where nothing runs that could say more
 
 _running: ContextVar["Prediction | None"] = ContextVar("running", default=None)
@@ -105,6 +108,17 @@ class Prediction:
     def free(self, size):
         """The results of `size` bytes are no longer needed."""
         self.memory.free(size)
+
+
+def uncompressed(stored, block):
+    """Bytes of a package as if its weights were float16: the results of a program do not shrink with them.
+
+    At most `_DENSER` times what is stored, whatever the program says of itself.
+    """
+    kinds = [kind for one in block.walk() if one.op in CONSTEXPR for kind in one.outputs.values()]
+    return min(
+        stored + sum(2 * math.prod(kind.shape) for kind in kinds if None not in kind.shape), _DENSER * stored
+    )
 
 
 def memory_limit(limit, stored, given=0):

@@ -155,12 +155,13 @@ class Model:
             raise PackageError(
                 f"{package}: the description asks for a function {name!r}, which the program lacks"
             )
-        self._memory_limit, self._work_limit, self._stored = memory_limit, work_limit, package.nbytes
+        self._memory_limit, self._work_limit = memory_limit, work_limit
         self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
         self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
         self._rounded = precision == "float16"
         chosen = functions[name]
+        self._stored = prediction.uncompressed(package.nbytes, chosen.block)
         try:
             missing = [name for name in chosen.inputs if name not in self.inputs | self.states]
             missing += [name for name in self.outputs if name not in chosen.block.outputs]
@@ -169,7 +170,7 @@ class Model:
                     f"{missing[0]!r} is in the program, or in the description, but not in both"
                 )
             keep = weights == "ahead"
-            memory = Memory(prediction.memory_limit(memory_limit, package.nbytes))
+            memory = Memory(prediction.memory_limit(memory_limit, self._stored))
             self._constants = Constants(self._xp, keep, package.release_pages, memory)
             self._steps = Steps(chosen.block, dict.fromkeys(chosen.inputs), self._constants, self._rounded)
         except PackageError as error:
@@ -252,7 +253,7 @@ class Model:
     def allow_as(self, other):
         """Let a prediction take what it may with another model: results do not shrink with the package."""
         for mine, its in zip(getattr(self, "models", (self,)), getattr(other, "models", (other,))):
-            mine._stored = max(mine._stored, its.package.nbytes)
+            mine._stored = max(mine._stored, its._stored)
 
     def make_state(self):
         """Zeros for every state of the model, to be handed to `predict`: dict of str to array."""
