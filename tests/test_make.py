@@ -11,6 +11,7 @@ import threading
 import time
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from docutils import nodes
@@ -199,6 +200,34 @@ def test_solutions_are_folded_and_other_cells_are_not():
     assert solution["mystnb"]["code_prompt_show"] == "Show a solution"
     assert plotting["mystnb"]["code_prompt_show"] == "Show the code"
     assert exercise == {"tags": ["exercise"]} and plain == {"tags": []}
+
+
+def test_a_chapter_below_another_has_its_own_number():
+    def numbered(anchor, *number):
+        return nodes.reference("", anchor, anchorname=anchor, secnumber=list(number))
+
+    page, plain = "notebooks/06b_which_layers", "notebooks/06_accuracy"
+    env = SimpleNamespace(
+        toc_secnumbers={
+            page: {"": (6, 10), "#a": (6, 10, 1), "#b": (6, 10, 1, 2)},
+            plain: {"": (6,), "#a": (6, 1)},
+        },
+        tocs={
+            page: nodes.bullet_list(
+                "", numbered("", 6, 10), numbered("#a", 6, 10, 1), numbered("#b", 6, 10, 1, 2)
+            ),
+            plain: nodes.bullet_list("", numbered("", 6), numbered("#a", 6, 1)),
+        },
+        titles={page: nodes.title(secnumber=[6, 10]), plain: nodes.title(secnumber=[6])},
+    )
+    book_site.number_as_readers_do(None, env)
+    assert env.toc_secnumbers == {
+        page: {"": ("6b",), "#a": ("6b", 1), "#b": ("6b", 1, 2)},
+        plain: {"": (6,), "#a": (6, 1)},
+    }
+    shown = [one["secnumber"] for toc in env.tocs.values() for one in toc.findall(nodes.reference)]
+    assert shown == [["6b"], ["6b", 1], ["6b", 1, 2], [6], [6, 1]]
+    assert [title["secnumber"] for title in env.titles.values()] == [["6b"], [6]]
 
 
 def test_a_section_for_the_curious_is_folded_below_its_first_paragraph():

@@ -223,6 +223,21 @@ def mark_predictions(notebook):
             cell["metadata"]["tags"] = sorted({*cell["metadata"].get("tags", ()), "prediction"})
 
 
+def number_as_readers_do(app, env):
+    """Chapter 6b is 6b, and its sections 6b.1 and so on, where Sphinx goes on behind 6.9 with 6.10 and 6.10.1."""
+    for page, chapter in course.chapters().items():
+        document = f"notebooks/{page}"
+        if document not in env.toc_secnumbers or not chapter.number[-1:].isalpha():
+            continue
+        numbers = env.toc_secnumbers[document]
+        outer = len(numbers[""])
+        numbers |= {anchor: (chapter.number, *number[outer:]) for anchor, number in numbers.items()}
+        for reference in env.tocs[document].findall(nodes.reference):
+            reference["secnumber"] = list(numbers[reference["anchorname"]])
+        env.titles[document]["secnumber"] = list(numbers[""])
+    return []
+
+
 def finish_site(app, error):
     """Take out of the finished site what only works on a server, and what nothing uses."""
     if error or app.builder.format != "html":
@@ -312,9 +327,11 @@ def setup(app):
     app.connect("html-page-context", live_cells.add_to_page)
     app.connect("source-read", write_reference)
     app.connect("missing-reference", keep_type_in_words)
+    app.connect("env-get-updated", number_as_readers_do, priority=900)  # once Sphinx has numbered
     app.connect("doctree-resolved", fold_asides)
     app.connect("autodoc-process-docstring", keep_plain_text)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("build-finished", finish_site)
     app.connect("build-finished", write_slides)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # The environment holds the numbers: one of another version is made anew.
+    return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

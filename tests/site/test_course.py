@@ -43,7 +43,7 @@ def heading_at(page, address):
 
 def is_said(words, heading):
     """Whether a link's words are those of the heading in sight; some links lead to places of another name."""
-    plain = re.sub(r"^[\d.]+ ", "", heading).removesuffix("#").strip()
+    plain = re.sub(r"^[\d.]+[a-z]?[\d.]* ", "", heading).removesuffix("#").strip()
     elsewhere = ("exercise ", "the exercises", course.OPENING, "The accuracy explorer")
     return plain != "" and (words.startswith(elsewhere) or plain == words)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from book._tools import to_do
+from book._tools import course, to_do
 
 from .conftest import SITE
 from .visit import PHONE, WIDE, Visit
@@ -102,6 +102,15 @@ def test_predictions_exercises_and_reading_are_counted_and_shown(reader):
     where.page.wait_for_function("() => document.querySelector('.book-sums b').textContent === '1'")
     assert row(where).all_inner_texts()[1] == "read"  # the other tab said so
     assert "3. Quantization" in where.page.locator("#book-progress a").inner_text()
+
+
+def test_chapters_are_called_by_their_own_numbers(reader):
+    where = reader(PAGE)
+    said = where.page.locator("table").first.locator("td:first-child").all_inner_texts()
+    numbers = [chapter.number for chapter in course.chapters().values()]
+    assert [text.partition(". ")[0] if number else "" for text, number in zip(said, numbers)] == numbers
+    heading = reader("notebooks/08c_breaks_at_thirty_percent.html").page.locator(".bd-article h2").first
+    assert heading.inner_text().startswith("8c.1. ")
 
 
 def test_a_page_is_not_read_while_a_prediction_holds_back_what_follows(reader):
