@@ -1,15 +1,17 @@
 """The quizzes in a browser, from files: what each choice says, other numbers, and what is kept of it."""
 
+import json
 import re
 
 import pytest
 
 import toykit as tk
-from book._tools import quizzes
+from book._tools import quizzes, vendor
 from toykit.widgets.markup import plain
 from toykit.widgets.questions import section_address
 
-from .conftest import SITE
+from . import firefox
+from .conftest import REQUIRED, SITE
 from .visit import PHONE, WIDE, Visit
 
 # Each question once wrong, with its first numbers, then right with the next ones. It returns what was said.
@@ -35,6 +37,13 @@ PLAY = """(asked) => {
     return found;
   });
 }"""
+
+# What Firefox does once the quiz is there, without the helpers of Playwright.
+BY_HAND = """async () => {
+  while (!document.querySelector("[data-instrument=quiz] .tk-option")) await new Promise(done => setTimeout(done, 20));
+  return %s;
+}"""
+MARKS = "document.querySelector('.tk-marks').getAttribute('aria-label')"
 
 
 def spaces(text):
@@ -90,3 +99,24 @@ def test_the_answer_is_shown_on_request_and_the_keyboard_is_enough(browser):
     assert f"{first.right}. {plain(first.because)}" in spaces(quiz.locator(".tk-readout").inner_text())
     assert visit.page.evaluate("() => tkProgress.state().pages") == {}  # that is no answer of the reader's
     context.close()
+
+
+def test_firefox_keeps_what_was_answered_of_a_file_and_of_a_served_page(browser, address):
+    if firefox.executable() is None:
+        missing = "Firefox was not found, so the quizzes were not tried in it: install firefox-esr"
+        (pytest.fail if REQUIRED else pytest.skip)(missing)
+    asked = tk.quiz.questions("size")
+    first, second = (next(iter(asked.values())).draw(seed) for seed in (0, 1))
+    wrong = next(text for text in first.choices if text != first.right)
+    play = f"({PLAY})({json.dumps([[wrong, second.right]])})"
+    pages = [f"{base}{quizzes.PAGES['size']}.html" for base in (SITE.as_uri() + "/", address)]
+    try:
+        told = firefox.visit([(page, BY_HAND % do) for page in pages for do in (play, MARKS)])
+    except vendor.Unfetched as error:
+        pytest.skip(f"Firefox cannot be driven, so the quizzes in it cannot be had: {error}")
+    assert [each["faults"] for each in told] == 4 * [[]]
+    for played, marks in zip(told[::2], told[1::2], strict=True):
+        (said,) = played["answer"]
+        assert spaces(plain(first.feedback[wrong])) in spaces(said["wrong"])
+        assert said["right"].startswith(f"Right: {second.right}.")
+        assert marks["answer"] == f"1 of {len(asked)} answered"
