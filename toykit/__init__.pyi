@@ -22,6 +22,7 @@ from . import joint as joint
 from . import kernels as kernels
 from . import kmeans as kmeans
 from . import latency as latency
+from . import marking as marking
 from . import models as models
 from . import palettization as palettization
 from . import plots as plots

@@ -5,6 +5,8 @@ cursor or colour what follows, marks that turn the order of letters around, and 
 figure reads as its own. Whoever prints a name passes it through here.
 """
 
+import csv
+import io
 import re
 from html import escape
 
@@ -44,6 +46,34 @@ def in_figure(text):
     a\$b\$
     """
     return printable(text).replace("$", r"\$")
+
+
+def as_csv(head, rows):
+    """Lines as RFC 4180 has them; what a spreadsheet would take for a formula is quoted.
+
+    Parameters
+    ----------
+    head : sequence of str
+    rows : iterable of sequences
+        One cell a column.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(as_csv(["name", "bytes"], [["=a+b", 24]]))
+    name,bytes
+    '=a+b,24
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    for row in rows:
+        cells = [printable(value) for value in row]
+        writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
+    return text.getvalue().rstrip("\n")
 
 
 def in_table(head, rows, caption=""):

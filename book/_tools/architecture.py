@@ -31,6 +31,7 @@ LAYERS = {
         "quiz",
         "weighing",
         "capstone",
+        "marking",
         "exploration",
         "doctor",
         "cli",

@@ -1,14 +1,12 @@
 """`tk.capstone.collect`: the packages of a whole class, each run again, in one table."""
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._page import page
-from .._text import printable
+from .._text import as_csv, printable
 from ..compressed import check_path, check_type
 from ..verification import display
 from .scoring import MEMORY, SECONDS, score
@@ -88,14 +86,8 @@ class Scores:
         return json.dumps(self.as_data(), indent=2)
 
     def as_csv(self):
-        """A line for each submission, as RFC 4180 has it; what a spreadsheet would take for a formula is quoted."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for row in self.rows():
-            cells = [printable(value) for value in row.values()]
-            writer.writerow([f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
-        return text.getvalue().rstrip("\n")
+        """A line for each submission, for a spreadsheet."""
+        return as_csv(_COLUMNS, (row.values() for row in self.rows()))
 
     def as_html(self):
         """A page that needs no other file."""

@@ -4,18 +4,16 @@ It reads from standard input what it shall do, as JSON, and writes what it found
 more time or memory than there is, or find a fault of ours; then this process ends, and `scoring` says so.
 """
 
-import contextlib
 import hashlib
 import json
-import math
 import os
 import stat
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
+from .. import _apart
 from ..coreml.format.package import Package
 from ..coreml.runtime.backends import find_backend
 from ..coreml.runtime.model import load
@@ -131,18 +129,6 @@ def _listed(shape):
     return ", ".join(map(str, shape))
 
 
-def _limit(memory, seconds):
-    """No more address space and processor time than is used by now, and this; where the system has such limits."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        used = math.ceil(time.process_time() + seconds)
-        resource.setrlimit(resource.RLIMIT_CPU, (used, used + 1))
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
 def main():
     asked = json.load(sys.stdin)
     task = TASKS[asked.pop("task")]
@@ -150,7 +136,7 @@ def main():
     used = [sys.modules[name] for name in ("toykit", "numpy", backend)]
     draw(task, 0, 2)  # what the data need is there, or that is no fault of the package
     print(json.dumps({module.__name__: module.__version__ for module in used}), flush=True)
-    _limit(asked["memory"], asked.pop("seconds"))
+    _apart.limit(asked["memory"], asked.pop("seconds"))
     print(json.dumps(examine(task=task, **asked)))
 
 

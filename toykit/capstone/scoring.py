@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .. import _apart
 from .._log import decision_log
 from .._text import in_markdown, printable
 from ..compressed import SEEDS, check_int, check_number, check_path
@@ -20,7 +21,6 @@ from .tasks import SAMPLES, find_task
 SECONDS, MEMORY = 900, 2**31
 _PATIENCE = 10  # seconds by the clock for each of the processor
 _TIME_IS_UP = {getattr(signal, "SIGXCPU", None)}
-_ROOT = str(Path(__file__).parents[2])
 
 
 @dataclass(frozen=True, repr=False)
@@ -251,8 +251,7 @@ def made(name, task, found, seed, versions):
 def _examined(asked):
     """What the other process found about a package, and the versions of what it ran with."""
     command = [sys.executable, "-m", "toykit.capstone.examining"]
-    paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {"PYTHONPATH": _apart.paths(), "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -28,6 +28,7 @@ COMMANDS = (
     "verify",
     "where",
     "score",
+    "mark",
 )
 # The theme has no frames: what is copied or read aloud is text alone. Of the environment rich asks NO_COLOR
 # and FORCE_COLOR, and nothing that is not a user's: on GitHub's computers a pipe is a pipe.

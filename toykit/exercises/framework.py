@@ -23,7 +23,7 @@ import numpy as np
 from .diagnosis import as_expected, compare, learners_line, show, show_apart
 from .limits import LIMIT, TimeUp, time_limit
 from .picture import grids
-from .report import Report
+from .report import UNWRITTEN, Report
 
 LEVELS = ("warm-up", "build", "decide")
 
@@ -145,7 +145,7 @@ class Exercise:
         return Report(self.name, tried, problem, tuple(details), self.hint if hint is None else hint, picture)
 
     def _unwritten(self, tried):
-        return self._failed(tried, "Nothing is written here yet.", hint=self.task)
+        return self._failed(tried, UNWRITTEN, hint=self.task)
 
     def _passed(self, answers):
         """The report when no case has failed, given the answers to all cases."""

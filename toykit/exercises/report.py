@@ -4,6 +4,8 @@ import html
 import re
 from dataclasses import dataclass
 
+UNWRITTEN = "Nothing is written here yet."
+
 
 @dataclass(frozen=True)
 class Report:
@@ -19,6 +21,11 @@ class Report:
     @property
     def passed(self):
         return not self.problem
+
+    @property
+    def untouched(self):
+        """Whether the function is still the empty one that the exercise begins with."""
+        return self.problem == UNWRITTEN
 
     def __bool__(self):
         return self.passed
