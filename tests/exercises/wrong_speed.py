@@ -110,7 +110,7 @@ WRONG = {
         (lambda *args: _session(*args)[0], ""),
     ],
     "read_claims": [
-        (lambda *args: _claims(*args, room=1e-9), "half a percent of room"),
+        (lambda *args: _claims(*args, room=1e-9), "0.5 of room"),
         (lambda *args: _claims(*args, order=(2, 1, 0)), "the smallest number"),
         (lambda *args: _claims(*args, none=0), "Then it is 3"),
         (

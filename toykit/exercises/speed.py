@@ -380,8 +380,8 @@ read_claims = Exercise(
     level="build",
     task="Return an array that says of each row of a colleague's table what the claimed gain, in percent, is: 0 a "
     "speed-up, `before / after - 1`; 1 the time saved, `1 - after / before`; 2 a speed-up with the two times "
-    "exchanged; 3 none of these. A claim is a number that was rounded, so it may be off by up to half a "
-    "percent. Of several that explain a row, return the smallest.",
+    "exchanged; 3 none of these. A claim is a number that was rounded, so it may be off by up to 0.5. "
+    "Of several that explain a row, return the smallest.",
     reference=_read_claims,
     cases=[
         Case(np.array([2.0]), np.array([1.0]), np.array([100.0]), about="half of the time: 100 % faster"),
@@ -403,7 +403,7 @@ read_claims = Exercise(
     random=_random_claims,
     hints=[
         Hint(
-            "Claims were rounded: compare with half a percent of room.",
+            "Claims were rounded: compare with 0.5 of room.",
             lambda got, want, *args: (got[want != got] == 3).all(),
         ),
         Hint(

@@ -383,7 +383,7 @@ def _random_stop(rng):
 stopped_after = Exercise(
     name="stopped_after",
     level="build",
-    task="Return the step after which a colleague stopped to call the pruner, read from the weights of a layer: the "
+    task="Return the step after which a colleague stopped calling the pruner, read from the weights of a layer: the "
     "first entry of `update_steps` that leaves as many zeros as they have, rounded to the nearest whole weight, "
     "and -1 if there is none. The sparsity climbs from 0 at the first entry to `target` at the last, as in "
     "exercise 2; a list of one entry goes to `target` at once.",
