@@ -7,6 +7,7 @@ from bs4 import BeautifulSoup
 
 from book._tools import course, terms
 from tests.nightly import nightly
+from toykit.exercises import check
 
 from .conftest import SITE
 from .visit import PHONE, WIDE
@@ -46,6 +47,18 @@ def is_said(words, heading):
     plain = re.sub(r"^[\d.]+[a-z]?[\d.]* ", "", heading).removesuffix("#").strip()
     elsewhere = ("exercise ", "the exercises", course.OPENING, "The accuracy explorer")
     return plain != "" and (words.startswith(elsewhere) or plain == words)
+
+
+def as_read(text):
+    """Text without what a page shows of it in another way: code, quotes, and where lines end."""
+    return " ".join(re.sub("[`'\"\u2018\u2019\u201c\u201d]", "", text).split())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_task_is_whole_on_its_page(page):
+    shown = as_read(" ".join(one.get_text() for one in soup(f"notebooks/{page}").select("blockquote")))
+    tasks = {name: as_read(check.all()[name].task) for name in course.places_of_exercises(page)}
+    assert [name for name, task in tasks.items() if task not in shown] == []
 
 
 @pytest.fixture
