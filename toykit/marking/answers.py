@@ -133,7 +133,7 @@ def _binds(tree):
         case ast.Import() | ast.ImportFrom():
             return {(alias.asname or alias.name).partition(".")[0] for alias in tree.names}
         case ast.Assign():
-            return {node.id for node in tree.targets}
+            return {node.id for node in tree.targets if isinstance(node, ast.Name)}
     return {tree.name}
 
 
