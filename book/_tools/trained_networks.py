@@ -7,6 +7,7 @@ the book works, and those chapters say what is missing.
 
 import os
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
 from toykit._files import folder
@@ -84,9 +85,14 @@ def shipped():
         except (Unreachable, Vanished) as problem:
             say(f"WITHOUT {part}: {problem}")
             continue
-        listed = {files / inside / name: name for name in names}
-        every = (path for path in files.rglob("*") if path.is_file())
-        found |= {f"{part}/{listed.get(path, path.name)}": path for path in every}
+        found |= {f"{part}/{name}": files / inside / name for name in names}
+        # In the same folder lies what others have asked of the archive, such as tests.
+        found |= {
+            f"{part}/{path.name}": path
+            for path in files.rglob("*")
+            if path.is_file()
+            and any(fnmatch(path.relative_to(files).as_posix(), one) for one in PAPERS[part])
+        }
     return found
 
 
