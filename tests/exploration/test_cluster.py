@@ -11,6 +11,7 @@ import pytest
 import toykit as tk
 from tests.exploration import nets
 from tests.nightly import nightly
+from toykit.exploration import running
 
 FEW = [
     {"technique": "quantize", "bits": 8},
@@ -45,3 +46,17 @@ def test_nightly_a_worker_is_killed_and_the_recipe_is_the_same(tmp_path):
     with path.open(newline="") as file:
         keys = [row["key"] for row in csv.DictReader(file)]
     assert len(set(keys)) == len(keys) == found.measured
+
+
+@nightly
+def test_nightly_a_scheduler_that_is_lost_is_one_sentence(capfd, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(running, "_PATIENCE", 2)
+    with distributed.LocalCluster(1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        results = running.run(time.sleep, [0.2] * 9, scheduler=cluster.scheduler_address)
+        next(results)
+        capfd.readouterr()
+        cluster.close()
+        with pytest.raises(ConnectionError, match=r"is gone\. What was measured is kept"):
+            list(results)
+    assert "Traceback" not in capfd.readouterr().err
