@@ -8,7 +8,7 @@ from .._page import page
 from ..plots.recipes import pictures
 from ..widgets.embedded import embedded
 from . import report_parts as parts
-from .writing import REPORT
+from .writing import REPORT, written
 
 _STYLE = """
 body { max-width: 56rem; }
@@ -70,7 +70,8 @@ def write(found):
     OSError
         If the disk is full.
     """
-    _atomic.write(as_html(found), found.folder / REPORT, force=True)
+    with written(found.folder / REPORT):
+        _atomic.write(as_html(found), found.folder / REPORT, force=True)
 
 
 def show(found):

@@ -1,11 +1,12 @@
 """The folder: a plan in TOML with the reason for each line, and the package that is written by it."""
 
+import contextlib
 import json
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 
-from .. import _atomic
 from .._text import printable
 from ..compressed import check_path
 from ..coreml.tools.compression import outcome
@@ -80,6 +81,9 @@ class Writer:
     def write(self, folder, text, recipe, progress=None):
         """Write the plan and its package, and hold the one against the other.
 
+        Stopped at any moment, there are the plan and the package of an earlier run, or these. A report of an earlier
+        run goes once they are there: it tells of another package.
+
         Returns
         -------
         Path
@@ -90,13 +94,37 @@ class Writer:
         OSError
             If the disk is full.
         """
-        _atomic.write(text, folder / RECIPE, force=True)
-        weights = Weights(self.package)
-        chosen = choose(weights, folder / RECIPE)
-        wanted = {name: read_setting(setting, model=True) for name, setting in recipe.items()}
-        assert chosen == {name: wanted[name] for name in weights.operators if name in wanted}
-        found = outcome(self.package, folder / RECIPE, target=self.target, progress=progress)
-        return save(found.package, folder / PACKAGE)
+        with tempfile.TemporaryDirectory(prefix=".toykit-", dir=folder) as hidden:
+            plan = Path(hidden, RECIPE)
+            with written(folder / RECIPE):
+                plan.write_text(text, "utf-8")
+            weights = Weights(self.package)
+            chosen = choose(weights, plan)
+            wanted = {name: read_setting(setting, model=True) for name, setting in recipe.items()}
+            assert chosen == {name: wanted[name] for name in weights.operators if name in wanted}
+            with written(folder / PACKAGE):
+                found = outcome(self.package, plan, target=self.target, progress=progress)
+                path = save(found.package, folder / PACKAGE)
+            plan.replace(folder / RECIPE)
+            (folder / REPORT).unlink(missing_ok=True)
+        return path
+
+
+@contextlib.contextmanager
+def written(path):
+    """A block that writes a file, and says where it cannot what becomes of the measurements.
+
+    Raises
+    ------
+    OSError
+    """
+    try:
+        yield
+    except OSError as error:
+        said = str(error) if error.errno is None else f"{path} was not written: {error.strerror}"
+        raise OSError(
+            f"{said}. What was measured is kept, and the same command goes on from there"
+        ) from error
 
 
 def recipe_text(weights, head):
