@@ -172,9 +172,12 @@ def test_a_metric_that_does_not_predict_is_refused(model, tmp_path):
     [
         ({"inputs": {"x": np.zeros((3, 7))}}, ValueError, "shape"),
         ({"inputs": {"z": np.zeros((2, 48))}}, ValueError, "no input 'z'"),
+        ({"inputs": {"x": np.full((2, 48), np.nan)}}, ValueError, "has no finite answer to these inputs"),
+        ({"inputs": {"x": np.zeros((2, 48))}}, ValueError, "are zero, whatever the weights"),
         ({"inputs": "gone.npz"}, FileNotFoundError, "no file gone.npz"),
         ({"samples": 0}, ValueError, "samples"),
         ({"jobs": 0}, ValueError, "jobs"),
+        ({"scheduler": object()}, TypeError, "scheduler must be the address"),
         ({"settings": []}, ValueError, "settings"),
         ({"settings": [{"technique": "shrink"}]}, ValueError, "technique"),
         (
@@ -228,18 +231,29 @@ def test_nightly_several_processes_find_the_same(first, model, tmp_path):
     assert found.recipe == first.recipe and found.measured == first.measured
 
 
-@nightly
-def test_nightly_a_network_of_torch_is_converted(tmp_path):
+def test_a_network_of_torch_is_converted(tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("coremltools")
-    network = torch.nn.Sequential(torch.nn.Linear(48, 64), torch.nn.ReLU(), torch.nn.Linear(64, 48))
-    given = {"x": np.random.default_rng(0).normal(size=(1, 48)).astype(np.float32)}
-    found = tk.explore(network, given, out=tmp_path / "module", at_least=20, settings=FEW)
-    assert found.met and (tmp_path / "module/uncompressed.mlpackage").is_dir()
-    exported = torch.export.export(network, (torch.zeros(1, 48),))
-    assert tk.explore(exported, out=tmp_path / "exported", at_least=20, settings=FEW).met
-    with pytest.raises(ValueError, match="example inputs"):
-        tk.explore(network, out=tmp_path / "none")
+    network = torch.nn.Sequential(torch.nn.Linear(48, 64), torch.nn.Dropout(), torch.nn.Linear(64, 48))
+    some = [{"x": values[:1]} for values in INPUTS["x"]]
+    asked = {"out": tmp_path / "module", "at_least": 20, "settings": FEW[:3]}
+    for given, said in (
+        (None, "example inputs"),
+        ([], "example inputs"),
+        ({"x": np.zeros((1, 7), np.float32)}, "cannot be converted with these inputs: mat1"),
+        ({"x": some[0]["x"], "y": 1}, "cannot be converted with these inputs: .* positional arguments"),
+        ({"x": np.zeros((1, 48), "U1")}, "cannot be converted with these inputs: can't convert np.ndarray"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            tk.explore(network, given, **asked)
+    assert tk.explore(network, some[0], **asked).met and (tmp_path / "module/uncompressed.mlpackage").is_dir()
+    assert network.training
+    exported = torch.export.export(network.eval(), (torch.zeros(1, 48),))
+    asked["out"] = tmp_path / "exported"
+    with pytest.raises(ValueError, match="which is 1"):
+        tk.explore(exported, {"x": some[0]["x"], "y": 1}, **asked)
+    found = tk.explore(exported, some, **asked)
+    assert found.met and (found.judgements[0].samples, found.held_out.samples) == (4, 2)
 
 
 def test_a_recipe_that_falls_short_on_the_held_out_part_alone_is_the_nearest(model, tmp_path):

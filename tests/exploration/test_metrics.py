@@ -1,5 +1,7 @@
 """A metric of the user's: what it may return, what it may not, and what becomes of what it prints."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,11 @@ def test_what_it_raises_is_said_with_its_name():
         Metric(fails)(predict, SEARCH)
 
 
+def test_it_cannot_end_the_program():
+    with pytest.raises(ValueError, match="exit raised SystemExit: 0"):
+        Metric(sys.exit)(0, SEARCH)
+
+
 def test_what_it_prints_goes_to_standard_error(capsys):
     metric = Metric(lambda predict: print("epoch 1") or 0.5)
     assert not metric.printed
@@ -82,6 +89,7 @@ def test_it_is_found_in_a_file_and_may_import_what_lies_beside_it(tmp_path):
         ("gone.py:right", FileNotFoundError, "no file"),
         ("exam.py:wrong", ValueError, "no function 'wrong'"),
         ("broken.py:right", ValueError, "raised SyntaxError"),
+        ("program.py:right", ValueError, "raised SystemExit: 0"),
         ("exam.txt:right", ValueError, "no Python file"),
     ],
 )
@@ -89,6 +97,7 @@ def test_what_is_not_there_is_said(place, error, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exam.py").write_text("def right(predict):\n    return 1\n")
     (tmp_path / "exam.txt").write_text("a text")
+    (tmp_path / "program.py").write_text("raise SystemExit(0)")
     (tmp_path / "broken.py").write_text("def right(")
     with pytest.raises(error, match=said):
         Metric(place)

@@ -6,6 +6,7 @@ it was asked first, or some of them: what it makes of the answers does not count
 
 import numpy as np
 
+from ..coreml.runtime.comparison import add, tallies_of
 from ..coreml.runtime.model import load
 from .goals import said
 from .measuring import Measurer, decibels, digest_of_inputs, one_thread
@@ -45,10 +46,7 @@ class Fidelity:
             part: Measurer(package, given, version, memory, dense) for part, given in parts.items() if given
         }
         self.main = self._measurers[SEARCH]
-        if np.isnan(decibels(self.main.model, self.main.expected(), self.main.expected())):
-            raise ValueError(
-                "the answers are labels, which have no decibels: give a metric, a function that says how good they are"
-            )
+        _check_answers(self.main)
         self.original = dict.fromkeys(parts) | {
             part: self._value(np.inf, one) for part, one in self._measurers.items()
         }
@@ -122,6 +120,24 @@ class Judge:
     def remarks(self):
         """What is known of the metric in the end."""
         return ["the metric prints, which went to standard error"] * self._metric.printed
+
+
+def _check_answers(measurer):
+    """Raise if the answers of the model as it is have no decibels, or none that tell anything."""
+    answers, tallies = measurer.expected(), tallies_of(measurer.model, measurer.model)
+    add(tallies, answers, answers)
+    for tally in tallies.values():
+        if tally.problem:
+            raise ValueError(tally.problem)
+    signals = [tally.signals for tally in tallies.values() if tally.signals]
+    if not signals:
+        raise ValueError(
+            "the answers are labels, which have no decibels: give a metric, a function that says how good they are"
+        )
+    if not np.any(signals):
+        raise ValueError(
+            "all answers to these inputs are zero, whatever the weights: give inputs as the model gets them in use"
+        )
 
 
 def check_reach(judge, goal):

@@ -129,7 +129,7 @@ class Metric:
             with contextlib.redirect_stdout(said):
                 answer = self.function(predict, part) if self.parts else self.function(predict)
                 return list(answer) if isinstance(answer, Iterator) else answer
-        except Exception as problem:  # whatever a user's function raises
+        except (Exception, SystemExit) as problem:  # whatever a user's function raises
             raise ValueError(f"metric {self.name} raised {type(problem).__name__}: {problem}") from problem
         finally:
             self.printed |= said.count > 0
@@ -167,7 +167,7 @@ def _found(place):
     sys.path.insert(0, folder)  # what lies beside it, it may import
     try:
         spec.loader.exec_module(loaded)
-    except Exception as problem:  # whatever the user's file does
+    except (Exception, SystemExit) as problem:  # whatever the user's file does
         raise ValueError(f"metric: {path} raised {type(problem).__name__}: {problem}") from problem
     finally:
         sys.path.remove(folder)

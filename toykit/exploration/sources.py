@@ -12,6 +12,7 @@ from ..coreml.runtime.comparison import sequences
 from ..coreml.tools.conversion import convert
 from ..coreml.writing.saving import save
 from .metrics import HELD_OUT, SEARCH
+from .store import NAME
 from .writing import SOURCE
 
 
@@ -22,8 +23,8 @@ def package_of(model, folder, inputs, target):
     ----------
     model : str, Path, Package, coremltools.models.MLModel, torch.nn.Module or torch.export.ExportedProgram
     folder : Path
-    inputs : dict of str to array, optional
-        Of a network of torch: one sample, in the order of its arguments.
+    inputs : dict of str to array, or list of them, optional
+        Of a network of torch: samples, in the order of its arguments.
     target : str, optional
 
     Returns
@@ -38,19 +39,7 @@ def package_of(model, folder, inputs, target):
     torch = sys.modules.get("torch")
     exported = getattr(getattr(torch, "export", None), "ExportedProgram", ())
     if torch is not None and isinstance(model, (torch.nn.Module, exported)):
-        if isinstance(model, exported):
-            example, model, inputs = tuple(model.example_inputs[0]), model.module(), None
-        elif isinstance(inputs, dict) and inputs:
-            example = tuple(torch.as_tensor(np.asarray(value)) for value in inputs.values())
-        else:
-            raise ValueError(
-                "a torch module needs example inputs to be converted: inputs={'x': array}, one sample, in the order "
-                "of its arguments"
-            )
-        mlmodel = convert(model, example, target=target or "iOS18", check=False)
-        model = open_package(save(mlmodel, folder / SOURCE))
-        if inputs is not None:
-            inputs = dict(zip(model.description.inputs, inputs.values(), strict=True))
+        model, inputs = _converted(torch, model, folder, inputs, target)
     package = open_package(model)
     if package.models or package.number is not None:
         raise ValueError(f"{package} is a pipeline: explore one of its models, converted by itself")
@@ -65,13 +54,40 @@ def package_of(model, folder, inputs, target):
     return package, inputs
 
 
-def parts_of(model, inputs=None, samples=4, seed=0):
+def _converted(torch, model, folder, inputs, target):
+    """(the package of a network of torch, inputs by its names)"""
+    given = inputs if isinstance(inputs, list) else [] if inputs is None else [inputs]
+    module = isinstance(model, torch.nn.Module)
+    if (module and not given) or any(not isinstance(one, dict) or not one for one in given):
+        raise ValueError(
+            "a torch module needs example inputs to be converted: inputs={'x': array}, one sample, in the order of its "
+            "arguments, or a list of such samples"
+        )
+    (folder / NAME).touch()  # whatever stops it now, the folder is one of ours
+    try:
+        if module:
+            example = tuple(torch.as_tensor(np.asarray(value)) for value in given[0].values())
+        else:
+            example, model = tuple(model.example_inputs[0]), model.module()
+            for name in ("train", "eval"):  # it has one mode, and refuses to be asked for evaluation
+                vars(model).pop(name, None)
+        if any(len(one) != len(example) for one in given):
+            raise TypeError(f"a sample has as many arrays as the network takes, which is {len(example)}")
+        mlmodel = convert(model, example, target=target or "iOS18", check=False)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"the network cannot be converted with these inputs: {error}") from error
+    package = open_package(save(mlmodel, folder / SOURCE))
+    names = package.description.inputs
+    return package, [dict(zip(names, one.values(), strict=True)) for one in given] or None
+
+
+def parts_of(model, inputs, samples, seed):
     """The inputs to search with, and those that judge.
 
     Parameters
     ----------
     model : Model
-    inputs : optional
+    inputs
         As in `toykit.coreml.compare`: every third sample is held out, of two the second.
     samples : int
         How many random ones, in each part, where there are no others.
