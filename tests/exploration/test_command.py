@@ -1,9 +1,17 @@
 """`toykit explore`, as it is typed."""
 
+import inspect
 import json
+from pathlib import Path
 
+import toykit as tk
 from tests.exploration import nets
 from toykit import cli
+from toykit.cli.explore import explore as command
+from toykit.exploration.goals import DEFAULT
+from toykit.exploration.sensitivity import SMALL
+
+PAGE = Path(__file__).parents[2] / "book/writing_packages.md"
 
 
 def run(capsys, *arguments):
@@ -36,3 +44,16 @@ def test_what_cannot_be_done_is_one_sentence(capsys, tmp_path):
     ):
         status, out, said = run(capsys, model, "--out", tmp_path / "out", *arguments)
         assert (status, out) == (2, "") and wanted in said and said.count("\n") == 1
+
+
+def test_help_the_docstring_and_the_book_say_the_same_defaults():
+    asked, options = inspect.signature(tk.explore).parameters, {one.name: one for one in command.params}
+    for name in ("samples", "seed"):
+        assert options[name].default == asked[name].default
+    samples, jobs = asked["samples"].default, f"at most {SMALL / 2**20:g} MiB"
+    for name, said in (("at_least", f"({DEFAULT:g}dB;"), ("samples", f"({samples})"), ("jobs", jobs)):
+        assert said in options[name].help
+    for text in (tk.explore.__doc__, PAGE.read_text("utf-8")):
+        words = " ".join(text.split())
+        assert f"{DEFAULT:g} dB, an error of 3 %" in words and jobs in words
+    assert f"tried with {samples} inputs" in PAGE.read_text("utf-8")

@@ -40,7 +40,7 @@ from .progress import progress
 @click.option(
     "--at-least",
     metavar="LEVEL",
-    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (30dB)",
+    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (30dB; of a metric there is none)",
 )
 @click.option(
     "--target",
@@ -53,10 +53,19 @@ from .progress import progress
     help="where it will run: what Apple's guide advises against there is not tried",
 )
 @click.option(
-    "--samples", type=int, default=2, metavar="N", help="inputs that single weights are tried with (2)"
+    "--samples",
+    type=int,
+    default=2,
+    metavar="N",
+    help="inputs that single weights are tried with, and random ones in each part (2)",
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="of the random inputs (0)")
-@click.option("--jobs", type=int, metavar="N", help="processes that measure (as many as there are cores)")
+@click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="processes that measure (as many as there are cores; 1 for a package of at most 4 MiB)",
+)
 @click.option(
     "--scheduler", metavar="ADDRESS", help="of a Dask cluster that measures, such as tcp://10.0.0.1:8786"
 )

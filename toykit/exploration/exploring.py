@@ -16,6 +16,7 @@ from .measuring import MEMORY, digest_of
 from .metrics import HELD_OUT, SEARCH, Metric
 from .repeating import arguments_of, digests_of
 from .result import Exploration
+from .running import check_scheduler
 from .searching import Search
 from .sensitivity import rows_of, sensitivity
 from .settings import settings_for
@@ -51,7 +52,7 @@ def explore(
     ----------
     model : str, Path, Package, coremltools.models.MLModel, torch.nn.Module or torch.export.ExportedProgram
         Left as it was. What is torch's is converted, where coremltools is installed, and kept in `out`; a module
-        needs `inputs` for that, one sample in the order of its arguments.
+        needs `inputs` for that, a sample or a list of them, each in the order of its arguments.
     inputs : dict of str to array, list of such dictionaries, str or Path, optional
         What the model is tried with, as in `toykit.coreml.compare`; by default random inputs. Every third sample is
         held out and judges the result.
@@ -67,7 +68,7 @@ def explore(
         Bytes that the package may take, or such as "12MB": the best within it is sought.
     at_least : float or str, optional
         Decibels, or such as "40dB"; with a metric, what it must return: the smallest that reaches it is sought.
-        Without a metric and a budget, 30 dB, an error of 3 %.
+        By default, without a metric and a budget, 30 dB, an error of 3 %.
     target : {"iOS16", "iOS17", "iOS18", "iOS26"}, optional
         The system that the package may need; by default that of the model.
     unit : {"ane", "gpu", "cpu"}, optional
@@ -79,7 +80,7 @@ def explore(
     seed : int
         Of the random inputs.
     jobs : int, optional
-        Processes that measure; by default as many as there are cores, and one for a package of a few MB.
+        Processes that measure; by default as many as there are cores, and one for a package of at most 4 MiB.
     scheduler : str, optional
         The address of a Dask cluster that measures instead, whose workers find the package at the same path.
     memory : int
@@ -121,6 +122,8 @@ def explore(
     if jobs is not None:
         check_int("jobs", jobs, range(1, 1025))
     check_int("memory", memory, range(1, 2**63))
+    if scheduler is not None:
+        check_scheduler(scheduler)
     if metric is not None and inputs is not None and not hasattr(model, "state_dict"):
         raise ValueError("give one of inputs and metric: a metric has samples of its own")
     goal = read_goal(budget, at_least, metric is not None)

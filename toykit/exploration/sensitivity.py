@@ -11,7 +11,7 @@ from .running import run
 from .settings import FLOAT16, advice
 
 _AT_ONCE = 4  # settings of a weight in a task: what is lost with a worker
-_WORTH = 2**22  # bytes of a package for which starting more processes takes less than it brings
+SMALL = 2**22  # bytes of a package for which starting more processes takes longer than it saves
 
 
 def sensitivity(
@@ -89,4 +89,4 @@ def rows_of(candidates, measurer):
 def _jobs(jobs, package):
     if jobs is not None:
         return jobs
-    return (os.cpu_count() or 1) if package.nbytes > _WORTH else 1
+    return (os.cpu_count() or 1) if package.nbytes > SMALL else 1
