@@ -230,6 +230,17 @@ def test_a_chapter_below_another_has_its_own_number():
     assert [title["secnumber"] for title in env.titles.values()] == [["6b"], [6]]
 
 
+def test_a_template_is_a_file_beside_the_notebook_and_a_download_on_the_site():
+    path = project.NOTEBOOKS / "18_your_own_model.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    before = "".join("".join(cell["source"]) for cell in notebook["cells"])
+    assert "[own_model.ipynb](templates/own_model.ipynb)" in before
+    assert (path.parent / "templates/own_model.ipynb").is_file()
+    book_site.offer_templates(notebook)
+    after = "".join("".join(cell["source"]) for cell in notebook["cells"])
+    assert "{download}`own_model.ipynb <templates/own_model.ipynb>`" in after and "](templates" not in after
+
+
 def test_a_section_for_the_curious_is_folded_below_its_first_paragraph():
     cell = {
         "cell_type": "markdown",

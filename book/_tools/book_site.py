@@ -67,6 +67,7 @@ UNUSED = ("**/*.map", "**/fontawesome/**/*.ttf", "**/fontawesome/**/*.js", "loca
 
 # The end of a Markdown link from a notebook to a heading of the same notebook, or of another one.
 TO_A_HEADING = re.compile(r"\]\((?:\w+\.ipynb)?#[\w-]+\)")
+TO_A_TEMPLATE = re.compile(r"\[([^]]+)]\((templates/[^)]+)\)")
 
 # Tag of a cell: (tag that folds it, text while folded, text while open)
 FOLDED = {
@@ -171,6 +172,7 @@ def prepare_notebook(app, document, source):
     for file in (course.FILE, course_pages.FAULTS, course_pages.__file__):
         app.env.note_dependency(str(file))
     name_headings_as_the_site_does(notebook)
+    offer_templates(notebook)
     mark_predictions(notebook)
     mark_asides(notebook)
     fold_cells(notebook)
@@ -184,6 +186,14 @@ def name_headings_as_the_site_does(notebook):
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
             cell["source"] = TO_A_HEADING.sub(lambda link: link[0].lower(), text)
+
+
+def offer_templates(notebook):
+    """Let a link to a notebook that belongs to the learner, and is no page, give the file."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = TO_A_TEMPLATE.sub(r"{download}`\1 <\2>`", text)
 
 
 def mark_asides(notebook):

@@ -81,7 +81,7 @@ def stranger(answers):
 
         callers = []
         threading.Thread(target=answer, daemon=True).start()
-        yield "tcp://127.0.0.1:{}".format(server.getsockname()[1])
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
         for one in callers:
             one.close()
 

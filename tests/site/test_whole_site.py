@@ -7,6 +7,8 @@ from urllib.parse import unquote, urldefrag
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from book._tools.project import TEMPLATES
+
 from .conftest import SITE, first_chapter, pages
 from .visit import WIDE, Visit
 
@@ -53,6 +55,13 @@ def test_every_link_inside_the_book_leads_somewhere(browser):
             ):
                 dead.add(f"{name} -> {link}")
     assert not dead, "\n".join(sorted(dead))
+
+
+def test_the_template_is_offered_as_a_file_of_the_site(browser):
+    page = SITE / "notebooks/18_your_own_model.html"
+    links = Links(page.read_text(encoding="utf-8")).links
+    (offered,) = (link for link in links if link.endswith("/own_model.ipynb"))
+    assert (page.parent / offered).read_bytes() == (TEMPLATES / "own_model.ipynb").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["http", "file"])
