@@ -9,6 +9,7 @@ from .metrics import PARTS
 from .result import Bound, Judgement, Recipe, WeightFound
 from .settings import FLOAT16
 
+_UNITS = {"ane": "the Neural Engine", "gpu": "the GPU", "cpu": "the CPU"}
 UNKNOWN = (
     (
         "how fast it is: toykit models latency and does not measure it. Measure it on a device, with Xcode's "
@@ -46,7 +47,7 @@ def _why(chosen, candidates, before, unit):
             if chosen.advice.says
             else "Apple's guide says nothing of it"
         )
-        yield f"on {unit}, {says}"
+        yield f"on {_UNITS[unit]}, {says}"
 
 
 def head_of(package, goal, judge, best, target):

@@ -40,7 +40,8 @@ class Goal:
 
     def __str__(self):
         if self.nbytes is not None:
-            return f"at most {self.nbytes / 1e6:g} MB"
+            small = self.nbytes < 1e5
+            return f"at most {self.nbytes / (1e3 if small else 1e6):g} {'kB' if small else 'MB'}"
         return f"at least {said(self.at_least, self.unit)}"
 
 
@@ -68,10 +69,8 @@ def goal(budget=None, at_least=None, metric=False):
 
     Examples
     --------
-    >>> print(goal("12MB")), print(goal(at_least="40dB"))
-    at most 12 MB
-    at least 40.0 dB
-    (None, None)
+    >>> str(goal("12MB")), str(goal(9000)), str(goal(at_least="40dB"))
+    ('at most 12 MB', 'at most 9 kB', 'at least 40.0 dB')
     """
     unit = "" if metric else "dB"
     if budget is not None and at_least is not None:

@@ -16,6 +16,7 @@ h2 { margin: 2.2rem 0 0.6rem; border-top: 1px solid var(--line); padding-top: 1r
 .tk-verdict { border-left: 5px solid light-dark(#00775a, #3cc79f); background: var(--panel); padding: 0.6rem 1rem; }
 .tk-verdict.tk-not, .tk-verdict.tk-warning { border-color: light-dark(#c24a00, #ff9a5c); }
 .tk-verdict p { margin: 0.3rem 0; }
+.tk-verdict + .tk-verdict { margin-top: 0.8rem; }
 code, pre { overflow-wrap: anywhere; background: var(--panel); padding: 0 0.25em; font-size: 0.9em; }
 pre .tk-option { white-space: nowrap; }
 pre { padding: 0.6rem 0.8rem; white-space: pre-wrap; }

@@ -20,7 +20,7 @@ _GUIDE = "https://apple.github.io/coremltools/docs-guides/source/opt-resnet.html
 
 def title(found):
     """The page in a line."""
-    return f"{found.model}: {_mb(found.nbytes_before)} to {_mb(found.nbytes)}"
+    return f"{found.model}: {size(found.nbytes_before)} to {size(found.nbytes)}"
 
 
 def section(name, body, place=""):
@@ -32,13 +32,13 @@ def section(name, body, place=""):
 def verdict(found):
     """Whether it is what was asked for and verified, and that fidelity is no accuracy, where there is no metric."""
     times = found.nbytes_before / found.nbytes
-    now = f"{_mb(found.nbytes)} ({found.nbytes:,} bytes), {times:.1f} times smaller, and {_judged(found)}"
+    now = f"{size(found.nbytes)} ({found.nbytes:,} bytes), {times:.1f} times smaller, and {_judged(found)}"
     lines = [
         f"<strong>{'Met' if found.met else 'Not met'}.</strong> Asked for: {text(found.goal)}. Found: {text(now)}.",
         "Every compressed weight was checked against the original, and all else is unchanged."
         if found.verification.ok
         else f"It is <strong>not verified</strong>: {text('; '.join(found.verification.problems))}.",
-        *map(text, found.notes),
+        *(text(f"{one[0].upper()}{one[1:]}.") for one in found.notes),
     ]
     html = _box("tk-verdict" if found.met else "tk-verdict tk-not", lines)
     if found.metric:
@@ -201,7 +201,8 @@ def _difference(one):
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _mb(nbytes):
+def size(nbytes):
+    """Bytes, as a person says them."""
     return f"{nbytes / 1e6:.2f} MB" if nbytes >= 1e5 else f"{nbytes / 1e3:.1f} kB"
 
 

@@ -9,7 +9,7 @@ from .._text import printable
 from ..verification.verdicts import Verification
 from .goals import Goal, said
 from .report import show
-from .report_parts import verdict
+from .report_parts import size, verdict
 from .settings import Advice
 
 
@@ -276,7 +276,7 @@ class Exploration:
         unit = self.goal.unit
         share = 1 - self.nbytes / self.nbytes_before
         yield (
-            f"{self.nbytes_before / 1e6:.2f} MB -> {self.nbytes / 1e6:.2f} MB ({share:.0%} less); "
+            f"{size(self.nbytes_before)} -> {size(self.nbytes)} ({share:.0%} less); "
             f"asked for: {self.goal}{'' if self.met else ', which is not met'}"
         )
         yield f"judged by {self.measure}"
