@@ -4,7 +4,6 @@ It reads from standard input what it shall do, as JSON, and writes what it found
 more time or memory than there is, or find a fault of ours; then this process ends, and `scoring` says so.
 """
 
-import hashlib
 import json
 import os
 import stat
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import _apart
-from ..coreml.format.package import Package
+from ..coreml.format.package import Package, digest_of
 from ..coreml.runtime.backends import find_backend
 from ..coreml.runtime.model import load
 from . import systems
@@ -64,7 +63,7 @@ def examine(path, task, seed, samples, memory):
 
 
 def fingerprint(path):
-    """Bytes of all files, and a digest of what is in them; without that of the manifest, which names by chance.
+    """Bytes of all files, and a digest of what is in them.
 
     Raises
     ------
@@ -86,14 +85,7 @@ def fingerprint(path):
         total += kind.st_size
         if total > LARGEST or len(files) > 10_000:
             raise ValueError("it is larger than 2 GiB, or has more than 10,000 files, and was not read")
-    digest = hashlib.sha256()
-    for place in files:
-        name = place.relative_to(path).as_posix()
-        if name == "Manifest.json":
-            continue
-        with place.open("rb") as file:
-            digest.update(f"{name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
-    return total, digest.hexdigest()
+    return total, digest_of(path, (place.relative_to(path).as_posix() for place in files))
 
 
 def answers(model, inputs, task):

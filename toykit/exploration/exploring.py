@@ -4,6 +4,7 @@ import time
 
 from .._version import __version__
 from ..compressed import check_each, check_int
+from ..coreml.format.package import digest_of
 from ..coreml.runtime.model import load
 from ..verification.verdicts import verify
 from . import report
@@ -12,7 +13,7 @@ from .choosing import Options
 from .goals import goal as read_goal
 from .goals import said
 from .judging import Fidelity, Judge, check_reach
-from .measuring import MEMORY, digest_of
+from .measuring import MEMORY
 from .metrics import HELD_OUT, SEARCH, Metric
 from .repeating import arguments_of, digests_of
 from .result import Exploration
@@ -133,7 +134,7 @@ def explore(
     folder = check_folder(out, model)
     package, inputs = package_of(model, folder, inputs, target)
     tried, version = settings_for(package, target, unit, settings)
-    with Store(folder, (__version__, digest_of(package), version)).opened() as store:
+    with Store(folder, (__version__, digest_of(package.path, package.files), version)).opened() as store:
         if metric is None:
             judge = Fidelity(package, version, memory, inputs, samples, seed)
         else:

@@ -213,15 +213,6 @@ def one_thread():
             torch.set_num_threads(before)
 
 
-def digest_of(package):
-    """A number for a package: that of equal packages is equal."""
-    digest = hashlib.sha256()
-    for name in package.files:
-        with (package.path / name).open("rb") as file:
-            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\0".encode())
-    return digest.hexdigest()
-
-
 def digest_of_inputs(inputs):
     """A number for a list of inputs."""
     digest = hashlib.sha256()

@@ -53,7 +53,8 @@ def pictures(data):
         f"Recipes that were measured: bytes and {judged}; dashed: what was asked for"
         + "; dotted: what was predicted, if damage adds up" * bool(_curve(data)),
         "What each weight alone does to the answers, in dB; further right is better; ringed: the setting in the recipe"
-        + "; dashed: what was asked for" * (data["goal"]["unit"] == "dB" and data["goal"]["at_least"] is not None),
+        + "; dashed: what was asked for"
+        * (data["goal"]["unit"] == "dB" and data["goal"]["at_least"] is not None),
     )
     drawn = zip(heads, (_front(data), sensitivity(data)), strict=True)
     parts = (
@@ -93,7 +94,10 @@ def _front(data):
     else:
         at = down(asked[0])
         parts.append(f'<line x1="0" x2="100%" y1="{at}" y2="{at}" {GOAL}/>')
-    for line, look in ((curve, 'stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3"'), (best, _FRONT)):
+    for line, look in (
+        (curve, 'stroke="currentColor" stroke-width="1.5" stroke-dasharray="1.5 3"'),
+        (best, _FRONT),
+    ):
         parts += [
             f'<line x1="{across(a)}" y1="{down(a["value"])}" x2="{across(b)}" y2="{down(b["value"])}" {look}/>'
             for a, b in zip(line, line[1:])

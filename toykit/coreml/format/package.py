@@ -8,6 +8,7 @@ shape says, and memory grows with the bytes that are there, not with what they c
 """
 
 import copy
+import hashlib
 import json
 import mmap
 import os
@@ -250,6 +251,25 @@ def open_package(package):
     if hasattr(package, "opened_from"):  # its folder holds links, which lead out of it
         return package.opened_from
     return Package(package.package_path, owner=package)
+
+
+def digest_of(path, names):
+    """SHA-256 of what a package holds, as text: of its files and their names in it.
+
+    The manifest does not count: its names are made by chance, and differ each time the same model is written.
+
+    Parameters
+    ----------
+    path : Path
+    names : iterable of str
+        Of the files, in an order that follows from the names.
+    """
+    digest = hashlib.sha256()
+    for name in names:
+        if name != "Manifest.json":
+            with (path / name).open("rb") as file:
+                digest.update(f"{name}\0".encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _files(path):
