@@ -66,7 +66,7 @@ def sensitivity(folder, resnet):
         "from pathlib import Path\n"
         "from toykit.exploration import measuring, sensitivity as s, settings, sources, store\n"
         "package = tk.coreml.Package(sys.argv[1])\n"
-        "inputs = sources.parts_of(tk.coreml.load(package), None, 1, 0)[0]['search']\n"
+        "inputs = sources.parts_of(tk.coreml.load(package), None, 1)[0]['search']\n"
         "main = measuring.Measurer(package, inputs, 9)\n"
         "few = settings.ALL[3:7]\n"
         "main.weights = dict([i for i in main.weights.items() if main.nbytes(i[0], few[0])][:50])\n"

@@ -40,7 +40,7 @@ from .progress import progress
 @click.option(
     "--at-least",
     metavar="LEVEL",
-    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (30dB, but of a metric)",
+    help="decibels, such as 40dB, or what the metric must return; the smallest is sought (30dB; with a metric, none)",
 )
 @click.option(
     "--target",

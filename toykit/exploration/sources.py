@@ -81,13 +81,13 @@ def _converted(torch, model, folder, inputs, target):
     return package, [dict(zip(names, one.values(), strict=True)) for one in given] or None
 
 
-def parts_of(model, inputs, samples, seed):
+def parts_of(model, inputs=None, samples=2, seed=0):
     """The inputs to search with, and those that judge.
 
     Parameters
     ----------
     model : Model
-    inputs
+    inputs : optional
         As in `toykit.coreml.compare`: every third sample is held out, of two the second.
     samples : int
         How many random ones, in each part, where there are no others.
