@@ -18,7 +18,7 @@ def arguments_of(function, values):
     ----------
     function : callable
     values : dict of str to object
-        Of each parameter. What cannot be written down, such as an array, is written as its name.
+        Of each parameter. What cannot be written down, such as an array or an absolute `Path`, is written as its name.
 
     Returns
     -------
@@ -32,7 +32,11 @@ def arguments_of(function, values):
     """
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        value = str(values[name]) if isinstance(values[name], PurePath) else values[name]
+        value = values[name]
+        if (
+            isinstance(value, PurePath) and not value.is_absolute()
+        ):  # who makes an absolute path has it in a variable
+            value = str(value)
         plain = isinstance(value, str | int | float | list)
         if (
             name not in _ANYWHERE
