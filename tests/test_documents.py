@@ -101,7 +101,8 @@ def dead_links(path):
             continue
         name, _, heading = address.partition("#")
         target = path.parent / name if name else path
-        beside = target.resolve().parent == path.resolve().parent and target.is_file()
+        here = path.resolve().parent
+        beside = target.resolve().parent in (here, here / "templates") and target.is_file()
         if not beside or (heading and heading not in prose(target)[1]):
             dead.append(address)
     return dead
