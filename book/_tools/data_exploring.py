@@ -1,8 +1,8 @@
 """Let `tk.explore` find chapter 6b's mixed recipes again, and write notebooks/data/crepe_explored.csv (chapter 18).
 
 The package is somebody else's, and so is the way: fidelity on a few tones, where chapter 6b measured 600. For each of
-6b's budgets for pruned palettes the recipe is judged by chapter 6's hard tones. Ten minutes of one core; measurements are
-kept in _build/explored, so a stopped run goes on.
+6b's budgets for pruned palettes the recipe is judged by chapter 6's hard tones. Ten minutes of one core; measurements
+are kept in _build/explored, so a stopped run goes on.
 
     python -m book._tools.data_exploring
 """
