@@ -46,12 +46,14 @@ RESULTS = {
     # Forms made by hand are checked when they are used: see test_kernels.
     "tk.Sparse",
     "tk.Quantized",
+    "tk.SmallFloats",
     "tk.Palettized",
 }
 # Not tried here, nor are the checks themselves (tk.compressed.check_...): test_compressed tries those.
 EXCEPTIONS = {
     "tk.compressed.as_array": "its argument bears the name that it is given",
     "tk.compressed.shown": "quotes any value",
+    "tk.compressed.split": "cuts what was checked, into as many blocks as `fit` found",
     "tk.exercises.Case": "takes the arguments of any function",
     "tk.exercises.Exercise": "the book's own, made when it is imported",
     "tk.exercises.Hint": "the book's own, made when it is imported",
@@ -343,6 +345,16 @@ GOOD = {
     "tk.prune.block_size": lambda: None,
     "tk.quantize.block_size": lambda: None,
     "tk.quantization.quantize.block_size": lambda: None,
+    "tk.quantize.format": lambda: None,
+    "tk.quantization.quantize.format": lambda: None,
+    "tk.small_floats.encode.format": lambda: "fp4_e2m1",
+    "tk.small_floats.encode.numbers": lambda: np.linspace(-7, 7, 9),
+    "tk.small_floats.decode.format": lambda: "fp4_e2m1",
+    "tk.small_floats.scales_for.format": lambda: "fp8_e4m3",
+    "tk.small_floats.scales_for.largest": lambda: np.ones(3),
+    "tk.small_floats.worth.scale": lambda: np.ones(3, np.float16),
+    "scale_format": lambda: None,
+    "tk.small_floats.scales_for.scale_format": lambda: "e8m0",
     "tk.quantization.pack_codes.codes": lambda: np.arange(8),
     "tk.quantization.unpack_codes.codes": lambda: np.zeros(4, np.uint8),
     "tk.quantization.unpack_codes.shape": lambda: (8,),

@@ -58,6 +58,14 @@ def _applied(weights, setting):
         ("quantize", {"axis": 1}, 64 * 48 + 48 * 2),
         ("quantize", {"axis": -1}, 64 * 48 + 48 * 2),
         ("quantize", {"axis": 1, "granularity": "per_block", "block_size": 16}, 64 * 48 + 4 * 48 * 2),
+        ("quantize", {"format": "int2"}, 64 * 48 // 4 + 64 * 2),
+        ("quantize", {"format": "fp8_e4m3"}, 64 * 48 + 64 * 2),
+        ("quantize", {"format": "fp4_e2m1", "granularity": "per_block", "block_size": 16}, 64 * 24 + 64 * 3),
+        ("quantize", {"format": "fp4_e2m1", "axis": 1, "scale_format": "e8m0"}, 64 * 24 + 48),
+        ("quantize", {"format": "fp4_e2m1", "bits": 3}, ValueError),
+        ("quantize", {"format": "int2", "signed": False}, ValueError),
+        ("quantize", {"format": "fp8_e4m3", "mode": "affine"}, ValueError),
+        ("quantize", {"scale_format": "e8m0"}, ValueError),
         ("palettize", {"axis": -1, "group_size": 12}, 64 * 48 // 2 + 4 * 16 * 2),
         ("palettize", {"cluster_dim": 3}, "declined"),
         ("prune", {"sparsity": 0.5, "block_size": 40}, "declined"),
@@ -199,7 +207,13 @@ def test_what_belongs_to_one_array_is_not_for_a_whole_model():
 
 @pytest.mark.parametrize("technique", ["prune", "quantize", "palettize"])
 def test_what_fits_a_weight_fits_it_again_and_stores_the_same(technique):
-    for options in ({"sparsity": 0.5, "block_size": 3}, {"axis": -1}, {"axis": 1}, {}):
+    for options in (
+        {"sparsity": 0.5, "block_size": 3},
+        {"axis": -1},
+        {"axis": 1},
+        {"format": "fp4_e2m1"},
+        {},
+    ):
         if options.keys() <= settings.OPTIONS[technique].keys() and (options or technique != "prune"):
             complete = settings.complete(technique, options)
             fitted = settings.fit(technique, complete, W.shape)
@@ -221,6 +235,8 @@ def test_what_fits_a_weight_fits_it_again_and_stores_the_same(technique):
         ("palettize", {"per_channel_scale": "across"}, "4-bit palette, channel scales"),
         ("quantize", {"bits": 4, "granularity": "per_block"}, "int4, blocks of 32"),
         ("quantize", {"granularity": "per_tensor", "signed": False}, "uint8, a scale a layer"),
+        ("quantize", {"format": "int2"}, "int2"),
+        ("quantize", {"format": "fp4_e2m1", "granularity": "per_block"}, "fp4_e2m1, blocks of 32"),
         ("prune", {"n_m": [2, 4]}, "pruned 2:4"),
         ("prune", {"threshold": 0.01, "minimum_sparsity": 0.0}, "pruned up to 0.01, all layers"),
         ("joint", {"palettize": {"bits": 2}, "quantize": {}}, "2-bit palette + int8 lut"),
@@ -248,6 +264,8 @@ VALUES = {
         "block_size": (2, 4, (0, 2), (1, 4), [2, 0], (1, 2, 0), (0, 2, 0, 0)),
         "axis": (0, 1, 2, -1, -2, -4),
         "signed": (True, False),
+        "format": ("int2", "fp8_e4m3", "fp4_e2m1", "fp4"),
+        "scale_format": ("float", "e8m0"),
     },
     "palettize": {
         "bits": (1, 2, 3, 4, 6, 8, 5),

@@ -8,6 +8,7 @@ from toykit.pruning import Sparse as Sparse
 from toykit.pruning import prune as prune
 from toykit.quantization import Quantized as Quantized
 from toykit.quantization import quantize as quantize
+from toykit.small_floats import SmallFloats as SmallFloats
 from toykit.verification.differences import diff as diff
 from toykit.verification.places import where as where
 from toykit.verification.verdicts import verify as verify
@@ -30,6 +31,7 @@ from . import pruning as pruning
 from . import quantization as quantization
 from . import quiz as quiz
 from . import size as size
+from . import small_floats as small_floats
 from . import sweep as sweep
 from . import training as training
 from . import widgets as widgets

@@ -193,6 +193,13 @@ def error(weights, compressed):
     return Error(float(np.max(np.abs(lost))), noise / weights.size, snr_db)
 
 
+def split(array, scale_shape):
+    """The array with each axis split in two: which block, and where in the block."""
+    return array.reshape(
+        [n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)]
+    )
+
+
 def check_weights(weights, name="weights"):
     """An array of weights as every technique takes it: finite, float16 or float32, row-major.
 

@@ -69,6 +69,7 @@ class Sparse(Compressed):
 
     def quantize_further(self, quantize, **options):
         """Quantized survivors; the zeros take part in the choice of scales, but have no codes."""
+        settings.complete("quantize", options, before=("prune",))
         return quantize(self.dense(), **options).behind(self.mask)
 
     def palettize_further(self, palettize, **options):

@@ -21,16 +21,19 @@ Then zero_point is 0 and need not be stored, and one code is given up so that th
 symmetric too: -127 ... 127. Affine quantization keeps the range as it is, only that 0 must be in
 it, and stores the zero point.
 
+With `format` the codes are small floats instead of whole numbers: `toykit.small_floats` has their arithmetic.
+
 Not here: choosing scales with data (`toykit.training.calibration`), or quantizing activations.
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from . import bits as packing
-from . import settings
+from . import settings, small_floats
 from .compressed import (
     Compressed,
     Part,
@@ -41,6 +44,7 @@ from .compressed import (
     check_shape,
     check_weights,
     dense_of,
+    split,
 )
 from .pruning import spread, unpack_mask
 
@@ -131,7 +135,7 @@ class Quantized(Compressed):
         # float32 holds the product of a code and a float16 scale exactly, so it is rounded once. Floats in
         # the place of codes, which Core ML allows, are rounded after each step, as Core ML does.
         floats = "f" in (codes.dtype.kind, zero_points is not None and zero_points.dtype.kind)
-        steps = _split(codes.astype(self.dtype if floats else np.float32), scale.shape)
+        steps = split(codes.astype(self.dtype if floats else np.float32), scale.shape)
         one_per_block = [n for scales in scale.shape for n in (scales, 1)]
         with np.errstate(all="ignore"):  # a file may hold scales that lead to infinity
             if zero_points is not None:
@@ -163,8 +167,18 @@ class Quantized(Compressed):
         return f"{self.kind} {offset}, {self.scale.size} scale{'s' * (self.scale.size > 1)}"
 
 
-def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=None, axis=0, signed=True):
-    """Store each weight as a whole number of steps.
+def quantize(
+    weights,
+    bits=8,
+    mode="symmetric",
+    granularity=None,
+    block_size=None,
+    axis=0,
+    signed=True,
+    format=None,
+    scale_format=None,
+):
+    """Store each weight as a whole number of steps, or as a small float.
 
     Parameters
     ----------
@@ -188,11 +202,18 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
         the other of the two; it is the only one where there is only one.
     signed : bool
         Whether codes run from -128 (symmetric: -127) to 127 or from 0 to 255 (symmetric: 254).
+    format : {"int2", "fp8_e4m3", "fp4_e2m1"}, optional
+        What a code is, in place of `bits`. "int2" is bits=2: symmetric ones are -1, 0 and 1. The others are floats of 8
+        and 4 bits, of weights that are not compressed already; `mode` and `signed` do not apply to them. Core ML
+        Tools 9 stores none of the three.
+    scale_format : {"float", "e8m0"}, optional
+        Of small floats: whether a scale is a float of the weights' type, or a power of two in one byte. If left out,
+        "e8m0" for "per_block", which makes the Microscaling Formats MXFP8 and MXFP4, and "float" otherwise.
 
     Returns
     -------
-    Quantized
-        The type of its scales and of `dense()` is that of the weights. Of palettized weights, a
+    Quantized or SmallFloats
+        The type of its scales (but for "e8m0") and of `dense()` is that of the weights. Of palettized weights, a
         Palettized whose table is Quantized.
 
     Raises
@@ -211,6 +232,10 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     A scale too small for float16 becomes the smallest that there is. A code that would decompress
     to infinity is moved towards 0.
 
+    A small float is off by half the gap between its neighbours at most. Beyond that goes only the "e8m0" scale, which
+    ends, as the Microscaling Formats have it, in the binade of the largest weight: what is above the largest number
+    becomes that number. For FP4 these are weights of more than 6 scales, which has room for less than 8.
+
     iOS 16 and 17 store 8 bits, per tensor or per channel, with a zero point for every scale, even
     where it is 0. Everything else needs iOS 18, whose form this is.
 
@@ -228,21 +253,25 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     ([[64, -127, 32], [64, 0, -127]], ['0.0079', '0.0315'])
     >>> quantize(weights, bits=4, mode="affine", granularity="per_tensor")
     Quantized(2x3, int4 with zero points, 1 scale, 8.0 bits a weight)
+    >>> quantize(np.ones((64, 96)), format="fp4_e2m1", granularity="per_block")
+    SmallFloats(64x96, fp4_e2m1, 192 e8m0 scales, 4.2 bits a weight)
     """
-    if isinstance(weights, Compressed):
-        options = {"bits": bits, "mode": mode, "granularity": granularity, "block_size": block_size}
-        return weights.quantize_further(quantize, **options, axis=axis, signed=signed)
-    weights = check_weights(weights)
     options = {"bits": bits, "mode": mode, "granularity": granularity, "block_size": block_size}
-    options = settings.complete("quantize", options | {"axis": axis, "signed": signed})
+    options |= {"axis": axis, "signed": signed, "format": format, "scale_format": scale_format}
+    if isinstance(weights, Compressed):
+        return weights.quantize_further(quantize, **options)
+    weights = check_weights(weights)
+    options = settings.complete("quantize", options)
     bits, signed = options["bits"], options["signed"]
     q_low, q_high = packing.code_range(bits, signed)
     if mode == "symmetric":
         q_low, q_high = (q_low + 1, q_high) if signed else (q_low, q_high - 1)
 
     scale_shape = settings.scale_shape(settings.fit("quantize", options, weights.shape), weights.shape)
-    blocks = _split(weights, scale_shape)
+    blocks = split(weights, scale_shape)
     low, high = _extremes(blocks)
+    if options["format"]:
+        return _as_small_floats(weights, blocks, np.maximum(-low, high), scale_shape, options)
     if mode == "symmetric":
         high = np.maximum(np.abs(low), np.abs(high))
         low = -high
@@ -265,11 +294,19 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, block_size=Non
     )
 
 
-def _split(array, scale_shape):
-    """The array with each axis split in two: which block, and where in the block."""
-    return array.reshape(
-        [n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)]
-    )
+def _as_small_floats(weights, blocks, largest, scale_shape, options) -> Any:
+    """Weights that were split into blocks as floats, with a scale for the largest of each block."""
+    # Any: editors go on to offer what a Quantized has, which nearly all results of `quantize` are.
+    kind, bits = options["format"], options["bits"]
+    scale = small_floats.scales_for(largest, kind, options["scale_format"])
+    # In float64 no quotient is rounded onto a half. Where all weights of a scale are 0, so may it be.
+    step = small_floats.worth(scale).astype(np.float64)
+    step[step == 0] = 1
+    codes = np.empty(blocks.shape, np.uint8)
+    for slab, its_scales in _slabs(blocks):
+        codes[slab] = small_floats.encode(blocks[slab] / step[its_scales], kind)
+    codes = pack_codes(codes.reshape(weights.shape), bits, signed=False)
+    return small_floats.SmallFloats(codes, scale.reshape(scale_shape), weights.shape, kind, weights.dtype)
 
 
 def _slabs(blocks):

@@ -26,11 +26,13 @@ from .compressed import (
     check_weights,
     shown,
 )
+from .small_floats import FORMATS as FLOATS
 
 TECHNIQUES = ("prune", "quantize", "palettize", "joint")
 THRESHOLD = 2048  # elements; Core ML leaves constants of this many or fewer as they are
 CODE_BITS = range(1, 9)  # widths of a linear code
 STORED_CODE_BITS = (4, 8)  # those that Core ML stores
+FORMATS = {"int2": 2} | {name: bits for name, (bits, *_) in FLOATS.items()}  # of codes, by name
 INDEX_BITS = (1, 2, 3, 4, 6, 8)  # widths of an index into a table, all of which it stores
 BLOCK_SIZE = 32  # what coremltools takes for a block when it is not told
 
@@ -43,6 +45,8 @@ OPTIONS = {
         "block_size": None,
         "axis": None,
         "signed": True,
+        "format": None,
+        "scale_format": None,
     },
     "palettize": {
         "bits": None,
@@ -271,6 +275,8 @@ def _quantize(options, before, model):
     if options["bits"] == 1 and options["mode"] == "symmetric":
         raise ValueError("symmetric quantization needs at least 2 bits; got bits=1. Use mode='affine'.")
     options["signed"] = check_flag("signed", options["signed"])
+    if options["format"] is not None:
+        _check_format(options, before)
     options["axis"] = _check_axis(options["axis"])
     if options["granularity"] is None:
         options["granularity"] = "per_tensor" if "palettize" in before else "per_channel"
@@ -285,6 +291,25 @@ def _quantize(options, before, model):
         options["block_size"] = check_int("block_size", block, _at_least(1))
     elif block is not None:
         raise ValueError(f"block_size goes with granularity='per_block'; got {granularity!r}")
+    scale = options["scale_format"]
+    if options["format"] is None and scale is not None:
+        raise ValueError(f"scale_format goes with small floats, {' and '.join(FLOATS)}; got {shown(scale)}")
+    if options["format"] is not None:
+        scale = ("e8m0" if granularity == "per_block" else "float") if scale is None else scale
+        options["scale_format"] = check_choice("scale_format", scale, ("float", "e8m0"))
+
+
+def _check_format(options, before):
+    """What a named format leaves open of the other options; "int2" is another word for 2 bits."""
+    name = check_choice("format", options["format"], tuple(FORMATS))
+    fixed = {"bits": FORMATS[name], "signed": True} | ({"mode": "symmetric"} if name in FLOATS else {})
+    for option, value in fixed.items():
+        if options[option] not in (value, OPTIONS["quantize"][option]):
+            raise ValueError(f"{option} must be left out with format={name!r}; got {shown(options[option])}")
+    options |= fixed
+    if name in FLOATS and before:
+        raise ValueError(f"format must be left out where weights are compressed already; got {name!r}")
+    options["format"] = name if name in FLOATS else None
 
 
 def _palettize(options, before, model):
@@ -517,9 +542,8 @@ def _pruned(options, joined):
 
 
 def _quantized(options, joined):
-    words = f"{'int' if options['signed'] else 'uint'}{options['bits']}" + " affine" * (
-        options["mode"] == "affine"
-    )
+    words = options["format"] or f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+    words += " affine" * (options["mode"] == "affine")
     # Joined linear codes always have one scale: it goes without saying.
     words += ", a scale a layer" * (options["granularity"] == "per_tensor" and not joined)
     return words + _with(options["block_size"], ", blocks of {}")

@@ -15,7 +15,7 @@ from .project import ROOT
 # From the ground up. A room may import from its own layer and from those below it. Modules that begin with an
 # underscore are helpers of all rooms. `toykit` and `coreml` are what the two faces offer, and nothing else.
 LAYERS = {
-    "The common form": ("bits", "compressed"),
+    "The common form": ("bits", "compressed", "small_floats"),
     "Settings and clusters": ("settings", "kmeans"),
     "Techniques": ("pruning", "quantization", "palettization", "joint"),
     "What is stored": ("stored", "coreml.format"),

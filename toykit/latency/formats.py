@@ -5,7 +5,7 @@ import math
 from ..settings import is_recipe, read_setting
 from .descriptions import Format
 
-_SCALE_BITS = 16  # a block's scale is a float16 number
+_SCALE_BITS = {None: 16, "float": 16, "e8m0": 8}  # of a block's scale; a float is a float16 number
 
 
 def format_of(setting):
@@ -53,7 +53,8 @@ def format_of(setting):
     if "quantize" in steps:
         codes = steps["quantize"]
         weights = _weights_a_scale(codes["block_size"]) if codes["granularity"] == "per_block" else 0
-        return Format(codes["bits"] + _SCALE_BITS / weights if weights else codes["bits"], **kept)
+        scale_bits = _SCALE_BITS[codes["scale_format"]]
+        return Format(codes["bits"] + scale_bits / weights if weights else codes["bits"], **kept)
     return Format(**kept)
 
 

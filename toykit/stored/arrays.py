@@ -226,7 +226,7 @@ def first_scales(weight, options, pruned):
 
     def look():
         part = np.asarray(weight.values()).take(few, axis)
-        chosen = {name: options[name] for name in ("bits", "mode", "signed")}
+        chosen = {name: options[name] for name in ("bits", "mode", "signed", "format", "scale_format")}
         return part, quantize(part, granularity="per_block", block_size=blocks, **chosen)
 
     def codes():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..pruning import Magnitudes
+from ..small_floats import FORMATS
 
 BITS = (
     {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64}
@@ -22,6 +23,8 @@ BITS = (
         "float8_e5m2": 8,
         "bool": 8,
     }
+    | {name: bits for name, (bits, *_) in FORMATS.items()}
+    | {"e8m0": 8}
     | {f"{sign}int{bits}": bits for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64) for sign in ("", "u")}
 )
 

@@ -164,7 +164,7 @@ def _estimated_survivors(weight, options):
 
 
 def _quantize(weight, options, stored, smallest):
-    dtype = f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+    dtype = options["format"] or f"{'int' if options['signed'] else 'uint'}{options['bits']}"
     parts, sketches = dict(stored.parts), dict(stored.sketches)
     if "lut" in parts:  # quantize the table, with one scale
         lut = parts["lut"]
@@ -190,7 +190,7 @@ def _quantize(weight, options, stored, smallest):
     if values is not None and values.count < smallest:
         raise Declined(f"{values.count} weights that are left lie in the program")
     parts["codes"] = Part(dtype, weight.shape if values is None else values.shape)
-    parts["scale"] = Part(weight.dtype, scales)
+    parts["scale"] = Part("e8m0" if options["scale_format"] == "e8m0" else weight.dtype, scales)
     if options["mode"] == "affine" or not options["signed"]:
         parts["zero_point"] = Part(dtype, scales)
     if weight.values is not None:

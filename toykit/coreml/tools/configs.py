@@ -41,6 +41,8 @@ def check(technique, options):
         raise ValueError(f"axis must be counted from the front for coremltools; got {axis}")
     if technique != "quantize":
         return
+    if options["format"]:
+        raise ValueError(f"coremltools 9 stores no small floats; got format={options['format']!r}")
     check_int("bits", options["bits"], STORED_CODE_BITS)
     if (
         axis is not None

@@ -63,6 +63,8 @@ def needs(package, steps):
             f"weights of one model: {package.number}/..., as the ledger does"
         )
     for technique, options in steps:
+        if technique == "quantize" and options.get("format"):
+            raise ValueError(f"Core ML stores no weights as small floats; got format={options['format']!r}")
         if technique == "quantize" and options["bits"] not in STORED_CODE_BITS:
             raise ValueError(f"Core ML quantizes to 4 or 8 bits; got bits={options['bits']}")
     if min(part.spec_version for part in package.programs) >= IOS18:
