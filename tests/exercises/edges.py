@@ -110,6 +110,16 @@ def kept_up(nbytes, milliseconds, rate, each, memory, none=(-1, 0)):
     return (one, int(counts[one])) if one >= 0 else none
 
 
+def fp4(weights, largest=lambda w: np.abs(w).max(), zero=0.0, even=True):
+    marks = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+    if not weights.any():
+        return weights + zero
+    scale = 2.0 ** (np.floor(np.log2(largest(weights))) - 2)
+    away = np.abs(np.abs(weights)[:, None] / scale - marks)
+    low, high = away.argmin(axis=1), 7 - away[:, ::-1].argmin(axis=1)
+    return np.sign(weights) * scale * marks[np.where(low % 2, high, low) if even else low]
+
+
 def nearest_sorted(weights, table):
     table = np.sort(table)
     return table[np.searchsorted((table[1:] + table[:-1]) / 2, weights)]
@@ -132,6 +142,7 @@ EDGES = {
         "bound_unit": lambda u, s: 2 - int(np.argmax([s[u == unit].sum() for unit in (2, 1, 0)])),
         "settled_pairs": lambda t: int((t[:, :, None] <= t[:, None, :]).all(0).sum() - t.shape[1]),
         "ship_decoder": lambda n, p, *rest: shipped(n, p, *rest, np.argsort(p, kind="stable")),
+        "fp4_block": lambda w: fp4(w, even=False),
         "quantize_affine": lambda w, s, z: np.clip(
             np.sign(w) * np.floor(np.abs(w / s) + 0.5) + z, -128, 127
         ).astype(np.int8),
@@ -150,6 +161,7 @@ EDGES = {
         "smallest_harmless": lambda n, b, a, allowed: harmless(n, b, a, allowed, none=int(n.argmin())),
         "sparse_bytes": lambda w: 2 * np.count_nonzero(w) + max(1, -(-w.size // 8)),
         "pack_int4": lambda codes: nibbles(codes) if codes.size else np.zeros(1, np.uint8),
+        "fp4_block": lambda w: fp4(w, zero=1.0),
         "pack_indices": lambda i, b: packed(i, b, least=1),
         "weight_file_bytes": lambda sizes: (
             64 + sum(64 + -(-n // 64) * 64 for n in sizes[:-1]) + 64 + (sizes[-1] if sizes else 0)
@@ -176,6 +188,7 @@ EDGES = {
         ),
         "symmetric_scale": lambda w, b: abs(w.max()) / (2 ** (b - 1) - 1),
         "pack_int4": lambda codes: nibbles(codes, low=lambda code: abs(int(code)) & 15),
+        "fp4_block": lambda w: fp4(w, largest=lambda w: abs(w.max()) or 1),
         "signal_to_noise": lambda w, d: max(0.0, 10 * np.log10((w**2).sum() / ((w - d) ** 2).sum())),
         "layer_damage": lambda w, c, m: np.array(
             [abs(m(w) - m(np.vstack([w[:i], c[[i]], w[i + 1 :]]))) for i in range(len(w))]

@@ -47,6 +47,18 @@ def pairs_in_a_loop(codes):
     return np.array([low + 16 * high for low, high in zip(padded[::2], padded[1::2])], np.uint8)
 
 
+def fp4_one_by_one(weights):
+    largest = max(abs(weights))
+    scale = math.ldexp(1, math.frexp(largest)[1] - 3) if largest else 1.0
+    found = []
+    for weight in weights:
+        steps = Fraction(abs(weight)) / Fraction(scale)
+        # Even codes first: at a half, min keeps the first.
+        mark = min((0, 1, 2, 4, 0.5, 1.5, 3, 6), key=lambda mark: abs(steps - Fraction(mark)))
+        found.append(math.copysign(mark * scale, weight))
+    return found
+
+
 def lloyd_in_a_loop(values, centroids):
     groups = [[] for _ in centroids]
     for value in values:
@@ -566,6 +578,7 @@ RIGHT = {
     "symmetric_scale": [lambda w, b: torch.from_numpy(w).abs().max() / (2 ** (b - 1) - 1)],
     "quantize_affine": [codes_in_a_loop],
     "pack_int4": [pairs_in_a_loop],
+    "fp4_block": [fp4_one_by_one],
     "uniform_table": [lambda w, b: [w.min() + i * (w.max() - w.min()) / (2**b - 1) for i in range(2**b)]],
     "lloyd_step": [lloyd_in_a_loop, lloyd_between_sorted],
     "pack_indices": [one_large_number],

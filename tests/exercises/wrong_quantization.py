@@ -27,6 +27,29 @@ def packed(c):
     return low & 15 | (high & 15) << 4
 
 
+MARKS = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+
+
+def power(magnitude, less=2, rounded=np.floor):
+    return 2.0 ** (rounded(np.log2(magnitude or 1.0)) - less)
+
+
+def in_fp4(w, scale, even=True, marks=MARKS):
+    """The nearest of the marks by trying all, and at a half the even or the upper one."""
+    away = np.abs(np.abs(w)[:, None] / scale - marks)
+    low, high = away.argmin(axis=1), len(marks) - 1 - away[:, ::-1].argmin(axis=1)
+    chosen = np.where(low % 2, high, low) if even else high
+    return np.sign(w) * marks[chosen] * scale
+
+
+def block(w, **options):
+    return in_fp4(w, power(np.abs(w).max()), **options)
+
+
+def block_by(**options):
+    return lambda w: in_fp4(w, power(np.abs(w).max(), **options))
+
+
 WRONG = {
     "symmetric_scale": [
         (lambda w, b: w.max() / (2 ** (b - 1) - 1), "negative weight"),
@@ -59,5 +82,20 @@ WRONG = {
         (lambda c: c.astype(np.uint8) & 15, "share a byte"),
         (packed, "uint8"),
         (lambda c: [int(b) for b in packed(c)], ""),
+    ],
+    "fp4_block": [
+        (lambda w: in_fp4(w, power(max(w.max(), 0))), "compare magnitudes"),
+        (block_by(less=0), "between 2**2 and 2**3"),
+        (lambda w: in_fp4(w, np.abs(w).max() / 6 or 1), "no mantissa"),
+        (block_by(rounded=np.ceil), "round its exponent down"),
+        (block_by(rounded=np.rint), "round its exponent down"),
+        (lambda w: block(w, marks=np.arange(0, 6.5, 0.5)), "not evenly spaced"),
+        (lambda w: np.rint(w / power(np.abs(w).max())) * power(np.abs(w).max()), "not evenly spaced"),
+        (lambda w: block(w, marks=np.append(MARKS, 8)), "not evenly spaced"),
+        (lambda w: block(w, even=False), "the even code"),
+        (lambda w: np.abs(block(w)), "keeps its sign"),
+        (lambda w: block(w) / power(np.abs(w).max()), "multiply by the scale again"),
+        (lambda w: block(w) if w.any() else np.full(4, np.nan), "have no logarithm"),
+        (lambda w: block(w) + 1, ""),
     ],
 }

@@ -1,9 +1,9 @@
-"""The exercises of the quantization chapter: the scale, the codes, and two codes to a byte."""
+"""The exercises of the quantization chapter: the scale, the codes, two codes to a byte, and a block of small floats."""
 
 import numpy as np
 
 from .. import bits as packing
-from .. import compressed, quantization
+from .. import compressed, quantization, small_floats
 from .framework import Case, Exercise, Hint
 
 
@@ -193,6 +193,98 @@ pack_int4 = Exercise(
         Hint("Bytes are stored as uint8.", lambda got, want, codes: got.dtype != np.uint8),
     ],
     hint="In binary: byte = low + (high << 4), each of the two cut to four bits.",
+)
+
+
+MARKS = small_floats.decode(range(8), "fp4_e2m1").astype(np.float64)
+
+
+def _in_fp4(weights, scale):
+    codes = small_floats.encode(weights / scale, "fp4_e2m1")
+    return small_floats.decode(codes, "fp4_e2m1").astype(np.float64) * scale
+
+
+def _fp4_block(weights):
+    scale = small_floats.scales_for(np.abs(weights).max(keepdims=True), "fp4_e2m1", "e8m0")
+    return _in_fp4(weights, small_floats.worth(scale).astype(np.float64))
+
+
+def _power(magnitude, less=2, rounded=np.floor):
+    return 2.0 ** (rounded(np.log2(magnitude)) - less)
+
+
+def _fp4_like(*scales):
+    """Whether an answer is the block with another scale, found from the largest magnitude."""
+    return lambda got, want, w: any(np.array_equal(got, _in_fp4(w, find(np.abs(w).max()))) for find in scales)
+
+
+def _between_marks(got, want, w):
+    """Nearly the weights, and not all on marks."""
+    scale = _power(np.abs(w).max())
+    near = (np.abs(got - w) <= scale / 2) | (np.abs(w) > MARKS[-1] * scale)
+    return near.all() and not np.isin(np.abs(got) / scale, MARKS).all()
+
+
+def _halves_up(got, want, w):
+    scale = _power(np.abs(w).max())
+    place = np.searchsorted((MARKS[1:] + MARKS[:-1]) / 2, np.abs(w) / scale, "right")
+    return np.array_equal(got, np.sign(w) * scale * MARKS[place])
+
+
+fp4_block = Exercise(
+    name="fp4_block",
+    level="build",
+    task="Return what comes back when a block of weights is stored in FP4 with one scale of E8M0. The scale is "
+    "2**(e - 2), where 2**e is the largest power of two that is not above the largest magnitude. Each weight becomes "
+    "the scale times the nearest of 0, 0.5, 1, 1.5, 2, 3, 4 and 6, with its sign; halfway it goes to 0, 1, 2 or 4. "
+    "What is above 6 scales becomes 6. A block of zeros stays one.",
+    reference=_fp4_block,
+    cases=[
+        Case(np.array([6.0, 5.1, -1.0, 0.5]), about="the scale is 1"),
+        Case(np.array([12.0, 3.4, 0.0, 1.2]), about="the scale is 2"),
+        Case(np.array([3.0, 0.7, 0.1, 1.2]), about="the scale is 0.5"),
+        Case(np.array([1.0, -8.0, 2.0, 5.0]), about="the largest magnitude is negative, and a power of two"),
+        Case(np.array([7.8, -7.1, 6.4, 0.5]), about="more than 6 scales"),
+        Case(np.array([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0]), about="halves"),
+        Case(np.array([-0.25, -0.75, -1.25, -5.0]), about="halves below zero"),
+        Case(np.array([1024.0, 100.0, 0.001, -3.0]), about="one is large, and small ones are lost"),
+        Case(np.array([0.002, -0.001, 0.0015]), about="all are small"),
+        Case(np.zeros(4), about="all weights are zero"),
+    ],
+    random=lambda rng: (rng.integers(-32, 33, int(rng.integers(1, 12))) / 8 * 2.0 ** rng.integers(-6, 7),),
+    hints=[
+        Hint("Zeros have no logarithm; whatever their scale, they stay 0.", lambda got, want, w: not w.any()),
+        Hint("Each weight keeps its sign.", lambda got, want, w: np.array_equal(got, np.abs(want))),
+        Hint(
+            "What comes back is in the weights' units: multiply by the scale again.",
+            lambda got, want, w: np.array_equal(got * _power(np.abs(w).max()), want),
+        ),
+        Hint(
+            "The scale must hold a large negative weight, too: compare magnitudes.",
+            lambda got, want, w: np.array_equal(got, _in_fp4(w, _power(w.max()))),
+        ),
+        Hint(
+            "The largest number of FP4, 6, lies between 2**2 and 2**3: that is where the 2 in the exponent is from.",
+            _fp4_like(lambda magnitude: _power(magnitude, less=0)),
+        ),
+        Hint(
+            "A scale of E8M0 is a power of two: it has an exponent, and no mantissa.",
+            _fp4_like(lambda magnitude: magnitude / 6),
+        ),
+        Hint(
+            "The power of two must not be above the largest magnitude: round its exponent down.",
+            _fp4_like(
+                lambda magnitude: _power(magnitude, rounded=np.ceil),
+                lambda magnitude: _power(magnitude, rounded=np.rint),
+            ),
+        ),
+        Hint("Halfway between two marks, go to the one with the even code: 0, 1, 2 or 4.", _halves_up),
+        Hint(
+            "The marks are not evenly spaced: between 2 and 4 there is only 3, and above 4 only 6.",
+            _between_marks,
+        ),
+    ],
+    hint="Scale first, then find the nearest of the eight magnitudes, then give the sign and the scale back.",
 )
 
 
