@@ -169,9 +169,9 @@ class Location:
     def _important(self):
         """Names of operators that a picture must show, the most important first, each before its neighbours."""
         blamed = [one.name for one in self.weights[:3] if one.gain_db > 0]
-        by_loss = sorted(self.operators, key=lambda one: -one.fall_db)[:_MOST_DRAWN]
+        by_loss = sorted(self.operators, key=_loss)[:_MOST_DRAWN]
         users = [one for one in self.operators if any(name in one.weights for name in blamed)]
-        chosen = [self.first, self.steepest, *users, *(one for one in by_loss if one.fall_db > 0)]
+        chosen = [self.first, self.steepest, *users, *(one for one in by_loss if _loss(one))]
         places = {id(one): place for place, one in enumerate(self.operators)}
         for one in (one for one in chosen if one is not None):
             place = places[id(one)]
@@ -183,7 +183,7 @@ class Location:
         shown = self.operators
         if most is not None and len(shown) > most:
             # What loses most is shown, in the order of the program.
-            lost = sorted(shown, key=lambda one: -one.fall_db)[:most]
+            lost = sorted(shown, key=_loss)[:most]
             chosen = {id(one) for one in lost} | {id(self.first)}
             shown = [one for one in shown if id(one) in chosen]
         return [
@@ -244,6 +244,11 @@ _MOST_ROWS = 20
 _MOST_DRAWN = 8
 _HEAD, _NUMBERS = ("result", "operator", "dB", "lost"), {2, 3}
 _BLAME, _BLAME_NUMBERS = ("weight put back", "stored as", "weight dB", "answers dB", "gain"), {2, 3, 4}
+
+
+def _loss(one):
+    """What an operator loses as it is printed, the most first: the last digits of a sum differ between machines."""
+    return -round(one.fall_db, 1)
 
 
 def _gain(decibels):
