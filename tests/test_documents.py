@@ -128,13 +128,22 @@ def test_a_dead_link_is_found(tmp_path):
     assert dead_links(write("a.ipynb", " ".join(f"[x]({address})" for address in dead))) == dead
 
 
+SOURCES = re.findall(
+    r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+def test_each_source_is_listed_once_and_what_is_cited_is_listed():
+    assert len(SOURCES) == len({*SOURCES})
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    cited = re.findall(r"\{cite\}`([^`]+)`", "\n".join(page.read_text(encoding="utf-8") for page in pages))
+    assert cited and {key.strip() for keys in cited for key in keys.split(",")} <= {*SOURCES}
+
+
 def test_the_paper_cites_what_is_listed_and_claims_no_use():
     paper = (ROOT / "book" / "paper.md").read_text(encoding="utf-8")
     front, text = re.match(r"---\n(.*?)\n---\n(.*)", paper, re.DOTALL).groups()
-    listed = set(
-        re.findall(r"^@\w+\{(\w+),", (ROOT / "book/references.bib").read_text(encoding="utf-8"), re.MULTILINE)
-    )
-    assert {*re.findall(r"@(\w+)", text)} <= listed
+    assert {*re.findall(r"@(\w+)", text)} <= {*SOURCES}
     assert re.search(r'^title: "(.+)"$', front, re.MULTILINE)[1] in CITATION  # one title for both
     assert re.search(r"^bibliography: references.bib$", front, re.MULTILINE)
     sections = re.findall(r"^# (.+)$", text, re.MULTILINE)
