@@ -236,8 +236,8 @@ fp4_block = Exercise(
     level="build",
     task="Return what comes back when a block of weights is stored in FP4 with one scale of E8M0. The scale is "
     "`2**(e - 2)`, where `2**e` is the largest power of two that is not above the largest magnitude. Each weight "
-    "becomes the scale times the nearest of 0, 0.5, 1, 1.5, 2, 3, 4 and 6, with its sign; halfway it goes to 0, 1, 2 or 4. "
-    "What is above 6 scales becomes 6. A block of zeros stays one.",
+    "becomes the scale times the nearest of 0, 0.5, 1, 1.5, 2, 3, 4 and 6, with its sign; halfway it goes to 0, 1, 2 "
+    "or 4. What is above 6 scales becomes 6. A block of zeros stays one.",
     reference=_fp4_block,
     cases=[
         Case(np.array([6.0, 5.1, -1.0, 0.5]), about="the scale is 1"),
