@@ -263,6 +263,11 @@ class _Search:
             self.notes.append(
                 "no recipe of these settings reaches that, and the last one stays: it is the nearest"
             )
+            own = self.judge.original[HELD_OUT].value
+            if own < self.goal.at_least:
+                self.notes.append(
+                    f"the model as it is has {said(own, self.goal.unit)} on the held-out part, less than was asked for"
+                )
             return before
         if self.goal.nbytes is not None:
             best = self.recipes.at(self.options.nbytes.argmin(axis=1).tolist())
