@@ -54,6 +54,7 @@ EXCEPTIONS = {
     "tk.compressed.as_array": "its argument bears the name that it is given",
     "tk.compressed.shown": "quotes any value",
     "tk.compressed.split": "cuts what was checked, into as many blocks as `fit` found",
+    "tk.compressed.to_each_block": "turns scales that were checked",
     "tk.exercises.Case": "takes the arguments of any function",
     "tk.exercises.Exercise": "the book's own, made when it is imported",
     "tk.exercises.Hint": "the book's own, made when it is imported",

@@ -26,6 +26,24 @@ def weights(
     return array.T if layout == "transposed" else array
 
 
+def block_sizes(shape):
+    """Lengths of blocks that divide a shape; 0 stands for a whole axis."""
+    return st.tuples(
+        *(st.sampled_from([0] + [n for n in range(1, size + 1) if size % n == 0]) for size in shape)
+    )
+
+
+@st.composite
+def granularities(draw, shape):
+    """Options that say which weights of a shape share a scale."""
+    options = {"granularity": draw(st.sampled_from(("per_tensor", "per_channel", "per_block")))}
+    if options["granularity"] == "per_channel":
+        options["axis"] = draw(st.integers(-len(shape), len(shape) - 1))
+    if options["granularity"] == "per_block":
+        options["block_size"] = draw(block_sizes(shape))
+    return options
+
+
 def trained(shape, seed=0, dtype="float16"):
     """Weights with the bell shape and the few outliers of a trained layer, the same for each seed."""
     random = np.random.default_rng(seed)

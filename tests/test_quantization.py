@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import toykit as tk
-from tests.strategies import trained, weights
+from tests.strategies import granularities, trained, weights
 from toykit.quantization import pack_codes
 
 # Sizes at which every scale of 2 bits or more is a normal float16 number and none overflows.
@@ -25,13 +25,7 @@ def settings(draw, w, bits=st.integers(1, 8)):  # noqa: B008 - a strategy is nev
     largest = float(np.finfo(np.float16 if w.dtype.type is np.float16 else np.float32).max)
     reach = max(float(np.max(w)), 0.0) - min(float(np.min(w)), 0.0)
     assume(reach / (2 ** options["bits"] - 1) <= largest)
-    options["granularity"] = draw(st.sampled_from(("per_tensor", "per_channel", "per_block")))
-    if options["granularity"] == "per_channel":
-        options["axis"] = draw(st.integers(-w.ndim, w.ndim - 1))
-    if options["granularity"] == "per_block":
-        divisors = [[0] + [n for n in range(1, size + 1) if size % n == 0] for size in w.shape]
-        options["block_size"] = tuple(draw(st.sampled_from(choices)) for choices in divisors)
-    return options
+    return options | draw(granularities(w.shape))
 
 
 def expanded(c):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import toykit as tk
 from tests import handmade
-from tests.strategies import trained, weights
+from tests.strategies import granularities, trained, weights
 from toykit import small_floats
 from toykit.coreml.tools import configs
 from toykit.settings import complete
@@ -43,13 +43,7 @@ def expanded(c):
 @st.composite
 def settings(draw, w):
     options = {"format": draw(FLOATS), "scale_format": draw(st.sampled_from(("float", "e8m0")))}
-    options["granularity"] = draw(st.sampled_from(("per_tensor", "per_channel", "per_block")))
-    if options["granularity"] == "per_channel":
-        options["axis"] = draw(st.integers(-w.ndim, w.ndim - 1))
-    if options["granularity"] == "per_block":
-        divisors = [[0] + [n for n in range(1, size + 1) if size % n == 0] for size in w.shape]
-        options["block_size"] = tuple(draw(st.sampled_from(choices)) for choices in divisors)
-    return options
+    return options | draw(granularities(w.shape))
 
 
 def test_the_sixteen_values():

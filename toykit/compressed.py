@@ -16,7 +16,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +198,11 @@ def split(array, scale_shape):
     return array.reshape(
         [n for size, scales in zip(array.shape, scale_shape) for n in (scales, size // scales)]
     )
+
+
+def to_each_block(scale):
+    """A number for each block, so that it meets the weights of its block as `split` arranges them."""
+    return scale.reshape([n for scales in scale.shape for n in (scales, 1)])
 
 
 def check_weights(weights, name="weights"):
@@ -493,6 +498,18 @@ def check_type(name, value, kind, expected):
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {expected}; got {shown(value)}")
     return value
+
+
+def check_divides(name, part, shape):
+    """An array with a number for each block of a shape."""
+    if any(n == 0 or size % n for size, n in zip(shape, part.shape)):
+        raise ValueError(f"{name} must divide the shape {shape}; got an array of shape {part.shape}")
+
+
+def check_progress(progress):
+    """What is called while something long goes on; None for nothing."""
+    if progress is not None:
+        check_type("progress", progress, Callable, "a function of (done, total), or None")
 
 
 def check_each(name, value, kind, expected, empty=True):

@@ -38,6 +38,7 @@ from .compressed import (
     Compressed,
     Part,
     check_array,
+    check_divides,
     check_flag,
     check_int,
     check_part,
@@ -45,6 +46,7 @@ from .compressed import (
     check_weights,
     dense_of,
     split,
+    to_each_block,
 )
 from .pruning import spread, unpack_mask
 
@@ -95,10 +97,7 @@ class Quantized(Compressed):
         codes_shape = self.shape if self.mask is None else (np.count_nonzero(self.kept),)
         _check_codes("codes", self.codes, self.bits, self.signed, codes_shape)
         check_part("scale", self.scale, np.floating, (None,) * len(self.shape))
-        if any(n == 0 or size % n for size, n in zip(self.shape, self.scale.shape)):
-            raise ValueError(
-                f"scale must divide the shape {self.shape}; got an array of shape {self.scale.shape}"
-            )
+        check_divides("scale", self.scale, self.shape)
         if self.zero_point is not None:
             _check_codes("zero_point", self.zero_point, self.bits, self.signed, self.scale.shape)
 
@@ -136,11 +135,10 @@ class Quantized(Compressed):
         # the place of codes, which Core ML allows, are rounded after each step, as Core ML does.
         floats = "f" in (codes.dtype.kind, zero_points is not None and zero_points.dtype.kind)
         steps = split(codes.astype(self.dtype if floats else np.float32), scale.shape)
-        one_per_block = [n for scales in scale.shape for n in (scales, 1)]
         with np.errstate(all="ignore"):  # a file may hold scales that lead to infinity
             if zero_points is not None:
-                steps = steps - zero_points.astype(np.result_type(steps, zero_points)).reshape(one_per_block)
-            steps = steps * scale.astype(steps.dtype).reshape(one_per_block)
+                steps = steps - to_each_block(zero_points.astype(np.result_type(steps, zero_points)))
+            steps = steps * to_each_block(scale.astype(steps.dtype))
         weights = steps.astype(self.dtype).reshape(self.shape)
         return weights if self.mask is None else np.where(self.kept, weights, self.dtype.type(0))
 

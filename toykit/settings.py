@@ -231,6 +231,11 @@ def fit(technique, options, shape, output_axis=0, input_axis=1):
     return _FIT[technique](options, shape, output_axis, input_axis)
 
 
+def code_type(options):
+    """The type of a code, by name, for complete options of `quantize`."""
+    return options["format"] or f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+
+
 def scale_shape(fitted, shape):
     """How many scales there are along each axis of a weight, for options of `quantize` that fit it."""
     lengths = fitted["block_size"] or shape
@@ -542,8 +547,7 @@ def _pruned(options, joined):
 
 
 def _quantized(options, joined):
-    words = options["format"] or f"{'int' if options['signed'] else 'uint'}{options['bits']}"
-    words += " affine" * (options["mode"] == "affine")
+    words = code_type(options) + " affine" * (options["mode"] == "affine")
     # Joined linear codes always have one scale: it goes without saying.
     words += ", a scale a layer" * (options["granularity"] == "per_tensor" and not joined)
     return words + _with(options["block_size"], ", blocks of {}")

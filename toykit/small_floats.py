@@ -23,7 +23,17 @@ from functools import cache
 import numpy as np
 
 from . import bits as packing
-from .compressed import Compressed, as_array, check_array, check_choice, check_part, check_shape, split
+from .compressed import (
+    Compressed,
+    as_array,
+    check_array,
+    check_choice,
+    check_divides,
+    check_part,
+    check_shape,
+    split,
+    to_each_block,
+)
 
 FORMATS = {  # bits, bits of the mantissa, bias of the exponent, largest number
     "fp8_e4m3": (8, 3, 7, 448.0),
@@ -62,10 +72,7 @@ class SmallFloats(Compressed):
         check_part("codes", self.codes, np.uint8, self.shape if bits == 8 else (-(-self.size * bits // 8),))
         exponents = getattr(self.scale, "dtype", None) == np.uint8
         check_part("scale", self.scale, np.uint8 if exponents else np.floating, (None,) * len(self.shape))
-        if any(n == 0 or size % n for size, n in zip(self.shape, self.scale.shape)):
-            raise ValueError(
-                f"scale must divide the shape {self.shape}; got an array of shape {self.scale.shape}"
-            )
+        check_divides("scale", self.scale, self.shape)
         if exponents and (self.scale == _NAN).any():
             raise ValueError(f"scale must hold exponents of E8M0 up to {_NAN - 1}; {_NAN} is no number")
 
@@ -84,8 +91,7 @@ class SmallFloats(Compressed):
         # float32 holds the product of a small float and a float16 scale exactly, so it is rounded once.
         with np.errstate(over="ignore"):
             scale = worth(self.scale).astype(np.float32)
-            one_per_block = [n for scales in scale.shape for n in (scales, 1)]
-            steps = split(self.numbers, scale.shape) * scale.reshape(one_per_block)
+            steps = split(self.numbers, scale.shape) * to_each_block(scale)
             return steps.astype(self.dtype).reshape(self.shape)
 
     def _summary(self):

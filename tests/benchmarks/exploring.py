@@ -50,6 +50,11 @@ def within_50(predict, part):
 """
 
 
+def command(model, out, *more, jobs=JOBS):
+    """What stands behind `python`, to explore a model."""
+    return list(map(str, ("-m", "toykit.cli", "explore", model, "--jobs", jobs, "--out", out, *more)))
+
+
 def timed(line, **options):
     """(seconds of processor, of clock, peak bytes of a process) of a command."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -85,7 +90,7 @@ def whole(folder, *models):
     """The default search, as it is typed."""
     for model in models:
         out = Path(folder, f"whole {model.stem}")
-        used, clock, peak = timed(["-m", "toykit.cli", "explore", model, "--jobs", JOBS, "--out", out])
+        used, clock, peak = timed(command(model, out))
         print(
             f"default search of {model.stem}: {used:.0f} s ({clock:.0f}), {peak / 2**20:,.0f} MiB a process at most"
         )
@@ -155,21 +160,7 @@ def pitch(folder):
     metric, out = f"{exam}:within_50", Path(folder, "pitch")
     judge = Metric(metric)
     goal = judge(model.predict, SEARCH).value - 0.01
-    line = [
-        "-m",
-        "toykit.cli",
-        "explore",
-        crepe,
-        "--metric",
-        metric,
-        "--at-least",
-        goal,
-        "--jobs",
-        JOBS,
-        "--out",
-        out,
-    ]
-    used, clock, peak = timed(line)
+    used, clock, peak = timed(command(crepe, out, "--metric", metric, "--at-least", goal))
     print(
         f"CREPE by its exam, at least {goal:.3f}: {used:.0f} s ({clock:.0f}), {peak / 2**20:,.0f} MiB a process at most"
     )
@@ -199,7 +190,7 @@ def until(out, line, count):
 def killed(folder, crepe):
     """What a kill loses: what the run had spent and did not keep, and what the next needs before it goes on."""
     out = Path(folder, "killed")
-    line = [sys.executable, "-m", "toykit.cli", "explore", str(crepe), "--jobs", "1", "--out", str(out)]
+    line = [sys.executable, *command(crepe, out, jobs=1)]
     spent, rows = until(out, line, 40)
     kept = sum(float(row.rpartition(",")[2]) for row in rows)
     again, more = until(out, line, len(rows))

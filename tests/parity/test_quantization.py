@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import toykit as tk
 from tests.parity.cases import Case, arrays, differences
-from tests.strategies import trained, weights
+from tests.strategies import block_sizes, trained, weights
 
 pytest.importorskip("coremltools", reason="coremltools has no wheel for this machine")
 
@@ -103,8 +103,7 @@ USUAL = st.floats(-100, 100, width=16).filter(lambda x: x == 0 or abs(x) > 2**-1
     st.data(),
 )
 def test_random_arrays_and_blocks(w, bits, mode, signed, data):
-    divisors = [[0] + [n for n in range(1, size + 1) if size % n == 0] for size in w.shape]
-    lengths = tuple(data.draw(st.sampled_from(choices)) for choices in divisors)
+    lengths = data.draw(block_sizes(w.shape))
     native = np.ascontiguousarray(w, w.dtype.newbyteorder("="))
     random = Case(
         "quantize",

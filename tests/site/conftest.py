@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from book._tools import vendor
 from book._tools.serve import server
 from toykit.doctor import find_browser
 
+from . import firefox
 from .visit import WIDE, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,22 @@ def context(browser):
     context = browser.new_context(viewport=WIDE)
     yield context
     context.close()
+
+
+@pytest.fixture(scope="session")
+def in_firefox():
+    """Visits in Firefox, as `firefox.visit` makes them; skipped where there is none, which CI does not accept."""
+    if firefox.executable() is None:
+        missing = "Firefox was not found, so its pages were not tested: install firefox-esr"
+        (pytest.fail if REQUIRED else pytest.skip)(missing)
+
+    def visit(visits):
+        try:
+            return firefox.visit(visits)
+        except vendor.Unfetched as error:
+            pytest.skip(f"Firefox cannot be driven, so what runs in its pages cannot be had: {error}")
+
+    return visit
 
 
 @pytest.fixture(scope="session")

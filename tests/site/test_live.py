@@ -8,11 +8,9 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from book._tools import vendor
 from book._tools.serve import QuietHandler
 
-from . import firefox
-from .conftest import REQUIRED, ROOT, SITE
+from .conftest import ROOT, SITE
 from .visit import Visit
 
 PAGE = "notebooks/02_pruning.html"
@@ -102,14 +100,8 @@ def test_chromium(live_site, context, guarded_address, way):
         visit.page.close()
 
 
-def test_firefox(live_site, guarded_address):
-    if firefox.executable() is None:
-        missing = "Firefox was not found, so Python in its pages was not tested: install firefox-esr"
-        (pytest.fail if REQUIRED else pytest.skip)(missing)
-    try:
-        told = firefox.visit([(base + PAGE, ACTION) for base in (guarded_address, SITE.as_uri() + "/")])
-    except vendor.Unfetched as error:
-        pytest.skip(f"Firefox cannot be driven, so Python in its pages cannot be had: {error}")
+def test_firefox(live_site, guarded_address, in_firefox):
+    told = in_firefox([(base + PAGE, ACTION) for base in (guarded_address, SITE.as_uri() + "/")])
     for each in told:
         is_right(each["answer"])
         assert each["faults"] == []

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from book._tools import vendor
-
-from . import firefox
-from .conftest import REQUIRED, SITE
+from .conftest import SITE
 from .test_pages import STICKING_OUT
 from .visit import PHONE, WIDE, Visit
 
@@ -390,13 +387,7 @@ BY_HAND = """async () => {
 }"""
 
 
-def test_firefox(browser, address):
+def test_firefox(browser, address, in_firefox):
     opened(browser, address).page.context.close()  # skips where there is no Python
-    if firefox.executable() is None:
-        missing = "Firefox was not found, so the exercises were not tried in it: install firefox-esr"
-        (pytest.fail if REQUIRED else pytest.skip)(missing)
-    try:
-        (told,) = firefox.visit([(f"{SITE.as_uri()}/{PAGE}", BY_HAND)])
-    except vendor.Unfetched as error:
-        pytest.skip(f"Firefox cannot be driven, so Python in its pages cannot be had: {error}")
+    (told,) = in_firefox([(f"{SITE.as_uri()}/{PAGE}", BY_HAND)])
     assert told["faults"] == [] and told["answer"].startswith("Not yet: pruning_mask.")

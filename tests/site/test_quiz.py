@@ -6,12 +6,11 @@ import re
 import pytest
 
 import toykit as tk
-from book._tools import quizzes, vendor
+from book._tools import quizzes
 from toykit.widgets.markup import plain
 from toykit.widgets.questions import section_address
 
-from . import firefox
-from .conftest import REQUIRED, SITE
+from .conftest import SITE
 from .visit import PHONE, WIDE, Visit
 
 # Each question once wrong, with its first numbers, then right with the next ones. It returns what was said.
@@ -101,19 +100,13 @@ def test_the_answer_is_shown_on_request_and_the_keyboard_is_enough(browser):
     context.close()
 
 
-def test_firefox_keeps_what_was_answered_of_a_file_and_of_a_served_page(browser, address):
-    if firefox.executable() is None:
-        missing = "Firefox was not found, so the quizzes were not tried in it: install firefox-esr"
-        (pytest.fail if REQUIRED else pytest.skip)(missing)
+def test_firefox_keeps_what_was_answered_of_a_file_and_of_a_served_page(address, in_firefox):
     asked = tk.quiz.questions("size")
     first, second = (next(iter(asked.values())).draw(seed) for seed in (0, 1))
     wrong = next(text for text in first.choices if text != first.right)
     play = f"({PLAY})({json.dumps([[wrong, second.right]])})"
     pages = [f"{base}{quizzes.PAGES['size']}.html" for base in (SITE.as_uri() + "/", address)]
-    try:
-        told = firefox.visit([(page, BY_HAND % do) for page in pages for do in (play, MARKS)])
-    except vendor.Unfetched as error:
-        pytest.skip(f"Firefox cannot be driven, so the quizzes in it cannot be had: {error}")
+    told = in_firefox([(page, BY_HAND % do) for page in pages for do in (play, MARKS)])
     assert [each["faults"] for each in told] == 4 * [[]]
     for played, marks in zip(told[::2], told[1::2], strict=True):
         (said,) = played["answer"]

@@ -1,13 +1,12 @@
 """`tk.capstone.collect`: the packages of a whole class, each run again, in one table."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._page import page
 from .._text import as_csv, printable
-from ..compressed import check_path, check_type
+from ..compressed import check_path, check_progress
 from ..verification import display
 from .scoring import MEMORY, SECONDS, score
 from .tasks import find_task
@@ -164,8 +163,7 @@ def collect(folder, task="pitch", *, seed, samples=None, seconds=SECONDS, memory
     >>> print(collect("handed_in", seed=20261201))                           # doctest: +SKIP
     """
     place = Path(check_path("folder", folder))
-    if progress is not None:
-        check_type("progress", progress, Callable, "a function of (done, total), or None")
+    check_progress(progress)
     if seed is None:
         raise TypeError("seed must be a whole number that you choose when all packages are in; got None")
     if not place.is_dir():

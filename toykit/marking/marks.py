@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .. import _apart
 from .._text import as_csv, printable
-from ..compressed import check_int, check_number, check_path, check_type
+from ..compressed import check_int, check_number, check_path, check_progress
 from ..exercises import check
 from ..verification import display
 
@@ -158,8 +157,7 @@ def mark(folder, *, seconds=SECONDS, memory=MEMORY, progress=None):
     seconds, memory = check_number("seconds", seconds), check_int("memory", memory, range(2**20, 2**48))
     if seconds <= 0:
         raise ValueError(f"seconds must be above 0; got {seconds:g}")
-    if progress is not None:
-        check_type("progress", progress, Callable, "a function of (done, total), or None")
+    check_progress(progress)
     if not place.is_dir():
         raise FileNotFoundError(f"there is no folder {printable(place)}")
     handed_in, left = _handed_in(place)

@@ -7,13 +7,12 @@
 import csv
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
 from .._page import page
 from .._text import printable
-from ..compressed import check_choice, check_type, shown
+from ..compressed import check_choice, check_progress, check_type, shown
 from .ledgers import MB, Ledger
 
 _GROUPED = {"group_size": 8}
@@ -245,8 +244,7 @@ def report(ledger, choices=None, sort="model", progress=None):
     """
     check_type("ledger", ledger, Ledger, "a Ledger, as tk.size.ledger makes it")
     check_choice("sort", sort, SORTS)
-    if progress is not None:
-        check_type("progress", progress, Callable, "a function of (done, total), or None")
+    check_progress(progress)
     choices = check_type(
         "choices", CHOICES if choices is None else choices, dict, "a dict of words to settings"
     )

@@ -20,7 +20,7 @@ from ..kmeans.tables import evenly_spaced, own_table
 from ..palettization import as_vectors
 from ..pruning import cut_off, prune
 from ..quantization import quantize
-from ..settings import INDEX_BITS, OPTIONS, Declined, fit, scale_shape
+from ..settings import INDEX_BITS, OPTIONS, Declined, code_type, fit, scale_shape
 from . import arrays
 from .parts import Part, Stored
 
@@ -164,7 +164,7 @@ def _estimated_survivors(weight, options):
 
 
 def _quantize(weight, options, stored, smallest):
-    dtype = options["format"] or f"{'int' if options['signed'] else 'uint'}{options['bits']}"
+    dtype = code_type(options)
     parts, sketches = dict(stored.parts), dict(stored.sketches)
     if "lut" in parts:  # quantize the table, with one scale
         lut = parts["lut"]

@@ -4,7 +4,7 @@ from functools import partial
 
 from ...compressed import check_int
 from ...palettization import palettize
-from ...settings import STORED_CODE_BITS
+from ...settings import STORED_CODE_BITS, code_type
 
 # toykit's names -> coremltools'
 FUNCTIONS = {
@@ -88,7 +88,7 @@ def _prune(cto, options):
 def _quantize(cto, options):
     return cto.OpLinearQuantizerConfig(
         mode=MODES[options["mode"]],
-        dtype=f"{'int' if options['signed'] else 'uint'}{options['bits']}",
+        dtype=code_type(options),
         granularity=options["granularity"],
         **({"block_size": options["block_size"]} if options["block_size"] is not None else {}),
         weight_threshold=options["weight_threshold"],
