@@ -4,14 +4,12 @@
 (`toykit.size.ledgers`, and what makes ledgers).
 """
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from html import escape
 
 from .._page import page
-from .._text import printable
+from .._text import as_csv, printable
 from ..compressed import check_choice, check_progress, check_type, shown
 from .ledgers import MB, Ledger
 
@@ -162,16 +160,25 @@ class Report:
 
     def as_csv(self):
         """A line for each weight and for what there is besides them, as RFC 4180 has it."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("name", "operation", "shape", "type", "form", "parameters", "bytes", "share"))
-        for row in self.rows:
-            shape = "x".join(map(str, row.shape))
-            names = (_in_cell(row.name), _in_cell(row.op), shape, row.dtype, row.form)
-            writer.writerow((*names, row.parameters, row.nbytes, f"{row.share:.6f}"))
-        for name, nbytes in self.ledger.rest.items():
-            writer.writerow((_in_cell(name), *[""] * 5, nbytes, f"{nbytes / max(1, self.ledger.nbytes):.6f}"))
-        return text.getvalue().rstrip("\n")
+        head = ("name", "operation", "shape", "type", "form", "parameters", "bytes", "share")
+        rows = [
+            (
+                row.name,
+                row.op,
+                "x".join(map(str, row.shape)),
+                row.dtype,
+                row.form,
+                row.parameters,
+                row.nbytes,
+                f"{row.share:.6f}",
+            )
+            for row in self.rows
+        ]
+        whole = max(1, self.ledger.nbytes)
+        rest = self.ledger.rest.items()
+        return as_csv(
+            head, [*rows, *((name, *[""] * 5, nbytes, f"{nbytes / whole:.6f}") for name, nbytes in rest)]
+        )
 
     def as_html(self):
         """A page that needs no other file, with all tables."""
@@ -295,12 +302,6 @@ def _as_data(one):
         return data | {"problem": one.problem}
     declined = {name: list(reasons) for name, reasons in one.ledger.declined.items()}
     return data | {"bytes": one.ledger.nbytes, "exact": one.ledger.exact, "declined": declined}
-
-
-def _in_cell(text):
-    """A stranger's name for a spreadsheet, which takes what begins like a formula for one."""
-    text = printable(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 _NUMBERS, _NUMBER = ("weights", "times smaller", "parameters", "bytes"), ' class="number"'
