@@ -20,7 +20,7 @@ NAME   ?=
 SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
+.PHONY: help setup coreai book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
         notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks data-exploring networks constraints zoo-fixtures clean
 
 help: ## List the targets
@@ -33,6 +33,13 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m $(TOOLS).check_python
 	@$(PYTHON) -m $(TOOLS).install
 
+# Optional for readers: one chapter uses them. CI has them, and says so where they cannot be had.
+coreai: $(VENV)/.coreai ## Install Apple's Core AI packages into .venv, where they have wheels (230 MB)
+
+$(VENV)/.coreai: $(READY)
+	@$(BIN)/python -m $(TOOLS).core_ai
+	@touch $@
+
 book: setup ## Build the book and open it (OPEN=0: only build)
 	$(BIN)/python -m $(TOOLS).build_book $(if $(filter 1,$(OPEN)),--open)
 
@@ -44,7 +51,7 @@ lab: setup ## Open the notebooks in JupyterLab
 	@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null
 	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
 
-lint: setup ## Check the code's form, the library's types, and the book's links, spelling and style; make format mends most of the form
+lint: coreai ## Check the code's form, the library's types, and the book's links, spelling and style; make format mends most of the form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
@@ -55,7 +62,7 @@ format: setup ## Bring the code into ruff's form, and the cells of the notebooks
 	$(BIN)/ruff format --exclude notebooks .
 	$(BIN)/python -m $(TOOLS).format_cells
 
-coverage: setup ## Measure how much of toykit the tests run, by folder; the small library must reach 95 %
+coverage: coreai ## Measure how much of toykit the tests run, by folder; the small library must reach 95 %
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q -n 2 --dist loadfile --doctest-modules toykit tests \
 	  --ignore=tests/site --ignore=tests/benchmarks
@@ -69,7 +76,7 @@ test: setup lint test-lib test-notebooks site test-site ## Run every test, as CI
 
 test-all: test test-fuzz ## Run every test, and the long ones that CI has no time for
 
-test-fuzz: setup ## Run the fuzz tests at full length, and the tests marked as long (SEED=... for another seed)
+test-fuzz: coreai ## Run the fuzz tests at full length, and the tests marked as long (SEED=... for another seed)
 	@echo "seed $(SEED): repeat it with make test-fuzz SEED=$(SEED)"
 	TOYKIT_NIGHTLY=1 $(BIN)/python -m pytest -q -n 2 --dist load --hypothesis-seed=$(SEED) -rs \
 	  -k "fuzz or nightly" tests --ignore=tests/site --ignore=tests/benchmarks
@@ -80,11 +87,11 @@ test-next: setup ## Test against the next version of Core ML Tools, in an enviro
 	$(BIN)/python -m $(TOOLS).next_version
 	_build/next/bin/python -m pytest -q -n 2 --dist loadfile $(NEXT)
 
-test-lib: setup ## Test the library and the tools
+test-lib: coreai ## Test the library and the tools
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BOUNDED) --doctest-modules toykit tests \
 	  --ignore=tests/site --ignore=tests/benchmarks
 
-test-notebooks: setup ## Run every notebook and compare with its stored outputs (NB=... for one)
+test-notebooks: coreai ## Run every notebook and compare with its stored outputs (NB=... for one)
 	$(BIN)/python -m $(TOOLS).verify_outputs $(NB)
 
 # The site that is tested is built from the outputs that test-notebooks verified, and from no others.
@@ -94,7 +101,7 @@ site: setup
 test-site: setup ## Test the built book in a browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(BOUNDED) tests/site
 
-notebooks: setup ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
+notebooks: coreai ## Run the notebooks and store their outputs (NB=notebooks/01_....ipynb for one)
 	$(BIN)/python -m $(TOOLS).execute $(NB)
 
 widgets: setup ## Bring the JavaScript of stored widgets up to date, without running anything

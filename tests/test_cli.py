@@ -94,6 +94,43 @@ def test_coremltools_is_not_missed_where_it_cannot_be(book, installed, monkeypat
     assert "WSL" in doctor.system().advice
 
 
+CORE_AI = ("coreai-core", "coreai-opt", "coreai-torch")
+
+
+def test_core_ai_is_optional(book, installed, monkeypatch):
+    (book / "pyproject.toml").write_text(PROJECT + '\ncoreai = [\n    "torchao==0.18.0",\n]\n')
+    (book / "constraints.txt").write_text("numpy==2.4.6\ntorchao==0.18.0\n")
+    assert status(doctor.packages(book)) == {"numpy": "ok"}
+    monkeypatch.setattr(doctor, "core_ai_wheel", lambda: "")
+    assert (doctor.core_ai().status, doctor.core_ai().found) == (
+        "note",
+        f"not installed: {', '.join(CORE_AI)}",
+    )
+    assert "make coreai" in doctor.core_ai().advice
+    monkeypatch.setattr(doctor, "core_ai_wheel", lambda: "there is no wheel of it for Windows on AMD64")
+    assert doctor.core_ai().found == "there is no wheel of it for Windows on AMD64"
+    assert "make coreai" not in doctor.core_ai().advice
+    installed.update(dict.fromkeys(CORE_AI, "1.0"))
+    assert doctor.core_ai() == doctor.Finding(
+        "Core AI", "ok", "coreai-core 1.0, coreai-opt 1.0, coreai-torch 1.0"
+    )
+
+
+@pytest.mark.parametrize(
+    "system, said",
+    [
+        (("Linux", "x86_64", "2.34"), ""),
+        (("Linux", "x86_64", "2.31"), "its wheels need glibc 2.34 or newer, and this is glibc 2.31"),
+        (("Linux", "x86_64", ""), "its wheels need glibc 2.34 or newer, and there is no glibc here"),
+        (("Linux", "aarch64", "2.39"), "there is no wheel of it for Linux on aarch64"),
+        (("Darwin", "arm64", "26.1"), ""),
+        (("Darwin", "x86_64", "26.1"), "there is no wheel of it for Darwin on x86_64"),
+    ],
+)
+def test_where_core_ai_has_wheels(system, said):
+    assert doctor.core_ai_wheel(*system) == said
+
+
 def test_a_toykit_without_its_book_says_so(tmp_path):
     (finding,) = doctor.packages(tmp_path)
     assert finding.status == "note" and "folder of the book" in finding.advice

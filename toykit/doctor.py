@@ -78,7 +78,7 @@ def examine(root=None):
     'Python'
     """
     root = Path(root) if root else home()
-    return [python(), system(), *packages(root), memory(), disk(root), browser()]
+    return [python(), system(), *packages(root), core_ai(), memory(), disk(root), browser()]
 
 
 def home(environment=sys.prefix):
@@ -129,6 +129,7 @@ def system(name=None, machine=None):
 def wanted(root):
     """Return {package: version} for what the book asks for by name, as far as this machine can have it."""
     project = (root / "pyproject.toml").read_text(encoding="utf-8")
+    project = re.sub(r"^coreai = \[.*?^\]", "", project, flags=re.DOTALL | re.MULTILINE)  # see core_ai
     pinned = dict(
         line.strip().split("==")
         for line in (root / "constraints.txt").read_text().splitlines()
@@ -209,6 +210,61 @@ def installed(name):
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def core_ai_wheel(name=None, machine=None, version=None):
+    """Say why Apple's Core AI packages have no wheel for a system; "" where they have one.
+
+    Looked up for coreai-core 1.0.0b3 on 27 November 2026.
+
+    Parameters
+    ----------
+    name, machine : str, optional
+        As `platform.system()` and `platform.machine()` say them.
+    version : str, optional
+        That of macOS, or of glibc on Linux; "" for another library of C.
+
+    Examples
+    --------
+    >>> core_ai_wheel("Windows", "AMD64")
+    'there is no wheel of it for Windows on AMD64'
+    >>> core_ai_wheel("Darwin", "arm64", "15.7")
+    'its wheels need macOS 26 or newer, and this is macOS 15.7'
+    >>> core_ai_wheel("Linux", "x86_64", "2.36")
+    ''
+    """
+    name, machine = name or platform.system(), machine or platform.machine()
+    if (name, machine) == ("Darwin", "arm64"):
+        found = platform.mac_ver()[0] if version is None else version
+        least, label = (26, 0), "macOS"
+    elif (name, machine) == ("Linux", "x86_64"):
+        found = platform.libc_ver()[1] if version is None else version
+        least, label = (2, 34), "glibc"
+    else:
+        return f"there is no wheel of it for {name} on {machine}"
+    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) >= least:
+        return ""
+    needed = "26" if label == "macOS" else "2.34"
+    this = f"this is {label} {found}" if found else f"there is no {label} here"
+    return f"its wheels need {label} {needed} or newer, and {this}"
+
+
+def core_ai():
+    """Look at Apple's Core AI packages, which one chapter can use and nothing needs."""
+    versions = {name: installed(name) for name in ("coreai-core", "coreai-opt", "coreai-torch")}
+    missing = [name for name, version in versions.items() if version is None]
+    if not missing:
+        return Finding("Core AI", OK, ", ".join(f"{name} {version}" for name, version in versions.items()))
+    reason = core_ai_wheel()
+    return Finding(
+        "Core AI",
+        NOTE,
+        reason or f"not installed: {', '.join(missing)}",
+        "The chapter on Core AI shows what its cells gave elsewhere; all else works without it."
+        if reason
+        else "Optional, for the chapter on Core AI and tk.coreai. In the book: make coreai. Elsewhere: "
+        "pip install 'toykit[coreai]'",
+    )
 
 
 def memory(total=None):

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 from .project import ROOT, program, say
 
 FILE = ROOT / "constraints.txt"
-EXTRAS = ("notebooks", "book", "test")
+EXTRAS = ("notebooks", "book", "test", "coreai")
 # The environment brings pip before there are pins to follow.
 UNPINNED = {"pip", "toykit"}
 # Packages for graphics cards, which plain torch brings on Linux; a reader's own system decides.
