@@ -1,10 +1,18 @@
-"""Every page of the built book, over http: nothing fails, nothing leaves the site, everyone can read it."""
+"""Every page of the built book, over http: nothing fails, nothing leaves the site, everyone can read it and its
+figures."""
 
+import io
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
+from tests.nightly import nightly
+
+from .conftest import SITE
 from .controls import CONTROLS, kind_of, move, name_of, usable
 from .visit import PHONE, WIDE
 
@@ -45,28 +53,88 @@ def test_images_have_a_text_for_those_who_cannot_see_them(visit):
     assert not poor, f"{visit.name}: alternative text is missing or says nothing: {poor}"
 
 
-# In the dark only the colours are different, and only they are looked at again.
-@pytest.mark.parametrize(
-    "scheme, rules", [("light", {}), ("dark", {"runOnly": ["color-contrast"]})], ids=["light", "dark"]
-)
-def test_axe_finds_nothing_serious(visit, scheme, rules):
-    visit.page.emulate_media(color_scheme=scheme)
-    visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+# Contrast depends on the colours of a text and of what lies behind it, and on its size: of the thousands of words
+# on a page, which axe would look at one by one for half of this suite's time, the first of each kind are marked.
+ONE_OF_EACH = """() => {
+  const seen = new Set();
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const element = words.currentNode.parentElement;
+    if (!words.currentNode.data.trim() || !element.checkVisibility()) continue;
+    const own = getComputedStyle(element);
+    const kind = [own.color, own.fontSize, own.fontWeight];
+    for (let box = element; box; box = box.parentElement) {
+      const { backgroundColor, backgroundImage, opacity } = getComputedStyle(box);
+      kind.push(backgroundColor, backgroundImage, opacity);
+    }
+    element.toggleAttribute("data-one-of-each", !seen.has(kind.join()));
+    seen.add(kind.join());
+  }
+}"""
+MARKED = {"include": [["[data-one-of-each]"]]}
+
+
+def violations(visit, context=None, **rules):
+    """What axe finds serious: a line a rule, with the first places."""
     visit.hold_still()  # axe would read a colour half way to another
     # preload: axe would fetch every style sheet again, some from addresses that it takes for theirs.
-    response = (
-        Axe().run(visit.page, options={"resultTypes": ["violations"], "preload": False, **rules}).response
-    )
-    found = [
+    options = {"resultTypes": ["violations"], "preload": False, **rules}
+    return [
         f"{rule['id']}: {rule['help']}: "
         + "; ".join(
             f"{node['html'][:160]} {node['failureSummary'].splitlines()[-1].strip()[:160]}"
             for node in rule["nodes"][:4]
         )
-        for rule in response["violations"]
+        for rule in Axe().run(visit.page, context=context, options=options).response["violations"]
         if rule["impact"] in ("serious", "critical")
     ]
+
+
+def test_axe_finds_nothing_serious(visit):
+    found = violations(visit, rules={"color-contrast": {"enabled": False}})
+    assert not found, f"{visit.name}:\n" + "\n".join(found)
+
+
+def show(visit, scheme):
+    """Bring the page into "light" or "dark", and wait until it is."""
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+    visit.hold_still()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_kind_of_text_has_contrast(visit, scheme):
+    show(visit, scheme)
+    visit.page.evaluate(ONE_OF_EACH)
+    found = violations(visit, MARKED, runOnly=["color-contrast"])
     assert not found, f"{visit.name}, {scheme}:\n" + "\n".join(found)
+
+
+@nightly
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_word_has_contrast_nightly(visit, scheme):
+    show(visit, scheme)
+    found = violations(visit, runOnly=["color-contrast"])
+    assert not found, f"{visit.name}, {scheme}:\n" + "\n".join(found)
+
+
+def test_a_poor_contrast_is_found_wherever_it_is(browser):
+    """One word among equals on another ground, one too pale by a parent's opacity, one in the dark only."""
+    page = browser.new_page()
+    page.set_content("<main><h1>t</h1><p>good</p><p>good <b style='font-weight: 400'>good</b></p></main>")
+    visit = SimpleNamespace(page=page, hold_still=lambda: None)
+    look = lambda: (page.evaluate(ONE_OF_EACH), violations(visit, MARKED, runOnly=["color-contrast"]))[1]
+    assert not look()
+    for poor in (
+        "<p style='background: #666'>good</p>",
+        "<div style='opacity: .4'><p>good</p></div>",
+        "<p style='color: #bbb'>good</p>",
+    ):
+        page.evaluate("poor => document.querySelector('main').insertAdjacentHTML('beforeend', poor)", poor)
+        assert "color-contrast" in look()[0], poor
+        page.evaluate("document.querySelector('main').lastElementChild.remove()")
+        assert not look()
+    page.close()
 
 
 # What the column at 1280 pixels cuts off, so that one has to scroll sideways for it: code, what it prints, tables,
@@ -97,6 +165,62 @@ def test_nothing_sticks_out_on_a_phone(visit):
     visit.page.set_viewport_size(WIDE)
     visit.settle()
     assert wide <= PHONE["width"] and not found, f"{visit.name} is {wide} px wide at 390 px: {found}"
+
+
+# Figures: each loads, its letters can be read on a phone, and the dark page turns it dark.
+LEAST = {"phone": 9, "wide": 8.5}  # pixels: the smallest letters
+DRAWN = """async () => {
+  const found = [...document.querySelectorAll("img.book-drawn")];
+  document.querySelectorAll("details").forEach(details => { details.open = true; });
+  found.forEach(image => { image.loading = "eager"; });
+  await Promise.all(found.map(image => image.decode()));
+  return found.map(image => [
+    image.currentSrc.split("/").pop(), image.getBoundingClientRect().width, image.complete && image.naturalWidth]);
+}"""
+
+
+def letters(name, width):
+    """Size of the smallest text of a drawing that is `width` pixels wide on the page; None without a text."""
+    svg = (SITE / "_images" / name).read_text(encoding="utf-8")
+    points = [100 * float(scale) for scale in re.findall(r"<g [^>]*scale\(([\d.]+) -", svg)]
+    return min(points, default=None) and min(points) * width / float(re.search(r'width="([\d.]+)pt"', svg)[1])
+
+
+def test_every_figure_loads_and_its_letters_can_be_read_on_a_phone(visit):
+    if "book-drawn" not in visit.source:
+        return
+    found = {"wide": visit.page.evaluate(DRAWN)}
+    visit.page.set_viewport_size(PHONE)
+    visit.settle()
+    found["phone"] = visit.page.evaluate(DRAWN)
+    visit.page.set_viewport_size(WIDE)
+    visit.settle()
+    for screen, images in found.items():
+        for name, width, loaded in images:
+            assert loaded and width, f"{visit.name}, {screen}: {name} is not shown"
+            size = letters(name, width)
+            assert size is None or round(size, 1) >= LEAST[screen], (
+                f"{visit.name}, {screen}: letters of {size:.1f} px in {name}"
+            )
+    narrow = [one[0] != other[0] for one, other in zip(*found.values(), strict=True)]
+    assert len(narrow) == visit.source.count("book-drawn")
+    assert sum(narrow) == visit.source.count("<source media")
+
+
+def test_figures_follow_the_page_into_the_dark(visit):
+    if "book-drawn" not in visit.source:
+        return
+    visit.page.evaluate(DRAWN)  # opens what is folded
+    image = visit.page.locator("img.book-drawn").first
+    shots = {}
+    for scheme in ("light", "dark"):
+        show(visit, scheme)
+        shots[scheme] = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("RGB"), float)
+    ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    show(visit, "light")
+    assert np.median(shots["light"]) > 200 and np.median(shots["dark"]) < 90
+    corner = shots["dark"][0, 0]
+    assert np.abs(corner - [int(part) for part in re.findall(r"\d+", ground)[:3]]).max() <= 2
 
 
 def test_every_control_has_a_name_and_changes_what_is_drawn(visit):
