@@ -358,6 +358,10 @@ class TestExplore:
             ("Quantization", "4 bits, symmetric, block of 10"): tk.quantize(
                 half, 4, granularity="per_block", block_size=10
             ),
+            ("Small floats", "FP8 E4M3, float16, channel"): tk.quantize(half, format="fp8_e4m3"),
+            ("Small floats", "FP4 E2M1, E8M0, block of 10"): tk.quantize(
+                half, format="fp4_e2m1", scale_format="e8m0", granularity="per_block", block_size=10
+            ),
             ("Palettization", "6 bits, k-means, tensor"): tk.palettize(half, 6),
             ("Palettization", "2 bits, uniform, 16 channels"): tk.palettize(
                 half, 2, "uniform", group_size=16

@@ -58,6 +58,16 @@ def _techniques(shape):
             ),
         ),
         grid.Technique(
+            "floats",
+            "Small floats",
+            "quantization",
+            (
+                grid.Axis.choice("format", "Numbers", fp4_e2m1="FP4 E2M1", fp8_e4m3="FP8 E4M3"),
+                grid.Axis.choice("scale_format", "Scales", float="float16", e8m0="E8M0"),
+                grid.Axis.choice("granularity", "A scale for each", **granularity),
+            ),
+        ),
+        grid.Technique(
             "palettize",
             "Palettization",
             "palettization",
@@ -80,9 +90,9 @@ def _compress(w, technique, s):
     """The weights under one setting."""
     if technique == "prune":
         return pruning.prune(w, sparsity=s["sparsity"], block_size=4 if s["structure"] == "block" else None)
-    if technique == "quantize":
+    if technique in ("quantize", "floats"):
         block = _divisor(w.shape[1], 32) if s["granularity"] == "per_block" else None
-        return quantization.quantize(w, s["bits"], s["mode"], s["granularity"], block_size=block)
+        return quantization.quantize(w, **s, block_size=block)
     if technique == "palettize":
         group = _divisor(w.shape[0], 16) if s["tables"] == "group" else None
         return palettization.palettize(w, s["bits"], s["table"], group_size=group)
@@ -119,6 +129,8 @@ class Explorer(Instrument, js="explore"):
     bits = traitlets.Int(4).tag(sync=True)
     mode = traitlets.Unicode("symmetric").tag(sync=True)
     granularity = traitlets.Unicode("per_channel").tag(sync=True)
+    format = traitlets.Unicode("fp4_e2m1").tag(sync=True)
+    scale_format = traitlets.Unicode("float").tag(sync=True)
     table = traitlets.Unicode("kmeans").tag(sync=True)
     tables = traitlets.Unicode("all").tag(sync=True)
     shape = traitlets.List().tag(sync=True)
@@ -132,7 +144,16 @@ class Explorer(Instrument, js="explore"):
     figures = traitlets.List().tag(sync=True)
 
     @traitlets.validate(
-        "technique", "sparsity", "structure", "bits", "mode", "granularity", "table", "tables"
+        "technique",
+        "sparsity",
+        "structure",
+        "bits",
+        "mode",
+        "granularity",
+        "format",
+        "scale_format",
+        "table",
+        "tables",
     )
     def _check(self, proposal):
         return grid.check_setting(self.techniques, proposal)
@@ -171,8 +192,8 @@ def explore(w, name="a layer", technique="palettize"):
         first 32 of them, and 32 weights of each; bytes and errors are those of the whole array.
     name : str
         What it is, for the headline.
-    technique : {"prune", "quantize", "palettize", "joint"}
-        What to show first.
+    technique : {"prune", "quantize", "floats", "palettize", "joint"}
+        What to show first; "floats" are FP8 and FP4, which `quantize` makes with its option `format`.
 
     Returns
     -------
@@ -187,7 +208,7 @@ def explore(w, name="a layer", technique="palettize"):
 
     Notes
     -----
-    Some eighty settings are compressed in advance: a second for 100,000 weights, half a minute for
+    Some ninety settings are compressed in advance: a second for 100,000 weights, half a minute for
     two million.
 
     Examples
@@ -199,7 +220,7 @@ def explore(w, name="a layer", technique="palettize"):
     """
     w = compressed.check_weights(w, "w")
     compressed.check_type("name", name, str, "a text")
-    compressed.check_choice("technique", technique, ("prune", "quantize", "palettize", "joint"))
+    compressed.check_choice("technique", technique, ("prune", "quantize", "floats", "palettize", "joint"))
     if not np.abs(w).max() <= np.finfo(np.float16).max:
         raise ValueError(
             f"w must fit into float16, up to 65,504; its largest magnitude is {np.abs(w).max():.6g}"
