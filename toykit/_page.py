@@ -12,7 +12,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
   color: var(--ink); background: var(--paper); }
 a { color: var(--link); }
-h1, caption, td:first-child { overflow-wrap: anywhere; }
+h1, h2, h3, p, li, caption, td:first-child { overflow-wrap: anywhere; }
 [role=region] { overflow-x: auto; margin-bottom: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { font-weight: bold; text-align: left; padding: 0.3rem 0; }

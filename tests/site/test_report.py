@@ -54,3 +54,13 @@ def test_on_paper_there_are_pictures_and_no_controls(opened):
 def test_controls_move_the_marks_and_nothing_leaves_or_fails(opened):
     assert not faults_of_instrument(opened, 0)
     assert not opened.faults
+
+
+def test_a_long_path_anywhere_fits_a_phone(opened):
+    # Comes last: names of files and of metrics are the reader's, and nothing says where a line may break.
+    opened.page.set_viewport_size(PHONE)
+    opened.page.evaluate(
+        "document.querySelectorAll('main :is(h1, h2, h3, p, li, caption)').forEach(node => node.append('m'.repeat(90)))"
+    )
+    opened.settle()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
