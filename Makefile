@@ -34,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m $(TOOLS).install
 
 # Optional for readers: one chapter uses them. CI has them, and says so where they cannot be had.
-coreai: $(VENV)/.coreai ## Install Apple's Core AI packages into .venv, where they have wheels (230 MB)
+coreai: $(VENV)/.coreai ## Install Apple's Core AI packages into .venv, where they have wheels (234 MB)
 
 $(VENV)/.coreai: $(READY)
 	@$(BIN)/python -m $(TOOLS).core_ai

@@ -1,6 +1,6 @@
 """Install Apple's Core AI packages into `.venv`, where they have wheels: `make coreai`, and CI.
 
-They are in no default installation: they weigh 230 MB, are betas, and only `tk.coreai` and one chapter use them.
+They are in no default installation: they weigh 234 MB, are betas, and only `tk.coreai` and one chapter use them.
 Where they cannot be had this says why, leaves the reason beside the environment for the tests, and is no failure.
 Anything else that goes wrong is one.
 """
