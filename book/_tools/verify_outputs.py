@@ -9,7 +9,9 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+from . import core_ai
 from .project import BUILD, ROOT, chapters, fail, kernel_environment, say
 
 STAMP = BUILD / "verified.json"
@@ -57,9 +59,18 @@ def agree(paths):
     return not subprocess.run(command, cwd=ROOT, env=kernel_environment()).returncode
 
 
+def runnable(paths):
+    """Split notebooks into those that can run here, and those that call for packages that cannot be had."""
+    absent = bool(core_ai.absence())
+    waits = [absent and "tk.coreai" in Path(ROOT, path).read_text(encoding="utf-8") for path in paths]
+    return [path for path, w in zip(paths, waits) if not w], [path for path, w in zip(paths, waits) if w]
+
+
 def main():
     chosen = sys.argv[1:]
-    paths = chosen or [path.relative_to(ROOT) for path in chapters()]
+    paths, left_out = runnable(chosen or [path.relative_to(ROOT) for path in chapters()])
+    for path in left_out:
+        say(f"{path} is not verified, because Core AI's packages are not here: {core_ai.absence()}.")
     before = digests()
     if not chosen:
         STAMP.unlink(missing_ok=True)
