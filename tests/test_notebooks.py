@@ -194,3 +194,12 @@ def test_a_stamp_counts_only_while_nothing_changes(tmp_path, monkeypatch):
     (tmp_path / "toykit/b.py").write_text("new")
     (tmp_path / "notebooks/data/rows.csv").write_text("measured again")
     assert "notebooks/data/rows.csv, toykit/a.py, toykit/b.py" in verify_outputs.explain_stamp()
+
+
+def test_what_calls_for_core_ai_is_left_out_only_where_it_cannot_be_had(tmp_path, monkeypatch):
+    monkeypatch.setattr(verify_outputs, "ROOT", tmp_path)
+    (tmp_path / "a.ipynb").write_text("tk.coreml.load")
+    (tmp_path / "b.ipynb").write_text("tk.coreai.load")
+    for absence, expected in (("", (["a.ipynb", "b.ipynb"], [])), ("no wheel", (["a.ipynb"], ["b.ipynb"]))):
+        monkeypatch.setattr(verify_outputs.core_ai, "absence", lambda absence=absence: absence)
+        assert verify_outputs.runnable(["a.ipynb", "b.ipynb"]) == expected
