@@ -540,7 +540,7 @@ def fails(*args):
 
 
 def public(module=tk, path="tk"):
-    """Every public function and class, by its name; those of tk.coreml have tests of their own."""
+    """Every public function and class, by its name; those of tk.coreml and tk.coreai have tests of their own."""
     names = getattr(module, "__all__", None) or [
         name
         for name, value in vars(module).items()
@@ -550,7 +550,7 @@ def public(module=tk, path="tk"):
     for name in names:
         value, full = getattr(module, name), f"{path}.{name}"
         if inspect.ismodule(value):
-            found |= public(value, full) if full != "tk.coreml" else {}
+            found |= public(value, full) if full not in ("tk.coreml", "tk.coreai") else {}
         elif callable(value):
             found[full] = value
     return found

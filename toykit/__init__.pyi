@@ -16,6 +16,7 @@ from toykit.verification.verdicts import verify as verify
 from . import bits as bits
 from . import capstone as capstone
 from . import compressed as compressed
+from . import coreai as coreai
 from . import coreml as coreml
 from . import data as data
 from . import exercises as exercises

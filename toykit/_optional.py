@@ -3,8 +3,15 @@
 from importlib import import_module
 
 # Packages whose name on PyPI is not the name that is imported.
-_DISTRIBUTION = {"sklearn": "scikit-learn"}
-_NOTES = {"coremltools": " (Windows and Arm Linux have no wheel of it: use WSL, or an x86-64 machine)"}
+_DISTRIBUTION = {"sklearn": "scikit-learn"} | dict.fromkeys(
+    ("coreai", "coreai_torch", "coreai_opt"), "toykit[coreai]"
+)
+_NOTES = {
+    "coremltools": " (Windows and Arm Linux have no wheel of it: use WSL, or an x86-64 machine)"
+} | dict.fromkeys(
+    ("coreai", "coreai_torch", "coreai_opt"),
+    " (there are wheels for x86-64 Linux with glibc 2.34 and for Macs with Apple silicon and macOS 26, and newer)",
+)
 
 
 def require(name, purpose):

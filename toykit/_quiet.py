@@ -25,7 +25,7 @@ from contextvars import ContextVar
 
 from ._optional import require
 
-_LOGGERS = ("coremltools", "torch")
+_LOGGERS = ("coremltools", "torch", "torchao", "coreai", "coreai_torch", "coreai_opt")
 ALONE = threading.RLock()  # held while coremltools works
 _GUARD = threading.RLock()  # held while the process's streams, filters and levels change
 _OPEN = {}  # each block of quiet() that has begun and not ended: the streams it is silent on

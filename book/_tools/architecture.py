@@ -18,11 +18,11 @@ LAYERS = {
     "The common form": ("bits", "compressed", "small_floats"),
     "Settings and clusters": ("settings", "kmeans"),
     "Techniques": ("pruning", "quantization", "palettization", "joint"),
-    "What is stored": ("stored", "coreml.format"),
+    "What is stored": ("stored", "coreml.format", "coreai.asset"),
     "Compressed constants": ("coreml.constants",),
     "Packages at work": ("coreml.writing", "coreml.runtime", "coreml.view"),
     "Sizes, sweeps, speed, pictures": ("size", "sweep", "latency", "kernels", "plots", "verification"),
-    "With torch and coremltools": ("data", "models", "training", "coreml.tools"),
+    "With torch and Apple's packages": ("data", "models", "training", "coreml.tools", "coreai"),
     "For readers": (
         "toykit",
         "coreml",
@@ -63,6 +63,8 @@ class Import:
 
 def room_of(module):
     """The room that a module is in: the longest name in `LAYERS` that it begins with; else None."""
+    if module.partition(".")[0] != "toykit":  # Apple's coreai has the name of a room
+        return None
     name = module.removeprefix("toykit.")
     while name not in LEVEL and "." in name:
         name = name.rpartition(".")[0]

@@ -103,7 +103,7 @@ def _affine_dequantize(parts):
         shape = tuple(part.count if i == axis else 1 for i in range(rank))
         along.append(Stored(part.array.reshape(shape), part.dtype, shape))
     scale, zero_point = along
-    return [_quantized(codes, scale, zero_point, codes.shape)]
+    return [quantized(codes, scale, zero_point, codes.shape)]
 
 
 def _blockwise_shift_scale(parts):
@@ -114,14 +114,14 @@ def _blockwise_shift_scale(parts):
         broadcasts = all(scales in (1, size) for scales, size in zip(scale.shape, codes.shape))
         if isinstance(scale, Stored) and scale.dtype == codes.dtype and broadcasts:
             return [replace(codes, scale=scale.array)]
-    return [_quantized(codes, scale, zero_point, codes.shape)]
+    return [quantized(codes, scale, zero_point, codes.shape)]
 
 
 def _sparse_blockwise_shift_scale(parts):
     packed, kept = parts.mask("data_mask")
     codes = parts.survivors("nonzero_data", (*INTEGERS, *FLOATS), kept)
     scale, zero_point = _scales(parts, kept.shape, _dtype_of(codes))
-    return _survivors(_quantized(codes, scale, zero_point, kept.shape, packed), kept)
+    return _survivors(quantized(codes, scale, zero_point, kept.shape, packed), kept)
 
 
 def _survivors(whole, kept):
@@ -149,8 +149,8 @@ def _scales(parts, shape, dtype):
     return scale, offset
 
 
-def _quantized(codes, scale, zero_point, shape, packed=None):
-    """Codes with their scales; one scale or zero point for all is repeated."""
+def quantized(codes, scale, zero_point, shape, packed=None):
+    """Codes with their scales as a `Quantized`; one scale or zero point for all is repeated."""
     dtype = codes.dtype if isinstance(codes, Stored) and codes.dtype in INTEGERS else "int8"
     blocks = scale.shape
     if zero_point is not None:
@@ -165,7 +165,7 @@ def _lut_to_dense(parts):
         return _lut_to_dense_ios16(parts)
     indices = parts.stored("indices", _INDICES)
     lut, vector_axis = _lut(parts, indices, indices.shape)
-    return [_palette(indices.array, lut, indices.shape, BITS[indices.dtype], vector_axis)]
+    return [palette(indices.array, lut, indices.shape, BITS[indices.dtype], vector_axis)]
 
 
 def _lut_to_dense_ios16(parts):
@@ -177,7 +177,7 @@ def _lut_to_dense_ios16(parts):
     indices = parts.packed("indices", bits, math.prod(shape))
     tables = (1,) * len(shape) + (lut.count, 1)
     lut = array_of(Stored(lut.array.reshape(tables), lut.dtype, tables), FLOATS)
-    return [_palette(indices, lut, shape, bits, 0)]
+    return [palette(indices, lut, shape, bits, 0)]
 
 
 def _lut_to_sparse(parts):
@@ -186,7 +186,7 @@ def _lut_to_sparse(parts):
     if isinstance(indices, Compressed):
         raise parts.error("indices_nonzero_data is compressed itself, which Core ML does not know")
     lut, vector_axis = _lut(parts, indices, kept.shape)
-    whole = _palette(indices.array, lut, kept.shape, BITS[indices.dtype], vector_axis, packed)
+    whole = palette(indices.array, lut, kept.shape, BITS[indices.dtype], vector_axis, packed)
     return _survivors(whole, whole.kept)
 
 
@@ -212,8 +212,8 @@ def _lut(parts, indices, shape):
     return array_of(lut, FLOATS), vector_axis
 
 
-def _palette(indices, lut, shape, bits, vector_axis, packed=None):
-    """Indices of this shape with their tables."""
+def palette(indices, lut, shape, bits, vector_axis, packed=None):
+    """Indices of this shape with their tables, as a `Palettized`."""
     indices = indices.reshape(-1)  # those of 8 bits come in the shape of the weight
     length = lut.shape[-1]
     grouped = [axis for axis, count in enumerate(lut.shape[:-2]) if count > 1]

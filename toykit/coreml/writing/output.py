@@ -4,13 +4,25 @@ Compression can take minutes. That its result has no place to go must be said be
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-SUFFIX = ".mlpackage"
+
+@dataclass(frozen=True)
+class Kind:
+    """What is written: its suffix, a file that each has, who knows the suffix, and what it is called."""
+
+    suffix: str
+    sign: str
+    known: str
+    name: str
 
 
-def check_output(path, source=None, *, replace=False):
-    """A path at which a package can be written.
+PACKAGE = Kind(".mlpackage", "Manifest.json", "the folder that Xcode recognises", "a package")
+
+
+def check_output(path, source=None, *, replace=False, kind=PACKAGE):
+    """A path at which a package, or a folder of another kind, can be written.
 
     Parameters
     ----------
@@ -19,6 +31,7 @@ def check_output(path, source=None, *, replace=False):
         A package that must stay as it is.
     replace : bool
         Whether a package may lie there already.
+    kind : Kind
 
     Returns
     -------
@@ -29,7 +42,7 @@ def check_output(path, source=None, *, replace=False):
     TypeError
         If `path` is no path.
     ValueError
-        If it does not end in .mlpackage, lies in no folder, in one that cannot be written to, or inside
+        If it does not end in the suffix, lies in no folder, in one that cannot be written to, or inside
         of a package; or if something lies there: with `replace`, something else than a package.
     """
     if not isinstance(path, str | os.PathLike):
@@ -37,10 +50,10 @@ def check_output(path, source=None, *, replace=False):
     path = Path(path)
     if "\0" in str(path):
         raise ValueError(f"path must not hold a NUL; got {str(path)!r}")
-    if path.suffix != SUFFIX:
-        raise ValueError(f"path must end in {SUFFIX}, the folder that Xcode recognises; got {path.name!r}")
+    if path.suffix != kind.suffix:
+        raise ValueError(f"path must end in {kind.suffix}, {kind.known}; got {path.name!r}")
     try:
-        _check_place(path, source, replace)
+        _check_place(path, source, replace, kind)
     except OSError as error:  # a name that is too long, a circle of links
         raise ValueError(f"path cannot be used: {error.strerror}: {str(path)!r}") from error
     return path
@@ -66,15 +79,16 @@ def move_into_place(new, path):
     return path
 
 
-def _check_place(path, source, replace):
+def _check_place(path, source, replace, kind):
     folder = path.parent
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "does not exist"
         raise ValueError(f"the folder {str(folder)!r} {what}: make it first, or choose another path")
     real = folder.resolve()
     for around in (real, *real.parents):
-        if around.suffix == SUFFIX or (source is not None and around == Path(source).resolve()):
-            raise ValueError(f"{path} lies inside the package {around.name!r}; choose a path outside of it")
+        if around.suffix == kind.suffix or (source is not None and around == Path(source).resolve()):
+            what = kind.name.split()[1]
+            raise ValueError(f"{path} lies inside the {what} {around.name!r}; choose a path outside of it")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(f"the folder {str(folder)!r} cannot be written to: choose another path")
     try:
@@ -85,5 +99,5 @@ def _check_place(path, source, replace):
         raise ValueError(f"{path} is the package to compress, which is left as it is; choose another path")
     if not replace:
         raise ValueError(f"{path} exists; choose another name, or remove it")
-    if not (path / "Manifest.json").is_file():
-        raise ValueError(f"{path} exists and is not a package (it has no Manifest.json); not replaced")
+    if not (path / kind.sign).is_file():
+        raise ValueError(f"{path} exists and is not {kind.name} (it has no {kind.sign}); not replaced")

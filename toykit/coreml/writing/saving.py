@@ -25,7 +25,7 @@ from pathlib import Path
 
 from ..._quiet import working
 from ..format.package import Package
-from .output import check_output, move_into_place
+from .output import PACKAGE, check_output, move_into_place
 
 # A number of a process says nothing to another computer that writes to the same network drive.
 _PREFIX = f".toykit-save-{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"
@@ -72,16 +72,41 @@ def save(mlmodel, path, *, replace=True):
         )
     if getattr(mlmodel, "number", None) is not None:
         raise ValueError(f"{mlmodel} lies in one package with the others: save the pipeline")
-    path = check_output(path, replace=replace)
+    return write_whole(lambda new: _write(mlmodel, new), path, PACKAGE, replace)
+
+
+def write_whole(write, path, kind, replace):
+    """Write a folder under its name, in the steps that this module describes.
+
+    Parameters
+    ----------
+    write : callable (Path) -> None
+        Makes the new folder at the path that it is given, which has the same name and is free.
+    path : str or Path
+    kind : toykit.coreml.writing.output.Kind
+    replace : bool
+        Whether one of this kind that lies there may be replaced.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As `save`.
+    """
+    path = check_output(path, replace=replace, kind=kind)
     try:
         for left in _left_behind(path.parent):
             _settle(left)
         with _nearby(path.parent) as folder:
             new = Path(folder, "new", path.name)
             new.parent.mkdir()
-            _write(mlmodel, new)
+            write(new)
             _to_disk(new)
-            check_output(path, replace=replace)  # once more: writing takes its time
+            check_output(path, replace=replace, kind=kind)  # once more: writing takes its time
             if replace and os.path.lexists(path):
                 _change_places(new, path, Path(folder, "old"))
             else:

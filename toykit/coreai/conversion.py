@@ -1,0 +1,82 @@
+"""From a torch module to a Core AI program, quietly.
+
+A thin layer on `torch.export`, coreai-opt's cast to float16 and coreai-torch's converter. It does two things more:
+every weight gets the name that it has in the module, and every operator that of its layer; and no path of the
+author's computer gets into the program, which the converter by itself writes there for debuggers.
+
+Not here: programs with several functions or with states. coreai-torch's `TorchConverter` makes them.
+"""
+
+import contextlib
+
+from .._optional import require
+from .._quiet import working
+from ..compressed import check_choice
+from .asset import PURPOSE
+from .names import write_names
+
+PRECISIONS = ("float16", "float32")
+
+
+def convert(model, example, precision="float16"):
+    """Convert a torch module to a Core AI program.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Exported in evaluation mode; left as it was.
+    example : torch.Tensor or tuple of torch.Tensor
+        Inputs to export with. Their shapes become the shapes of the program's inputs.
+    precision : {"float16", "float32"}
+        Of weights and activations. With "float16", floating-point inputs and outputs are float16, too.
+
+    Returns
+    -------
+    coreai.authoring.AIProgram
+        `toykit.coreai.save` writes it, `toykit.coreai.load` runs it.
+
+    Raises
+    ------
+    ImportError
+        Where torch or Apple's packages are missing.
+    TypeError, ValueError
+        If an argument has the wrong type, a name is unknown, or `torch.export` or coreai-torch cannot convert the
+        module: the error says at which operator.
+
+    Examples
+    --------
+    >>> program = convert(net, torch.zeros(1, 3, 224, 224))                 # doctest: +SKIP
+    """
+    torch = require("torch", "toykit.coreai.convert needs torch to export the model")
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
+    examples = example if isinstance(example, tuple) else (example,)
+    for tensor in examples:
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
+    check_choice("precision", precision, PRECISIONS)
+    with working():
+        coreai_torch = require("coreai_torch", PURPOSE)
+        casting = require("coreai_opt.casting", PURPOSE)
+        try:
+            with _evaluating(model), torch.no_grad():
+                exported = torch.export.export(model, examples)
+            if precision == "float16":
+                exported = casting.cast_fp32_to_fp16(exported)  # in its own places: the module keeps float32
+            exported = exported.run_decompositions(coreai_torch.get_decomp_table())
+            program = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
+        except (RuntimeError, ValueError, NotImplementedError, KeyError) as error:
+            raise ValueError(f"model cannot be converted: {error}") from error
+        write_names(program, exported)
+    return program
+
+
+@contextlib.contextmanager
+def _evaluating(model):
+    """Evaluation mode for a while: each part of the model gets its own mode back."""
+    training = {part: part.training for part in model.modules()}
+    try:
+        yield model.eval()
+    finally:
+        for part, mode in training.items():
+            part.training = mode

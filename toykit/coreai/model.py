@@ -1,0 +1,226 @@
+"""A program of Core AI, run by Apple's runtime: on Linux its reference interpreter, on a new Mac the system's own.
+
+The runtime is asynchronous. Here a prediction is an ordinary call, in a notebook too, where the thread of the page
+has an event loop of its own already: the runtime works in a loop in another thread, and the caller waits.
+
+Not here: programs with states, and times. What the interpreter on Linux takes says nothing about a phone.
+"""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from .._optional import require
+from .._quiet import working
+from ..compressed import check_choice
+from ..coreml.format.features import Feature
+from ..coreml.format.protobuf import PackageError
+from ..coreml.runtime.inputs_outputs import check_inputs
+from .asset import PURPOSE, Asset, open_program
+
+
+def load(source, function=None):
+    """Get a program of Core AI ready to predict.
+
+    Parameters
+    ----------
+    source : str, Path, Asset or coreai.authoring.AIProgram
+    function : str, optional
+        Which function of a program that has several; by default "main", or the only one.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ImportError
+        Where Apple's packages are missing.
+    FileNotFoundError
+        If there is no asset at the path.
+    PackageError
+        If it is not sound, or Apple's runtime cannot load it.
+    TypeError
+        If `source` is something else.
+    ValueError
+        If there is no such function, or it has states.
+
+    Examples
+    --------
+    >>> model = load("ResNet50.aimodel")                                    # doctest: +SKIP
+    >>> model.predict({"image": pixels})["scores"].shape                    # doctest: +SKIP
+    (1, 1000)
+    """
+    return Model(source, function)
+
+
+def run(source, inputs, function=None):
+    """Predict once: `load(source, function).predict(inputs)`.
+
+    Parameters
+    ----------
+    source, function
+        As for `load`.
+    inputs : dict of str to array
+        Or a list of such dictionaries.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Or a list of them.
+
+    Examples
+    --------
+    >>> run("ResNet50.aimodel", {"image": pixels})                          # doctest: +SKIP
+    """
+    return load(source, function).predict(inputs)
+
+
+class Model:
+    """A program of Core AI that is ready to predict. Made by `load`.
+
+    Attributes
+    ----------
+    inputs, outputs : dict of str to toykit.coreml.format.features.Feature
+    function : str
+        Which function of the program it is.
+    """
+
+    def __init__(self, source, function=None):
+        runtime = require("coreai.runtime", PURPOSE)
+        authoring = require("coreai.authoring.asset", PURPOSE)
+        program = None if isinstance(source, str | os.PathLike | Asset) else open_program(source)
+        asset = Asset(source) if isinstance(source, str | os.PathLike) else source
+        self._array = runtime.NDArray
+        with contextlib.ExitStack() as stack, working():
+            if program is not None:
+                path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "program.aimodel")
+                program.save_asset(path)
+            else:
+                asset.check()
+                path = asset.path
+            try:
+                self._model = _wait(_executable(authoring.AIModelAsset.load(path)))
+            except RuntimeError as error:
+                raise PackageError(f"Apple's runtime cannot load {path.name}: {_first(error)}") from error
+            # On a Mac the system's runtime reads the asset when it needs it.
+            self._folder = stack.pop_all()
+        names = tuple(self._model.function_names)
+        if function is None:
+            function = names[0] if len(names) == 1 else "main"
+        self.function = check_choice("function", function, names)
+        with working(), _silent():
+            self._call = self._model.load_function(self.function)
+        described = self._call.desc
+        if described.state_names:
+            raise ValueError(
+                f"function {self.function!r} has states ({', '.join(described.state_names)}), which toykit does not "
+                "keep: run it with coreai.runtime"
+            )
+        self.inputs = {
+            name: _feature(name, described.input_descriptor(name)) for name in described.input_names
+        }
+        self.outputs = {
+            name: _feature(name, described.output_descriptor(name)) for name in described.output_names
+        }
+
+    def __repr__(self):
+        return f"Model({', '.join(self.inputs)} -> {', '.join(self.outputs)}, function={self.function!r})"
+
+    def predict(self, inputs):
+        """Run the program.
+
+        Parameters
+        ----------
+        inputs : dict of str to array
+            A list of such dictionaries gives a list of results.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Of the types that the program declares.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an input is missing, unknown, or not as the program declares it.
+        PackageError
+            If the runtime cannot carry it out.
+        """
+        if isinstance(inputs, list | tuple):
+            return [self.predict(one) for one in inputs]
+        arrays = check_inputs(inputs, self.inputs)
+        given = {
+            name: self._array(_converted(name, array, self.inputs[name])) for name, array in arrays.items()
+        }
+        try:
+            results = _wait(self._call(given))
+        except RuntimeError as error:
+            raise PackageError(f"Apple's runtime cannot run {self.function!r}: {_first(error)}") from error
+        # Copies: the runtime's own buffers go with its arrays.
+        return {name: np.array(results[name].numpy()) for name in self.outputs}
+
+
+def _converted(name, array, feature):
+    """An array of the type that the program declares; as it is, a number that does not fit would become infinite."""
+    with np.errstate(over="ignore"):
+        converted = array.astype(feature.dtype)
+    if converted.dtype.kind == "f" and np.isinf(converted).any() and not np.isinf(array).any():
+        raise ValueError(
+            f"input {name!r} must fit into {feature.dtype}; got a number of size {np.abs(array).max():.4g}"
+        )
+    return np.ascontiguousarray(converted)
+
+
+def _feature(name, described):
+    shape = tuple(described.shape)
+    ranges = None
+    if None in shape:
+        ranges = tuple((1, -1) if length is None else (length, length) for length in shape)
+        shape = tuple(1 if length is None else length for length in shape)
+    return Feature(name, "multiArray", described.dtype, shape, ranges)
+
+
+async def _executable(asset):
+    async with asset.executable() as model:
+        return model
+
+
+def _wait(work):
+    """What a coroutine results in, once it has run in the loop of another thread."""
+    return asyncio.run_coroutine_threadsafe(_awaited(work), _loop()).result()
+
+
+async def _awaited(work):
+    return await work
+
+
+@cache
+def _loop():
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="toykit.coreai", daemon=True).start()
+    return loop
+
+
+@contextlib.contextmanager
+def _silent():
+    """A block in which the process's standard error is silent: the runtime writes there by itself."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _first(error):
+    return str(error).strip().partition("\n")[0] or type(error).__name__

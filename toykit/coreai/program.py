@@ -1,0 +1,125 @@
+"""A program of Core AI, as far as toykit asks it: its operators in order, and the numbers of its constants.
+
+Everything that depends on how coreai's Python packages hold a program is in this module and `toykit.coreai.names`.
+"""
+
+import math
+
+import numpy as np
+
+from .._optional import require
+from ..coreml.constants.parts import Stored
+from ..coreml.format.protobuf import PackageError
+from .asset import PURPOSE
+
+CONSTANT = "coreai.constant"
+# Core AI's names of element types, and those of toykit and NumPy.
+TYPES = {
+    "f16": "float16",
+    "f32": "float32",
+    "bf16": "bfloat16",
+    "f8E4M3FN": "fp8_e4m3",
+    "f8E5M2": "fp8_e5m2",
+    "f4E2M1FN": "fp4_e2m1",
+    "f8E8M0FNU": "e8m0",
+    "i1": "bool",
+} | {
+    f"{sign}i{bits}": f"{'u' if sign == 'u' else ''}int{bits}"
+    for sign in "su"
+    for bits in (1, 2, 3, 4, 6, 8, 16, 32)
+}
+_NUMPY = {
+    "bfloat16": "uint16",
+    "fp8_e4m3": "uint8",
+    "fp8_e5m2": "uint8",
+    "fp4_e2m1": "uint8",
+    "e8m0": "uint8",
+}
+
+
+def operations(program):
+    """Every operator of a program in its order, those inside of others too; functions and the module left out."""
+    yield from _inside(program._module._mlir_module.operation)
+
+
+def _inside(operation):
+    for region in operation.regions:
+        for block in region.blocks:
+            for one in block.operations:
+                if one.operation.name != "coreai.graph":
+                    yield one.operation
+                yield from _inside(one.operation)
+
+
+def type_of(value):
+    """The element type and the shape of a value, or (None, ()) of one that is no tensor of known lengths."""
+    kind = value.type
+    element = str(getattr(kind, "element_type", None))
+    if element not in TYPES or not getattr(kind, "has_static_shape", False):
+        return None, ()
+    return TYPES[element], tuple(kind.shape)
+
+
+def is_large(operation):
+    """Whether a constant is a blob of the file, apart from the program."""
+    return type(operation.attributes["value"]).__name__ == "Attribute"
+
+
+def is_even(operation):
+    """Whether a constant repeats one number, which is stored once."""
+    return bool(getattr(operation.attributes["value"], "is_splat", False))
+
+
+def read(operation):
+    """The numbers of a constant, as `toykit.coreml.constants` takes them.
+
+    Parameters
+    ----------
+    operation : coreai._compiler.ir.Operation
+
+    Returns
+    -------
+    Stored
+        Elements of fewer than 8 bits are packed, as `toykit.bits` packs them. (Core AI gives each of FP4 a byte of
+        its own; here they are packed like the others.) Small floats are the bytes of their codes, bfloat16 is
+        float32.
+    """
+    dtype, shape = type_of(operation.results[0])
+    if dtype is None:
+        raise PackageError(f"a constant is of type {operation.results[0].type}, which toykit does not know")
+    bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
+    size, bits = math.prod(shape), _bits(dtype)
+    raw = np.zeros(math.ceil(size * (8 if dtype == "fp4_e2m1" else bits) / 8), np.uint8)
+    bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
+    if dtype == "fp4_e2m1":
+        raw = np.pad(raw, (0, size % 2)).reshape(-1, 2)
+        raw = raw[:, 0] | raw[:, 1] << 4
+    if bits < 8:
+        return Stored(raw, dtype, shape)
+    array = raw.view(_NUMPY.get(dtype, dtype)).reshape(shape)
+    if dtype == "bfloat16":
+        array, dtype = (array.astype(np.uint32) << 16).view(np.float32), "float32"
+    array.flags.writeable = False
+    return Stored(array, dtype, shape)
+
+
+def _bits(dtype):
+    if dtype in (
+        "fp4_e2m1",
+        "uint1",
+        "uint2",
+        "uint3",
+        "uint4",
+        "uint6",
+        "int1",
+        "int2",
+        "int3",
+        "int4",
+        "int6",
+    ):
+        return int(dtype.removeprefix("fp").lstrip("uint").partition("_")[0])
+    return (
+        8
+        if dtype.startswith("fp8") or dtype in ("e8m0", "bool")
+        else np.dtype(_NUMPY.get(dtype, dtype)).itemsize * 8
+    )
