@@ -264,7 +264,7 @@ VALUES = {
         "block_size": (2, 4, (0, 2), (1, 4), [2, 0], (1, 2, 0), (0, 2, 0, 0)),
         "axis": (0, 1, 2, -1, -2, -4),
         "signed": (True, False),
-        "format": ("int2", "fp8_e4m3", "fp4_e2m1", "fp4"),
+        "format": ("int2", "fp8_e4m3", "fp8_e5m2", "fp4_e2m1", "fp4"),
         "scale_format": ("float", "e8m0"),
     },
     "palettize": {

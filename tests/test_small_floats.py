@@ -16,6 +16,7 @@ from toykit.small_floats import FORMATS, decode, encode, scales_for, worth
 torch = pytest.importorskip("torch")
 # What each code of FP4 means, as the Microscaling Formats list it.
 FP4 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+TORCHS = {"fp8_e4m3": torch.float8_e4m3fn, "fp8_e5m2": torch.float8_e5m2}
 FLOATS = st.sampled_from(list(FORMATS))
 HALVES = np.arange(2**16, dtype=np.uint16).view(np.float16)
 
@@ -23,7 +24,7 @@ HALVES = np.arange(2**16, dtype=np.uint16).view(np.float16)
 def values_of(name):
     """The magnitudes of a format in the order of their codes."""
     found = decode(np.arange(2 ** (FORMATS[name][0] - 1)), name)
-    return found[~np.isnan(found)].astype(np.float64)
+    return found[np.isfinite(found)].astype(np.float64)
 
 
 def nearest(number, name):
@@ -53,22 +54,27 @@ def test_the_sixteen_values():
     assert encode(np.float32([*signed[:8], -0.0, *signed[9:]]), "fp4_e2m1").tolist() == list(range(16))
 
 
-def test_fp8_is_torchs_for_every_float16():
-    """torch makes NaN of what is too large; here it becomes 448."""
-    finite = HALVES[np.isfinite(HALVES)]
-    codes = torch.from_numpy(np.clip(finite, -448, 448)).to(torch.float8_e4m3fn)
-    np.testing.assert_array_equal(encode(finite, "fp8_e4m3"), codes.view(torch.uint8).numpy())
+@pytest.mark.parametrize("name", TORCHS)
+def test_fp8_is_torchs_for_every_float16(name):
+    """torch makes NaN or infinity of what is too large; here it becomes the largest number."""
+    finite, most = HALVES[np.isfinite(HALVES)], FORMATS[name][3]
+    codes = torch.from_numpy(np.clip(finite, -most, most)).to(TORCHS[name])
+    np.testing.assert_array_equal(encode(finite, name), codes.view(torch.uint8).numpy())
     assert finite.size == 2**16 - 2**11  # a sign and ten bits of mantissa for infinities and NaN
 
 
-def test_fp8_decodes_as_torchs():
+@pytest.mark.parametrize("name", TORCHS)
+def test_fp8_decodes_as_torchs(name):
     codes = np.arange(256, dtype=np.uint8)
-    theirs = torch.from_numpy(codes).view(torch.float8_e4m3fn).float().numpy()
-    np.testing.assert_array_equal(
-        decode(codes, "fp8_e4m3").view(np.uint32)[:127], theirs.view(np.uint32)[:127]
-    )
-    np.testing.assert_array_equal(decode(codes, "fp8_e4m3"), theirs)
-    assert np.flatnonzero(np.isnan(theirs)).tolist() == [127, 255]
+    theirs, ours = torch.from_numpy(codes).view(TORCHS[name]).float().numpy(), decode(codes, name)
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(np.signbit(ours[[0, 128]]), [False, True])
+
+
+def test_what_is_no_number_has_codes_of_its_own():
+    assert np.flatnonzero(~np.isfinite(decode(range(256), "fp8_e4m3"))).tolist() == [127, 255]
+    assert np.flatnonzero(~np.isfinite(decode(range(128), "fp8_e5m2"))).tolist() == [124, 125, 126, 127]
+    assert decode([124, 252], "fp8_e5m2").tolist() == [np.inf, -np.inf]
 
 
 def test_e8m0_is_torchs():
@@ -99,7 +105,8 @@ def test_any_number_becomes_the_nearest(number, name):
 def test_codes_come_back(codes, name):
     codes = np.array(codes, int) % 2 ** FORMATS[name][0]
     numbers = decode(codes, name)
-    np.testing.assert_array_equal(encode(numbers[~np.isnan(numbers)], name), codes[~np.isnan(numbers)])
+    finite = np.isfinite(numbers)
+    np.testing.assert_array_equal(encode(numbers[finite], name), codes[finite])
 
 
 @given(weights(max_side=6), st.data())
@@ -169,6 +176,38 @@ def test_the_microscaling_rule_in_numbers():
     assert eight.scale[0, 0] == 127 + 1 - 8 and eight.bits_per_weight == 8.25
 
 
+@given(weights(max_side=6), FLOATS, st.sampled_from((None, "float", "e8m0")), st.floats(0, 1))
+def test_pruned_weights_as_small_floats_are_the_survivors_as_small_floats(w, name, scale_format, share):
+    pruned = tk.prune(w, sparsity=share)
+    c = tk.quantize(pruned, format=name, scale_format=scale_format)
+    np.testing.assert_array_equal(c.mask, pruned.mask)
+    alone = pruned.values
+    if alone.size:
+        alone = tk.quantize(alone, format=name, scale_format=scale_format, granularity="per_tensor")
+        assert tk.joint.is_joint(c) and c.nbytes == pruned.mask.nbytes + alone.nbytes
+        alone = alone.dense()
+    np.testing.assert_array_equal(c.dense()[pruned.kept], alone)
+    assert not c.dense()[~pruned.kept].any()
+
+
+@given(weights(max_side=6), FLOATS, st.sampled_from((None, "float", "e8m0")), st.sampled_from((1, 2, 4)))
+def test_a_table_of_small_floats_is_the_table_as_small_floats(w, name, scale_format, bits):
+    palette = tk.palettize(w, bits=bits, mode="uniform")
+    c = tk.quantize(palette, format=name, scale_format=scale_format)
+    row = tk.quantize(palette.lut.ravel(), format=name, scale_format=scale_format, granularity="per_tensor")
+    assert c.lut.shape == palette.lut.shape and c.nbytes == palette.indices.nbytes + row.nbytes
+    np.testing.assert_array_equal(c.dense(), row.dense()[c.codes].reshape(w.shape), strict=True)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("first", [{"prune": {"n_m": (2, 4)}}, {"palettize": {"bits": 6}}])
+@pytest.mark.parametrize("scale_format", ["float", "e8m0"])
+def test_joint_forms_are_as_large_as_their_ledger_says(name, first, scale_format):
+    joint = first | {"quantize": {"format": name, "scale_format": scale_format}}
+    after = tk.size.ledger({"w": W}).after("joint", **joint)
+    assert after.nbytes == tk.sweep.apply({"w": W}, {"technique": "joint", **joint}).nbytes
+
+
 def test_int2_is_two_bits():
     w = trained((8, 64))
     named, plain = tk.quantize(w, format="int2"), tk.quantize(w, bits=2)
@@ -192,9 +231,9 @@ def test_a_scale_that_float16_hardly_holds_cuts_nothing_off():
 def test_a_slab_at_a_time_is_all_at_once(name):
     w = trained((3, 200_000), seed=3)
     c = tk.quantize(w, format=name)
-    scale = (np.abs(w).max(axis=1, keepdims=True) / np.float16(FORMATS[name][3])).astype(np.float16)
+    scale = scales_for(np.abs(w).max(axis=1, keepdims=True), name, "float")
     np.testing.assert_array_equal(c.scale, scale)
-    np.testing.assert_array_equal(c.numbers, decode(encode(w / scale.astype(np.float64), name), name))
+    np.testing.assert_array_equal(c.numbers, decode(encode(w / scale, name), name))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -206,12 +245,17 @@ def test_what_is_not_finite_is_refused(name, odd):
 
 
 W = trained((64, 64))
+PRUNED = tk.prune(W, sparsity=0.5)
 
 
 @pytest.mark.parametrize(
     "make, kind, message",
     [
-        (lambda: encode([1.0], "fp6"), ValueError, "format must be one of 'fp8_e4m3', 'fp4_e2m1'; got 'fp6'"),
+        (
+            lambda: encode([1.0], "fp6"),
+            ValueError,
+            "format must be one of 'fp8_e4m3', 'fp8_e5m2', 'fp4_e2m1'; got 'fp6'",
+        ),
         (lambda: encode([1], "fp4_e2m1"), TypeError, "numbers must be an array of floating-point numbers"),
         (lambda: decode([16], "fp4_e2m1"), ValueError, "codes must be from 0 to 15; these are from 16 to 16"),
         (lambda: decode([0.5], "fp4_e2m1"), TypeError, "codes must be an array of whole numbers"),
@@ -224,7 +268,7 @@ W = trained((64, 64))
         (
             lambda: tk.quantize(W, format="fp4"),
             ValueError,
-            "format must be one of 'int2', 'fp8_e4m3', 'fp4_e2m1'",
+            "format must be one of 'int2', 'fp8_e4m3', 'fp8_e5m2', 'fp4_e2m1'",
         ),
         (
             lambda: tk.quantize(W, format="fp4_e2m1", bits=2),
@@ -242,15 +286,21 @@ W = trained((64, 64))
             "scale_format goes with small floats",
         ),
         (
-            lambda: tk.quantize(tk.prune(W, sparsity=0.5), format="fp4_e2m1"),
+            lambda: tk.quantize(tk.prune(W, sparsity=0.5), format="fp4_e2m1", granularity="per_block"),
             ValueError,
-            "format must be left out where weights are compressed already",
+            "granularity must be 'per_tensor' for small floats of pruned weights; got 'per_block'",
         ),
         (
-            lambda: tk.quantize(tk.palettize(W), format="fp8_e4m3", granularity="per_tensor"),
+            lambda: tk.quantize(tk.palettize(W), format="fp8_e4m3", granularity="per_channel"),
             ValueError,
-            "format must be left out where weights are compressed already",
+            "granularity must be 'per_tensor' for the table of a palette; got 'per_channel'",
         ),
+        (
+            lambda: tk.quantize(tk.quantize(PRUNED, format="fp8_e4m3")),
+            TypeError,
+            r"got Sparse\(64x64, 50.0 % zero, the",
+        ),
+        (lambda: tk.palettize(tk.quantize(PRUNED, format="fp8_e4m3")), TypeError, r"got Sparse\(64x64"),
         (lambda: tk.palettize(tk.quantize(W, format="fp4_e2m1")), TypeError, r"got SmallFloats\(64x64, fp4"),
         (lambda: tk.kernels.JustInTime(tk.quantize(W, format="fp4_e2m1")), TypeError, "SmallFloats"),
     ],
@@ -289,6 +339,9 @@ def test_a_package_declines_them(tmp_path, options, message):
     for call in (tk.size.ledger(package).after, lambda *a, **o: tk.coreml.compress(package, *a, **o)):
         with pytest.raises(ValueError, match=message):
             call("quantize", **options)
+        if options["format"] != "int2":
+            with pytest.raises(ValueError, match=message):
+                call("joint", prune={"sparsity": 0.5}, quantize=options)
     with pytest.raises(ValueError, match=message):
         tk.coreml.compress(package, {"w0": {"technique": "quantize", **options}})
     with pytest.raises(ValueError, match=r"coremltools 9 stores no small floats|bits must be one of 4, 8"):

@@ -7,10 +7,12 @@ Each technique leaves something to squeeze for the next:
     tk.quantize(tk.palettize(w))                the table itself in int8
     tk.quantize(tk.palettize(tk.prune(w, sparsity=0.7)))    all three
 
-No form of its own comes of it: a `toykit.Quantized` or `toykit.Palettized` with a mask, and a
-`Palettized` whose table is `Quantized`. What a form does to be compressed further is said in its class
-(`quantize_further`, `palettize_further`); `toykit.quantize` and `toykit.palettize` ask it, and the
-functions here are theirs for what is compressed already.
+With format="fp8_e4m3", say, what is quantized becomes small floats instead, as in Core AI.
+
+No form of its own comes of it: a `toykit.Quantized` or `toykit.Palettized` with a mask, a `Palettized` whose
+table is `Quantized` or `SmallFloats`, and a `toykit.Sparse` whose values are `SmallFloats`. What a form does to
+be compressed further is said in its class (`quantize_further`, `palettize_further`); `toykit.quantize` and
+`toykit.palettize` ask it, and the functions here are theirs for what is compressed already.
 
 The arrays are those that Core ML stores since iOS 18, and the order is the one in which it decompresses:
 table, then codes, then mask. As in coremltools, the zeros of a pruned tensor take part when scales
@@ -35,7 +37,7 @@ def quantize(weights, bits=8, mode="symmetric", granularity=None, **options):
 
     Returns
     -------
-    Quantized or Palettized
+    Quantized or Palettized; Sparse of pruned weights that become small floats
 
     Raises
     ------

@@ -49,7 +49,7 @@ class Palettized(Compressed):
     indices : uint8 array
         One index of `bits` bits for each weight (for each vector of weights), packed as Core ML
         packs them. Behind a mask: of those that were kept.
-    lut : (1, ..., groups, ..., 1, 2**bits, cluster_dim) float16 or float32 array, or Quantized
+    lut : (1, ..., groups, ..., 1, 2**bits, cluster_dim) float16 or float32 array, Quantized or SmallFloats
         The tables, in the shape of Core ML's iOS 18 operation: as many leading dimensions as the
         weights, of which `axis` counts the groups. Entries that are not needed are zero.
     shape : tuple of int
@@ -153,7 +153,8 @@ class Palettized(Compressed):
             return super().quantize_further(quantize)
         options = settings.complete("quantize", options, before=("palettize",))
         settings.fit("quantize", options, self.shape)
-        of_numbers = {name: options[name] for name in ("bits", "mode", "granularity", "signed")}
+        names = ("format", "scale_format") if options["format"] else ("bits", "mode", "signed")
+        of_numbers = {name: options[name] for name in ("granularity", *names)}
         return replace(self, lut=quantize(self.lut.ravel(), **of_numbers).in_shape(self.lut.shape))
 
     def _summary(self):

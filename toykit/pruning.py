@@ -13,7 +13,7 @@ the shape of the network instead of its storage.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,7 @@ class Sparse(Compressed):
     Attributes
     ----------
     values : (n,) float array
-        The weights that are not zero, in row-major order.
+        The weights that are not zero, in row-major order; or SmallFloats with one scale.
     mask : (ceil(size / 8),) uint8 array
         One bit a weight, 1 where it was kept; the first weight is the lowest bit of the first
         byte, as Core ML stores it.
@@ -69,16 +69,24 @@ class Sparse(Compressed):
 
     def quantize_further(self, quantize, **options):
         """Quantized survivors; the zeros take part in the choice of scales, but have no codes."""
-        settings.complete("quantize", options, before=("prune",))
+        if isinstance(self.values, Compressed):
+            return super().quantize_further(quantize)
+        chosen = settings.complete("quantize", options, before=("prune",))
+        if chosen["format"]:  # of all survivors the same scale
+            of_floats = {name: chosen[name] for name in ("format", "scale_format", "granularity")}
+            return replace(self, values=quantize(self.values, **of_floats)) if self.values.size else self
         return quantize(self.dense(), **options).behind(self.mask)
 
     def palettize_further(self, palettize, **options):
         """Palettized survivors; the zeros take part in the choice of tables, but have no indices."""
+        if isinstance(self.values, Compressed):
+            return super().palettize_further(palettize)
         settings.complete("palettize", options, before=("prune",))
         return palettize(self.dense(), **options).behind(self.mask)
 
     def _summary(self):
-        return f"{100 * self.sparsity:.1f} % zero"
+        kind = f", the rest {getattr(self.values, 'kind', '')}" if isinstance(self.values, Compressed) else ""
+        return f"{100 * self.sparsity:.1f} % zero{kind}"
 
 
 def prune(weights, sparsity=None, threshold=None, block_size=None, n_m=None, dim=None):

@@ -200,10 +200,10 @@ def quantize(
         the other of the two; it is the only one where there is only one.
     signed : bool
         Whether codes run from -128 (symmetric: -127) to 127 or from 0 to 255 (symmetric: 254).
-    format : {"int2", "fp8_e4m3", "fp4_e2m1"}, optional
+    format : {"int2", "fp8_e4m3", "fp8_e5m2", "fp4_e2m1"}, optional
         What a code is, in place of `bits`. "int2" is bits=2: symmetric ones are -1, 0 and 1. The others are floats of 8
-        and 4 bits, of weights that are not compressed already; `mode` and `signed` do not apply to them. Core ML
-        Tools 9 stores none of the three.
+        and 4 bits; `mode` and `signed` do not apply to them. Of pruned weights and of tables they have one scale for
+        all, as in Core AI. Core ML Tools 9 stores none of the four.
     scale_format : {"float", "e8m0"}, optional
         Of small floats: whether a scale is a float of the weights' type, or a power of two in one byte. If left out,
         "e8m0" for "per_block", which makes the Microscaling Formats MXFP8 and MXFP4, and "float" otherwise.
@@ -212,7 +212,7 @@ def quantize(
     -------
     Quantized or SmallFloats
         The type of its scales (but for "e8m0") and of `dense()` is that of the weights. Of palettized weights, a
-        Palettized whose table is Quantized.
+        Palettized whose table is one of the two; of pruned ones that become small floats, a Sparse of these.
 
     Raises
     ------
@@ -230,7 +230,9 @@ def quantize(
     A scale too small for float16 becomes the smallest that there is. A code that would decompress
     to infinity is moved towards 0.
 
-    A small float is off by half the gap between its neighbours at most. Beyond that goes only the "e8m0" scale, which
+    Small floats are those of Core AI (coreai-opt 0.4's `quantize_weights` of float16 weights, and "e8m0" as its
+    `Quantizer`'s), with the second of these exceptions; tests/parity/coreai says where coreai-opt strays from its own.
+    One is off by half the gap between its neighbours at most. Beyond that goes only the "e8m0" scale, which
     ends, as the Microscaling Formats have it, in the binade of the largest weight: what is above the largest number
     becomes that number. For FP4 these are weights of more than 6 scales, which has room for less than 8.
 
@@ -297,12 +299,13 @@ def _as_small_floats(weights, blocks, largest, scale_shape, options) -> Any:
     # Any: editors go on to offer what a Quantized has, which nearly all results of `quantize` are.
     kind, bits = options["format"], options["bits"]
     scale = small_floats.scales_for(largest, kind, options["scale_format"])
-    # In float64 no quotient is rounded onto a half. Where all weights of a scale are 0, so may it be.
+    # Where all weights of a scale are 0, so may it be.
     step = small_floats.worth(scale).astype(np.float64)
     step[step == 0] = 1
     codes = np.empty(blocks.shape, np.uint8)
     for slab, its_scales in _slabs(blocks):
-        codes[slab] = small_floats.encode(blocks[slab] / step[its_scales], kind)
+        quotients = (blocks[slab] / step[its_scales]).astype(blocks.dtype)  # as precise as the weights
+        codes[slab] = small_floats.encode(quotients, kind)
     codes = pack_codes(codes.reshape(weights.shape), bits, signed=False)
     return small_floats.SmallFloats(codes, scale.reshape(scale_shape), weights.shape, kind, weights.dtype)
 

@@ -281,14 +281,19 @@ def _quantize(options, before, model):
         raise ValueError("symmetric quantization needs at least 2 bits; got bits=1. Use mode='affine'.")
     options["signed"] = check_flag("signed", options["signed"])
     if options["format"] is not None:
-        _check_format(options, before)
+        _check_format(options)
     options["axis"] = _check_axis(options["axis"])
     if options["granularity"] is None:
-        options["granularity"] = "per_tensor" if "palettize" in before else "per_channel"
+        one = "palettize" in before or (before and options["format"])
+        options["granularity"] = "per_tensor" if one else "per_channel"
     granularity, block = options["granularity"], options["block_size"]
     check_choice("granularity", granularity, ("per_tensor", "per_channel", "per_block"))
     if "palettize" in before and granularity != "per_tensor":
         raise ValueError(f"granularity must be 'per_tensor' for the table of a palette; got {granularity!r}")
+    if before and options["format"] and granularity != "per_tensor":
+        raise ValueError(
+            f"granularity must be 'per_tensor' for small floats of pruned weights; got {granularity!r}"
+        )
     if granularity == "per_block" and isinstance(block, tuple | list):
         options["block_size"] = tuple(check_int("a length in block_size", n, _at_least(0)) for n in block)
     elif granularity == "per_block":
@@ -298,13 +303,13 @@ def _quantize(options, before, model):
         raise ValueError(f"block_size goes with granularity='per_block'; got {granularity!r}")
     scale = options["scale_format"]
     if options["format"] is None and scale is not None:
-        raise ValueError(f"scale_format goes with small floats, {' and '.join(FLOATS)}; got {shown(scale)}")
+        raise ValueError(f"scale_format goes with small floats, {', '.join(FLOATS)}; got {shown(scale)}")
     if options["format"] is not None:
         scale = ("e8m0" if granularity == "per_block" else "float") if scale is None else scale
         options["scale_format"] = check_choice("scale_format", scale, ("float", "e8m0"))
 
 
-def _check_format(options, before):
+def _check_format(options):
     """What a named format leaves open of the other options; "int2" is another word for 2 bits."""
     name = check_choice("format", options["format"], tuple(FORMATS))
     fixed = {"bits": FORMATS[name], "signed": True} | ({"mode": "symmetric"} if name in FLOATS else {})
@@ -312,8 +317,6 @@ def _check_format(options, before):
         if options[option] not in (value, OPTIONS["quantize"][option]):
             raise ValueError(f"{option} must be left out with format={name!r}; got {shown(options[option])}")
     options |= fixed
-    if name in FLOATS and before:
-        raise ValueError(f"format must be left out where weights are compressed already; got {name!r}")
     options["format"] = name if name in FLOATS else None
 
 

@@ -4,20 +4,21 @@
 
 A float keeps a sign, an exponent and a mantissa. What it loses by rounding is a share of the number, not a fixed
 step: its marks lie close together near 0 and far apart at the ends. "fp8_e4m3" has 4 bits of exponent and 3 of
-mantissa, "fp4_e2m1" 2 and 1, so its sixteen codes mean
+mantissa, "fp8_e5m2" 5 and 2, "fp4_e2m1" 2 and 1, so its sixteen codes mean
 
     0, 0.5, 1, 1.5, 2, 3, 4, 6    and the same with a minus
 
 With the exponent's bits e and the mantissa's m of M bits, a code means (1 + m / 2**M) * 2**(e - bias). Where e is 0
-it means (m / 2**M) * 2**(1 - bias), which goes down to 0 in even steps. Neither format has an infinity, and only
-FP8 has a NaN, in the place of 480. What is too large becomes the largest number.
+it means (m / 2**M) * 2**(1 - bias), which goes down to 0 in even steps. E4M3 has a NaN, in the place of 480; E5M2 has
+infinity in the place of 65,536, and NaN above it. No weight is stored as these: what is too large becomes the largest
+number.
 
 A scale is a float of the weights' type, or "e8m0": one byte, an exponent alone, which means 2**(byte - 127).
 
-Not here: which weights share a scale (`toykit.quantize`), and other small floats, such as E5M2.
+Not here: which weights share a scale (`toykit.quantize`), and other small floats, such as those of 6 bits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -37,6 +38,7 @@ from .compressed import (
 
 FORMATS = {  # bits, bits of the mantissa, bias of the exponent, largest number
     "fp8_e4m3": (8, 3, 7, 448.0),
+    "fp8_e5m2": (8, 2, 15, 57344.0),
     "fp4_e2m1": (4, 1, 1, 6.0),
 }
 _BIAS, _NAN = 127, 255  # of E8M0
@@ -53,11 +55,13 @@ class SmallFloats(Compressed):
     scale : array, as many dimensions as the weights
         Of floats; or of uint8, the exponents of E8M0. Its shape divides the weights'.
     shape : tuple of int
-    format : {"fp8_e4m3", "fp4_e2m1"}
+    format : {"fp8_e4m3", "fp8_e5m2", "fp4_e2m1"}
     dense_dtype : numpy.dtype
         The type of `dense()`, which exponents alone do not tell.
     numbers : float32 array of shape `shape`
         What the codes mean, before they are scaled.
+    kind : str
+        The format.
     """
 
     codes: np.ndarray
@@ -81,6 +85,10 @@ class SmallFloats(Compressed):
         return self.dense_dtype
 
     @property
+    def kind(self):
+        return self.format
+
+    @property
     def numbers(self):
         bits = FORMATS[self.format][0]
         codes = self.codes if bits == 8 else packing.unpack(self.codes, bits, self.size)
@@ -94,6 +102,11 @@ class SmallFloats(Compressed):
             steps = split(self.numbers, scale.shape) * to_each_block(scale)
             return steps.astype(self.dtype).reshape(self.shape)
 
+    def in_shape(self, shape):
+        """The same numbers in another shape, with the one scale that all share."""
+        codes = self.codes.reshape(shape) if FORMATS[self.format][0] == 8 else self.codes
+        return replace(self, codes=codes, scale=self.scale.reshape((1,) * len(shape)), shape=shape)
+
     def _summary(self):
         kind = "e8m0 " * (self.scale.dtype == np.uint8)
         return f"{self.format}, {self.scale.size} {kind}scale{'s' * (self.scale.size > 1)}"
@@ -105,7 +118,7 @@ def encode(numbers, format):
     Parameters
     ----------
     numbers : array of float
-    format : {"fp8_e4m3", "fp4_e2m1"}
+    format : {"fp8_e4m3", "fp8_e5m2", "fp4_e2m1"}
 
     Returns
     -------
@@ -115,7 +128,7 @@ def encode(numbers, format):
     Raises
     ------
     TypeError, ValueError
-        If a number is not finite, for these formats have no infinity, or the format is unknown.
+        If a number is not finite, or the format is unknown.
 
     References
     ----------
@@ -144,12 +157,12 @@ def decode(codes, format):
     Parameters
     ----------
     codes : array of whole numbers
-    format : {"fp8_e4m3", "fp4_e2m1"}
+    format : {"fp8_e4m3", "fp8_e5m2", "fp4_e2m1"}
 
     Returns
     -------
     float32 array of the same shape
-        Two codes of FP8, 127 and 255, are NaN.
+        Of E4M3, 127 and 255 are NaN. Of E5M2, 124 and 252 are infinite, and what is above them is NaN.
 
     Raises
     ------
@@ -178,6 +191,8 @@ def _values(format):
     steps = steps + np.where(exponent > 0, 2**mantissa, 0)
     magnitude = np.ldexp(steps.astype(np.float32), np.maximum(exponent, 1) - bias - mantissa)
     magnitude[magnitude > largest] = np.nan
+    if format == "fp8_e5m2":
+        magnitude[124] = np.inf
     return np.concatenate([magnitude, -magnitude])
 
 
@@ -188,7 +203,7 @@ def scales_for(largest, format, scale_format):
     ----------
     largest : array of float, at least 0
         The largest magnitude of the weights that share a scale.
-    format : {"fp8_e4m3", "fp4_e2m1"}
+    format : {"fp8_e4m3", "fp8_e5m2", "fp4_e2m1"}
     scale_format : {"float", "e8m0"}
         A float of the type of `largest`, by which the largest weight becomes the largest number; or an exponent as
         the Microscaling Formats have it, by which it lies in the binade of the largest number, or a little above

@@ -172,7 +172,7 @@ def _quantize(weight, options, stored, smallest):
             raise Declined(f"a table of {lut.count} entries lies in the program")
         contents = {}
         if lut.content is not None:
-            names = ("bits", "mode", "signed")
+            names = ("format", "scale_format") if options["format"] else ("bits", "mode", "signed")
             table = np.frombuffer(lut.content, lut.dtype).reshape(1, -1)
             quantized = quantize(table, granularity="per_tensor", **{name: options[name] for name in names})
             contents = {name: array.tobytes() for name, array in quantized.parts.items()}
@@ -180,7 +180,8 @@ def _quantize(weight, options, stored, smallest):
             sketches["lut"] = arrays.Proportions(sketches["lut"].look)
         one = (1,) * len(lut.shape)
         parts["lut"] = Part(dtype, lut.shape, contents.get("codes"))
-        parts["lut_scale"] = Part(lut.dtype, one, contents.get("scale"))
+        exponents = options["scale_format"] == "e8m0"
+        parts["lut_scale"] = Part("e8m0" if exponents else lut.dtype, one, contents.get("scale"))
         if options["mode"] == "affine" or not options["signed"]:
             parts["lut_zero_point"] = Part(dtype, one, contents.get("zero_point"))
         applied = (*stored.applied, ("quantize", options))
