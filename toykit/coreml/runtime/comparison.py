@@ -225,22 +225,45 @@ def compare(model, reference, inputs=None, *, samples=None, seed=0, function=Non
     >>> found.outputs[0].verdict, found.below(30)
     ('identical (8 samples)', [])
     """
+    given = check_given(inputs, samples, seed)
+    outputs, said = [], {}
+    for name, one, two in _pairs(model, reference, function, options):
+        _check_alike(one, two, name)
+        found = tried(one, two, given, samples, seed, progress, name)
+        outputs += found.outputs
+        said |= dict.fromkeys(f"{name}: {note}" if name else note for note in found.inputs)
+    return Comparison(tuple(outputs), tuple(said))
+
+
+def check_given(inputs, samples, seed):
+    """The inputs that `compare` was asked for, read where they are a file's; None for random ones."""
     if samples is not None:
         check_int("samples", samples, range(1, 2**31))
     check_int("seed", seed, range(2**63))
     if inputs is not None and samples is not None:
         raise ValueError("samples counts random inputs; it goes without inputs")
-    given = _read(inputs) if isinstance(inputs, str | Path) else inputs
-    outputs, said = [], {}
-    for name, one, two in _pairs(model, reference, function, options):
-        _check_alike(one, two, name)
-        if given is None:
-            found, notes = _with_random(one, two, samples, seed, progress)
-        else:
-            found, notes = _with_given(one, two, given, progress)
-        outputs += [tally.result(output, name) for output, tally in found.items()]
-        said |= dict.fromkeys(f"{name}: {note}" if name else note for note in notes)
-    return Comparison(tuple(outputs), tuple(said))
+    return _read(inputs) if isinstance(inputs, str | Path) else inputs
+
+
+def tried(one, two, given, samples, seed, progress, function=""):
+    """Two models that take the same inputs, run with them: a Comparison.
+
+    Parameters
+    ----------
+    one, two : Model, or what has its `package`, `inputs`, `outputs`, `states`, `make_state` and `_answer`
+        The second is the reference.
+    given : dict of str to array, list of such dictionaries, or None
+        None for random inputs.
+    samples, seed, progress
+        As in `compare`.
+    function : str
+        Name of the function that they are; "" for the only one.
+    """
+    if given is None:
+        found, notes = _with_random(one, two, samples, seed, progress)
+    else:
+        found, notes = _with_given(one, two, given, progress)
+    return Comparison(tuple(tally.result(name, function) for name, tally in found.items()), tuple(notes))
 
 
 def _pairs(model, reference, function, options):
