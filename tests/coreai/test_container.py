@@ -2,13 +2,13 @@
 
 import sys
 
-import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import toykit as tk
 from tests.coreai import bytecode, needs_coreai
-from toykit.coreai.container import MOST_ENTRIES, Container
+from toykit.coreai.container import MOST_ENTRIES, Container, _Cursor
 from toykit.coreml import PackageError
 
 BLOBS = {"resource_1": bytes(range(200)), "resource_2": b"", "resource_3": b"\xcb" * 33}
@@ -39,8 +39,6 @@ def test_a_program_may_have_no_resources(tmp_path):
 
 @given(st.integers(0, 2**64 - 1))
 def test_numbers_take_one_to_nine_bytes(number):
-    from toykit.coreai.container import _Cursor
-
     written = bytecode.varint(number)
     cursor = _Cursor(written, 0, len(written), "a number")
     assert cursor.varint() == number and cursor.at == len(written) <= 9
@@ -49,7 +47,10 @@ def test_numbers_take_one_to_nine_bytes(number):
 WRONG = {
     "an empty file": (b"", "middle of 4 bytes"),
     "another file": (b"PK\3\4" + bytes(40), "does not begin with"),
-    "a version of the future": (bytecode.file(BLOBS, version=7), "version 7 of MLIR bytecode; toykit reads 1 to 6"),
+    "a version of the future": (
+        bytecode.file(BLOBS, version=7),
+        "version 7 of MLIR bytecode; toykit reads 1 to 6",
+    ),
     "a producer without end": (bytecode.file(BLOBS, producer=b"x" * 2000), "longer than 1,000"),
     "an unknown section": (bytecode.file(BLOBS) + bytecode.section(60, b"", 0), "is 60, which is unknown"),
     "a section twice": (bytecode.file(BLOBS) + bytecode.section(0, b"", 0), r"\(strings\) comes twice"),
@@ -58,7 +59,10 @@ WRONG = {
         bytecode.file(BLOBS) + b"\x08" + bytecode.varint(2**60),
         "claims 1,152,921,504,606,846,976 bytes",
     ),
-    "an odd alignment": (bytecode.file(BLOBS, alignment=1) + b"\x88" + bytecode.varint(0) + bytecode.varint(12), "12, no"),
+    "an odd alignment": (
+        bytecode.file(BLOBS, alignment=1) + b"\x88" + bytecode.varint(0) + bytecode.varint(12),
+        "12, no",
+    ),
     "resources without offsets": (
         bytecode.file({}) + bytecode.section(5, b"", 0),
         "resources without their offsets",
@@ -137,25 +141,15 @@ def test_bytes_of_chance_give_a_sentence(tmp_path_factory, content):
 @needs_coreai
 def test_blobs_are_the_large_constants_of_core_ai(tmp_path):
     """Each constant that Apple's code says is a resource is a blob, to the byte, and no other is."""
-    from coreai._compiler.ir import WalkResult
+    networks = pytest.importorskip("tests.coreai.networks")
+    from toykit.coreai.program import CONSTANT, is_large, operations, read
 
-    import toykit as tk
-
-    from .nets import convolutions
-
-    program = tk.coreai.convert(*convolutions())
-    path = tk.coreai.save(program, tmp_path / "Net.aimodel")
-    found = []
-
-    def look(operation):
-        if operation.name == "coreai.constant" and "dense_resource<" in str(operation.attributes["value"])[:15]:
-            kind = operation.attributes["value"].type
-            found.append(int(np.prod(kind.shape)) * 2)  # all are float16
-        return WalkResult.ADVANCE
-
-    program._module._mlir_module.operation.walk(look)
-    container = Container(path / "main.mlirb")
-    assert sorted(found) == sorted(blob.nbytes for blob in container.blobs) and found
-    values = tk.coreai.weights(path)
-    stored = {blob.data.tobytes() for blob in container.blobs}
-    assert stored <= {np.ascontiguousarray(array).tobytes() for array in values.values()}
+    program = tk.coreai.convert(networks.everything(), networks.example())
+    asset = tk.coreai.Asset(tk.coreai.save(program, tmp_path / "net.aimodel"))
+    program = asset.program()  # must live as long as its operators
+    large = [one for one in operations(program) if one.name == CONSTANT and is_large(one)]
+    constants = {read(one).array.tobytes() for one in large}
+    assert len(constants) > 5
+    assert {blob.data.tobytes() for blob in asset.blobs} == constants
+    assert sum(blob.nbytes for blob in asset.blobs) == sum(map(len, constants))
+    assert sum(Container(asset.path / "main.mlirb").sections.values()) == asset.files["main.mlirb"]

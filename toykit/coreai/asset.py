@@ -18,10 +18,10 @@ from .._optional import require
 from .._quiet import working
 from .._text import printable
 from ..coreml.format.protobuf import PackageError
+from .container import MAGIC, Container
 
 SUFFIX = ".aimodel"
 PROGRAM, HASH = "main.mlirb", "main.hash"
-MAGIC = b"ML\xefR"
 PURPOSE = "toykit.coreai needs Apple's packages for Core AI"
 
 
@@ -41,6 +41,10 @@ class Asset:
         Of all files.
     metadata : dict
         What metadata.json says.
+    container : toykit.coreai.container.Container
+        The sections of main.mlirb.
+    blobs : tuple of toykit.coreai.container.Blob
+        The large constants of main.mlirb: bytes by keys, without names and types.
 
     Raises
     ------
@@ -78,6 +82,14 @@ class Asset:
     @property
     def nbytes(self):
         return sum(self.files.values())
+
+    @cached_property
+    def container(self):
+        return Container(self.path / PROGRAM)
+
+    @property
+    def blobs(self):
+        return self.container.blobs
 
     @cached_property
     def metadata(self):

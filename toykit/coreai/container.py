@@ -12,8 +12,8 @@ the other, each with its alignment, and the section of their offsets says their 
 sections and of the header is the size of the file.
 
 Reading maps the file into memory, so that only the blobs that are looked at are loaded; a file of at most 1 MiB is
-read at once. The reader trusts nothing. Whatever a file claims, memory grows with the bytes that are there, and the answer to
-nonsense is a `PackageError`.
+read at once. The reader trusts nothing. Whatever a file claims, memory grows with the bytes that are there, and the
+answer to nonsense is a `PackageError`.
 
 Not here: shapes, types and names of the constants, and the operations. They are encoded by Core AI's own dialect
 ("aicode", with a version), which Apple has not published and may change: guessing would not be reading. With
@@ -143,7 +143,9 @@ class Container:
             If the file is shorter than it was when it was opened.
         """
         if self._map is not None and (now := os.path.getsize(self.path)) < self.nbytes:
-            raise PackageError(f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use")
+            raise PackageError(
+                f"{self.path} was cut from {self.nbytes:,} bytes to {now:,} while it was in use"
+            )
         return np.frombuffer(self._bytes, np.uint8, nbytes, start)
 
     def _read(self):
@@ -187,7 +189,9 @@ class Container:
             for _ in range(count):
                 number, size, kind = offsets.varint(), offsets.varint(), offsets.byte()
                 if number >= len(self.strings):
-                    raise PackageError(f"a resource has text {number:,} as its key, and there are {len(self.strings):,}")
+                    raise PackageError(
+                        f"a resource has text {number:,} as its key, and there are {len(self.strings):,}"
+                    )
                 key = self.strings[number]
                 one = data.part(size, f"resource {key!r}")
                 if kind != _BLOB:
@@ -238,7 +242,9 @@ class _Cursor:
 
     def take(self, count):
         if count > self.end - self.at:
-            raise PackageError(f"{self.what} ends at {self.end:,}, in the middle of {count:,} bytes from {self.at:,}")
+            raise PackageError(
+                f"{self.what} ends at {self.end:,}, in the middle of {count:,} bytes from {self.at:,}"
+            )
         self.at += count
         return bytes(self.buffer[self.at - count : self.at])
 

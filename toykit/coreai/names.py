@@ -129,7 +129,7 @@ class Namer:
     def __init__(self, program):
         numbers, counts = {}, Counter()
         for operation in operations(program):
-            kind = _short(operation)
+            kind = short_name(operation)
             numbers[hash(operation)] = counts[kind]
             counts[kind] += 1
         self._numbers, self._given = numbers, set()
@@ -147,16 +147,17 @@ class Namer:
         place = str(operation.location)
         if found := re.search(rf'<"{_WEIGHT}": "(.*?)">', place):
             return found[1]
-        while _short(user).startswith(_SEES_THROUGH) and (uses := list(user.results[0].uses)):
+        while short_name(user).startswith(_SEES_THROUGH) and (uses := list(user.results[0].uses)):
             user = uses[0].owner.operation
-        role = next((role for part, role in _ROLES.items() if part in _short(user)), "constant")
+        role = next((role for part, role in _ROLES.items() if part in short_name(user)), "constant")
         calls = re.search(r'<"call_stack": \["(.*?)"(, )?', place) or re.search(
             r'<"call_stack": \["(.*?)"(, )?', str(user.location)
         )
         if calls and calls[2]:
             return f"{calls[1].replace('$', '_')}.{role}"
-        return f"{_short(user)}_{self._numbers[hash(user)]}.{role}"
+        return f"{short_name(user)}_{self._numbers[hash(user)]}.{role}"
 
 
-def _short(operation):
+def short_name(operation):
+    """An operator without what says that it broadcasts, or is made of others: "batch_matmul"."""
     return operation.name.removeprefix("coreai.").removeprefix("decomposable.").removeprefix("broadcasting_")
