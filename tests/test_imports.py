@@ -71,6 +71,7 @@ LATE = {
     ("toykit.latency.networks", "toykit.latency.module_layers"): "torch",
     ("toykit.verification.places", "toykit.plots.vector"): "matplotlib",
     ("toykit.verification.places", "toykit.plots.programs"): "matplotlib",
+    ("toykit.size.sources", "toykit.size.assets"): "the reader of programs, where arrays are weighed",
     ("toykit.size.sources", "toykit.size.packages"): "the reader of packages, where arrays are weighed",
 }
 

@@ -302,7 +302,7 @@ def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(torch, tmp_p
 def test_other_files_are_told_what_is_weighed(tmp_path, name):
     (tmp_path / name).write_text("{}")
     with pytest.raises(
-        ValueError, match=r"is not weighed: it can be an \.mlpackage, a \.safetensors file"
+        ValueError, match=r"is not weighed: it can be an \.mlpackage, an \.aimodel, a \.safetensors file"
     ) as told:
         tk.size.ledger(tmp_path / name)
     assert str(told.value).isprintable()

@@ -19,7 +19,7 @@ def check_place(path, source, *, force=False):
     source = Path(os.path.realpath(source))
     if source == place or source in place.parents:
         raise ValueError(f"{path} is, or lies in, what is looked at; choose another path")
-    if any(around.suffix == ".mlpackage" for around in place.parents):
+    if any(around.suffix in (".mlpackage", ".aimodel") for around in place.parents):
         raise ValueError(f"{path} lies inside a package; choose a path outside of it")
     if place.exists() and not (force and place.is_file()):
         if place.is_file():

@@ -15,13 +15,14 @@ SORTS = ("model", "size", "name")
     ("toykit size Model.mlpackage", "what it weighs, and would weigh compressed in several ways"),
     ("toykit size Model.mlpackage --layers --sort size", "and each weight, the largest first"),
     ("toykit size model.safetensors --dtype float16", "a file of weights, as Core ML would store them"),
+    ("toykit size Model.aimodel", "an asset of Core AI: predictions are close, not exact"),
     ("toykit size Model.mlpackage --html --output size.html", "the same as a page"),
     ("toykit size Model.mlpackage --csv --output weights.csv", "a line for each weight, for a spreadsheet"),
 )
 @click.argument(
     "model",
     type=File(),
-    help="an .mlpackage, a .safetensors file, or a state dict that torch saved (.pt, .pth, .bin, .ckpt)",
+    help="an .mlpackage, an .aimodel, a .safetensors file, or a state dict that torch saved (.pt, .pth, .bin, .ckpt)",
 )
 @click.option("--layers", is_flag=True, help="list each weight, too")
 @click.option(
@@ -42,7 +43,7 @@ SORTS = ("model", "size", "name")
 def size(model, layers, sort, dtype, form, output, force):
     """Say what a model weighs, and would weigh compressed.
 
-    Sizes are computed, to the byte; nothing is compressed, and no code of a file is run.
+    Sizes are computed, to the byte (of an .aimodel nearly); nothing is compressed, and no code of a file is run.
     """
     from ..size import ledger, report
 

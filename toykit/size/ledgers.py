@@ -12,9 +12,12 @@ Not here: where the rows come from (`toykit.size.sources`).
 from dataclasses import dataclass, replace
 
 from ..compressed import check_int
+from ..stored.parts import Part
 from . import view
 
 MB, MIB = 10**6, 2**20
+# A stored array -> the form that it makes of a weight.
+_FORMS = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,20 @@ class Row:
     share: float = 0.0
 
 
+def weight_row(name, op, weight, parts=()):
+    """The row of a `toykit.stored.parts.Weight`: as it is, or stored in these parts."""
+    nbytes, dtype = Part(weight.dtype, weight.shape).nbytes, weight.dtype
+    if parts:
+        nbytes = sum(part.nbytes for part in parts.values())
+        dtype = next(parts[codes].dtype for codes in ("codes", "indices", "values") if codes in parts)
+    return Row(name, op, weight.shape, dtype, weight.size, nbytes, form_of(parts))
+
+
+def form_of(parts):
+    """What a weight is that is stored in parts of these names: "sparse", "palette", "scaled" or several of them."""
+    return "+".join(dict.fromkeys(word for part, word in _FORMS.items() if part in parts))
+
+
 class Ledger:
     """Weights and their bytes.
 
@@ -68,15 +85,22 @@ class Ledger:
         False if a number was estimated, because the weights' values are unknown.
     declined : dict of str to tuple of str
         In a prediction: weights that stay as they are, and why.
+    notes : tuple of str
+        What else there is to know, such as why the rows have no names.
     """
 
-    def __init__(self, rows, source, rest=None, predict=None, exact=True, declined=None):
-        self.source, self.exact = source, exact
+    def __init__(self, rows, source, rest=None, predict=None, exact=True, declined=None, notes=()):
+        self.source, self.exact, self.notes = source, exact, tuple(notes)
         self.rest, self.declined = dict(rest or {}), dict(declined or {})
         self.nbytes = sum(row.nbytes for row in rows) + sum(self.rest.values())
         self.rows = tuple(replace(row, share=row.nbytes / max(1, self.nbytes)) for row in rows)
         self.parameters = sum(row.parameters for row in rows)
         self._predict = predict
+
+    @property
+    def predicts(self):
+        """Whether `after` can be asked: not of a prediction, nor of blobs without types."""
+        return self._predict is not None
 
     @property
     def mb(self):
@@ -121,10 +145,10 @@ class Ledger:
         >>> ledger(weights).after("palettize", bits=4)
         Ledger('2 arrays after palettize', 2 weights, 2,049,000 parameters, 1.03 MB)
         """
-        if self._predict is None:
-            raise ValueError(
-                f"{self.source!r} is a prediction or a summary; call after() on a model's own ledger"
-            )
+        if not self.predicts:
+            otherwise = " is a prediction or a summary; call after() on a model's own ledger"
+            why = f": {self.notes[0]}" if self.notes else otherwise
+            raise ValueError(f"{self.source!r}{why}")
         return self._predict(technique, options)
 
     def group(self, depth=1):
@@ -140,7 +164,7 @@ class Ledger:
         for row in self.rows:
             groups.setdefault(".".join(row.name.split(".")[:depth]), []).append(row)
         rows = [_sum(name, members) for name, members in groups.items()]
-        return Ledger(rows, self.source, self.rest, exact=self.exact, declined=self.declined)
+        return Ledger(rows, self.source, self.rest, None, self.exact, self.declined, self.notes)
 
     def to_markdown(self, limit=None):
         """The ledger as a Markdown table: the largest `limit` rows, or all, the rest, and the total."""

@@ -105,7 +105,8 @@ class Report:
         for kind, count, _, nbytes in self.forms:
             lines.append(f"{_amount(nbytes)}  {count} weight{'s' * (count != 1)} of {kind}")
         lines += [f"{_amount(nbytes)}  {printable(name)}" for name, nbytes in ledger.rest.items()]
-        lines += ["", "compressed"]
+        lines += ["", *map(printable, ledger.notes)] if ledger.notes else []
+        lines += ["", "compressed"] if self.predictions else []
         for one in self.predictions:
             if one.ledger is None:
                 lines.append(f"{'?':>9} MB  {one.about}: {printable(one.problem)}")
@@ -139,6 +140,7 @@ class Report:
                 for kind, count, parameters, nbytes in self.forms
             ],
             "rest": ledger.rest,
+            "notes": list(ledger.notes),
             "predictions": [_as_data(one) for one in self.predictions],
             "weights": [
                 {
@@ -210,7 +212,8 @@ class Report:
                 ledger.nbytes,
             ),
         )
-        head = f"<h1>{escape(printable(ledger.source))}</h1>\n<p>{about}</p>"
+        said = "".join(f"<p>{escape(printable(line))}</p>" for line in (about, *ledger.notes))
+        head = f"<h1>{escape(printable(ledger.source))}</h1>\n{said}"
         return page(ledger.source, "\n".join((head, *tables)), _BARS)
 
 
@@ -222,7 +225,8 @@ def report(ledger, choices=None, sort="model", progress=None):
     ledger : Ledger
         As `toykit.size.ledger` makes it.
     choices : dict of str to (str, dict), optional
-        Words for a choice -> technique and options of `Ledger.after`. By default eleven forms of Core ML.
+        Words for a choice -> technique and options of `Ledger.after`. By default eleven forms of Core ML, if the
+        ledger can predict at all.
     sort : {"model", "size", "name"}
     progress : callable (done, total), optional
 
@@ -252,9 +256,9 @@ def report(ledger, choices=None, sort="model", progress=None):
     check_type("ledger", ledger, Ledger, "a Ledger, as tk.size.ledger makes it")
     check_choice("sort", sort, SORTS)
     check_progress(progress)
-    choices = check_type(
-        "choices", CHOICES if choices is None else choices, dict, "a dict of words to settings"
-    )
+    if choices is None:
+        choices = CHOICES if ledger.predicts else {}
+    check_type("choices", choices, dict, "a dict of words to settings")
     for about, setting in choices.items():
         if not (isinstance(setting, (tuple, list)) and [*map(type, setting)] == [str, dict]):
             raise TypeError(
@@ -284,7 +288,10 @@ def _amount(nbytes):
 
 def _total(ledger):
     in_mib = f" = {ledger.mib:.2f} MiB" if ledger.nbytes >= 10_000 else ""
-    return f"{_amount(ledger.nbytes).rstrip()}{in_mib}, {ledger.parameters:,} parameters"
+    parameters = (
+        f", {ledger.parameters:,} parameters" if ledger.parameters else ""
+    )  # of blobs they are unknown
+    return f"{_amount(ledger.nbytes).rstrip()}{in_mib}{parameters}"
 
 
 def _times(before, after):

@@ -1,8 +1,9 @@
-"""Where a ledger comes from: a torch module, arrays by name, a file of tensors, or a Core ML package.
+"""Where a ledger comes from: a torch module, arrays by name, a file of tensors, a Core ML package or a Core AI asset.
 
 Arrays, modules and files of tensors (`toykit.size.tensor_files`) are weighed here: each tensor by its shape and
 type, and after compression by the arrays that it would become (`toykit.stored`). For a Core ML package
-(`toykit.size.packages`) the prediction is exact to the byte in `weight.bin` and in the whole.
+(`toykit.size.packages`) the prediction is exact to the byte in `weight.bin` and in the whole; for a Core AI asset
+(`toykit.size.assets`) nearly.
 
 Not here: what a ledger shows and sums (`toykit.size.ledgers`).
 """
@@ -15,14 +16,12 @@ from pathlib import Path
 from .. import settings as _settings
 from .._text import printable
 from ..compressed import as_array, check_choice, check_type
-from ..stored.parts import BITS, Part, Stored, Weight
+from ..stored.parts import BITS, Stored, Weight
 from ..stored.prediction import predict
 from . import tensor_files
-from .ledgers import Ledger, Row
+from .ledgers import Ledger, weight_row
 from .modules import named_tensors
 
-# A stored array -> the form that it makes of a weight.
-_FORMS = {"mask": "sparse", "indices": "palette", "scale": "scaled", "lut_scale": "scaled"}
 # A type of weights -> the one in which the techniques take them.
 _TAKEN = {"float16": "float16", "float32": "float32", "float64": "float32", "bfloat16": "float32"}
 # Types to count in: those that NumPy knows.
@@ -34,9 +33,10 @@ def ledger(source, dtype=None):
 
     Parameters
     ----------
-    source : torch.nn.Module, dict of str to array, path, Package or coremltools MLModel
+    source : torch.nn.Module, dict of str to array, path, Package, coremltools MLModel, Asset or AIProgram
         A module's parameters (on the `meta` device, too: shapes are enough); arrays by name; an .mlpackage
-        with an ML program; a .safetensors file; or a state dict that torch saved (.pt, .pth, .bin, .ckpt),
+        with an ML program; an .aimodel, whose weights have names where Apple's packages for Core AI are installed,
+        and are blobs elsewhere; a .safetensors file; or a state dict that torch saved (.pt, .pth, .bin, .ckpt),
         which needs torch. No code of a file is run: those that could (.pt2, .pkl) are refused.
     dtype : str, optional
         Count the weights as if they were stored in this type, such as "float16". A package has its types.
@@ -67,7 +67,7 @@ def ledger(source, dtype=None):
     if isinstance(source, dict):
         tensors = [_tensor(name, array) for name, array in source.items()]
         return _from_tensors(tensors, f"{len(tensors)} array{'s' * (len(tensors) != 1)}", dtype)
-    kind = type(source)
+    kind, suffix = type(source), ""
     if hasattr(source, "named_parameters"):
         return _from_tensors(named_tensors(source), kind.__name__, dtype)
     if isinstance(source, str | os.PathLike):
@@ -79,22 +79,28 @@ def ledger(source, dtype=None):
         if suffix in tensor_files.SUFFIXES and not packed:
             tensors, rest = tensor_files.read(source)
             return _from_tensors(tensors, source.name, dtype, rest)
-        if source.is_file() and not packed and suffix not in (".mlpackage", ".mlmodel", ".zip"):
+        if source.is_file() and not packed and suffix not in (".mlpackage", ".mlmodel", ".aimodel", ".zip"):
             raise ValueError(
                 printable(
-                    f"{source.name} is not weighed: it can be an .mlpackage, a .safetensors file or a state dict "
+                    f"{source.name} is not weighed: it can be an .mlpackage, an .aimodel, a .safetensors file or a "
+                    "state dict "
                 )
                 + f"({', '.join(tensor_files.STATE_DICTS)})"
             )
-    elif kind.__name__ not in ("MLModel", "Package"):
+    elif kind.__name__ not in ("MLModel", "Package", "Asset", "AIProgram"):
         raise TypeError(
-            "source must be a torch module, a dict of arrays, the path of an .mlpackage, of a .safetensors file or "
-            f"of a state dict, a Package or an MLModel; got {kind.__name__}"
+            "source must be a torch module, a dict of arrays, the path of an .mlpackage, of an .aimodel, of a "
+            "safetensors file or of a state dict, a Package, an MLModel, an Asset or an AIProgram; got "
+            f"{kind.__name__}"
         )
     if dtype is not None:
         raise ValueError(
             "dtype is for modules, dictionaries and files of tensors; a package has the types it is stored in"
         )
+    if kind.__name__ in ("Asset", "AIProgram") or suffix == ".aimodel":
+        from . import assets
+
+        return assets.ledger(source)
     from . import packages
 
     return packages.ledger(source)
@@ -122,7 +128,7 @@ def _from_tensors(tensors, source, dtype, rest=None):
         check_choice("dtype", dtype, _COUNTED)
         tensors = [(name, op, _in_type(weight, dtype)) for name, op, weight in tensors]
         rest = None  # of a file that does not hold this type
-    rows = [_row(name, op, weight) for name, op, weight in tensors]
+    rows = [weight_row(name, op, weight) for name, op, weight in tensors]
 
     def after(technique, options):
         steps = _settings.steps(technique, options)
@@ -130,7 +136,7 @@ def _from_tensors(tensors, source, dtype, rest=None):
         for name, op, weight in tensors:
             taken = _TAKEN.get(weight.dtype)
             stored = predict(_in_type(weight, taken), steps) if taken else Stored()
-            compressed.append(_row(name, op, weight, stored.parts))
+            compressed.append(weight_row(name, op, weight, stored.parts))
             exact &= stored.exact
             if stored.declined:
                 declined[name] = stored.declined
@@ -145,12 +151,3 @@ def _in_type(weight, dtype):
         return weight
     values = weight.values and (lambda: weight.values().astype(dtype))
     return replace(weight, dtype=dtype, values=values)
-
-
-def _row(name, op, weight, parts=()):
-    nbytes, dtype, form = Part(weight.dtype, weight.shape).nbytes, weight.dtype, ""
-    if parts:
-        nbytes = sum(part.nbytes for part in parts.values())
-        dtype = next(parts[codes].dtype for codes in ("codes", "indices", "values") if codes in parts)
-        form = "+".join(dict.fromkeys(word for part, word in _FORMS.items() if part in parts))
-    return Row(name, op, weight.shape, dtype, weight.size, nbytes, form)
