@@ -50,7 +50,8 @@ PACKAGES = {
 # Modules of toykit that are imported inside functions only, by whom, and the package that is spared until then.
 LATE = {
     ("toykit.cli", "toykit.cli.commands"): "rich_click: `toykit doctor` works where it is missing",
-    ("toykit.cli.compare", "toykit.coreml"): "NumPy: help is quick",
+    ("toykit.cli.compare", "toykit.coreai"): "NumPy: help is quick",
+    ("toykit.cli.compare", "toykit.coreml"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.tools.compression"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.writing.output"): "NumPy",

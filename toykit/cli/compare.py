@@ -1,6 +1,7 @@
-"""`toykit compare`: how far the answers of two packages are apart."""
+"""`toykit compare`: how far the answers of two models are apart."""
 
 import json
+from pathlib import Path
 
 import rich_click as click
 
@@ -14,9 +15,10 @@ from .progress import progress
         "toykit compare Small.mlpackage Model.mlpackage --inputs mine.npz --at-least 30",
         "for a script: leaves with 1 if a sample of an output is below 30 dB",
     ),
+    ("toykit compare Model.aimodel Model.mlpackage", "Core AI's runtime against a Core ML package"),
 )
-@click.argument("model", type=File(), help="an .mlpackage, such as a compressed one")
-@click.argument("reference", type=File(), help="the .mlpackage to compare with")
+@click.argument("model", type=File(), help="an .mlpackage or .aimodel, such as a compressed one")
+@click.argument("reference", type=File(), help="the .mlpackage or .aimodel to compare with")
 @click.option(
     "--inputs",
     type=File(),
@@ -30,17 +32,22 @@ from .progress import progress
 @click.option("--at-least", type=float, metavar="DB", help="leave with 1 if any sample of an output is below")
 @as_json
 def compare(model, reference, inputs, samples, seed, function, at_least, as_json):
-    """Say how far the answers of two packages are apart.
+    """Say how far the answers of two models are apart.
 
-    Both are run with the same inputs, on any computer. With random ones it shows that something broke; how good a
+    Both are run with the same inputs, packages on any computer, an .aimodel where Apple's packages for Core AI can be
+    installed. With random ones it shows that something broke; how good a
     model is, only your own data can say. Leaves with 1 if an output could not be compared.
     """
-    from .. import coreml
+    from .. import coreai, coreml
 
+    asked = {"inputs": inputs, "samples": samples, "seed": seed}
     with progress("samples") as show:
-        found = coreml.compare(
-            model, reference, inputs, samples=samples, seed=seed, function=function, progress=show
-        )
+        if ".aimodel" in (Path(model).suffix.lower(), Path(reference).suffix.lower()):
+            if function is not None:
+                raise ValueError("--function is for packages; of an .aimodel the function is main")
+            found = coreai.compare(reference, model, **asked, progress=show)
+        else:
+            found = coreml.compare(model, reference, **asked, function=function, progress=show)
     below = [one for one in found.outputs if one.problem] if at_least is None else found.below(at_least)
     if as_json:
         print(json.dumps({"ok": not below} | found.as_data(), indent=2))
