@@ -166,7 +166,7 @@ def test_a_broken_program_is_refused(broken, asset, tmp_path):
     whole = (asset.path / "main.mlirb").read_bytes()
     (path / "main.mlirb").write_bytes(whole[:-1] if broken is None else broken)
     for call in (tk.coreai.load, tk.coreai.weights):
-        with pytest.raises(PackageError, match="broken.aimodel.*(begin|saved)"):
+        with pytest.raises(PackageError, match="broken.aimodel"):
             call(path)
 
 

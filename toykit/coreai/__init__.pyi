@@ -1,5 +1,6 @@
 from toykit.coreai.asset import Asset as Asset
 from toykit.coreai.comparison import compare as compare
+from toykit.coreai.compression import compress as compress
 from toykit.coreai.conversion import convert as convert
 from toykit.coreai.model import Model as Model
 from toykit.coreai.model import load as load

@@ -18,7 +18,7 @@ from .._optional import require
 from .._quiet import working
 from .._text import printable
 from ..coreml.format.protobuf import PackageError
-from .container import MAGIC, Container
+from .container import Container
 
 SUFFIX = ".aimodel"
 PROGRAM, HASH = "main.mlirb", "main.hash"
@@ -112,14 +112,11 @@ class Asset:
         Raises
         ------
         PackageError
-            If main.mlirb is no MLIR bytecode, or not the file of which main.hash is the hash.
+            If main.mlirb is no sound MLIR bytecode, or not the file of which main.hash is the hash.
         """
-        file = self.path / PROGRAM
+        file = Container(self.path / PROGRAM).path
         try:
             with file.open("rb") as opened:
-                if opened.read(len(MAGIC)) != MAGIC:
-                    raise PackageError(f"{file} is no MLIR bytecode: it does not begin with 'ML\\xefR'")
-                opened.seek(0)
                 found = hashlib.file_digest(opened, "sha256").digest()
             wanted = (self.path / HASH).read_bytes()
         except OSError as error:

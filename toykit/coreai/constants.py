@@ -20,15 +20,16 @@ import numpy as np
 
 from ..compressed import Compressed
 from ..coreml.constants.general import Elements
-from ..coreml.constants.parts import FLOATS, INTEGERS, Stored, array_of
+from ..coreml.constants.parts import FLOATS, Stored, array_of
 from ..coreml.constants.reading import palette, quantized
 from ..coreml.format.protobuf import PackageError
-from ..coreml.format.weightbin import BITS
 from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
 from ..small_floats import FORMATS, SmallFloats
-from .program import CONSTANT, read, type_of
+from .program import CONSTANT, bits_of, read, type_of
+
+TYPES_OF_CODES = tuple(f"{sign}int{bits}" for sign in ("u", "") for bits in (1, 2, 3, 4, 6, 8))
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ class Reader:
         if part is None or isinstance(part, Compressed):
             return part
         if isinstance(part, Stored):
-            return (
-                part.array if BITS.get(part.dtype, 8) >= 8 else Elements(part.array, part.shape, part.dtype)
-            )
+            return part.array if bits_of(part.dtype) >= 8 else Elements(part.array, part.shape, part.dtype)
         if isinstance(part, _Codes):
             return part.whole
         raise PackageError("a mask and its values are used by something else than what puts them in place")
@@ -116,7 +115,19 @@ def _shift_scale(operation, data, scale, shift, offset):
         return _scaled_codes(operation, data, scale, zero)
     if isinstance(data, Palettized) and zero is None and data.scale is None:
         return replace(data, scale=scale.array)
+    if isinstance(data, Stored) and data.dtype in TYPES_OF_CODES:
+        return _quantized(data, scale, zero, data.shape)
     return quantized(data, scale, zero, data.shape)
+
+
+def _quantized(codes, scale, zero, shape, mask=None):
+    """Codes with their scales; offsets have the shape and the type that scales and codes have."""
+    zero = None if zero is None else zero.array
+    return Quantized(codes.array, scale.array, zero, shape, *_kind(codes.dtype), mask)
+
+
+def _kind(dtype):
+    return bits_of(dtype), dtype.startswith("int")
 
 
 def _small_floats(data, scale, dtype):
@@ -135,15 +146,14 @@ def _scaled_codes(operation, data, scale, zero):
             zero = Stored(zero.array.reshape(ones).astype(kind), data.dtype, ones)
         if data.dtype in FORMATS:
             return replace(whole, lut=_small_floats(row, scale, scale.array.dtype))
-        return replace(whole, lut=quantized(row, scale, zero, row.shape))
+        return replace(whole, lut=_quantized(row, scale, zero, row.shape))
     if data.dtype in FORMATS and scale.count == 1:
         one = Stored(scale.array.reshape(1), scale.dtype, (1,))
         return Sparse(_small_floats(row, one, scale.array.dtype), whole.mask, whole.shape)
-    if data.dtype in INTEGERS and zero is None:
-        return quantized(row, scale, None, whole.shape, whole.mask)
+    if data.dtype in TYPES_OF_CODES and zero is None:
+        return _quantized(row, scale, None, whole.shape, whole.mask)
     # With a zero point what was pruned does not run as 0: it is a code like the others.
-    bits, signed = BITS[data.dtype], data.dtype.startswith("int")
-    return Quantized(whole, scale.array, array_of(zero, (data.dtype,)), whole.shape, bits, signed)
+    return Quantized(whole, scale.array, zero.array, whole.shape, *_kind(data.dtype))
 
 
 def _is_zero(part):
@@ -153,7 +163,7 @@ def _is_zero(part):
 def _lut_to_dense(operation, indices, lut, axis):
     axis = int(axis.array.ravel()[0])
     table = array_of(lut, FLOATS) if lut.dtype in FLOATS else Elements(lut.array, lut.shape, lut.dtype)
-    whole = palette(indices.array, table, indices.shape, BITS[indices.dtype], axis % len(indices.shape))
+    whole = palette(indices.array, table, indices.shape, bits_of(indices.dtype), axis % len(indices.shape))
     return whole if lut.dtype in FLOATS else _Codes(whole, lut.dtype)
 
 
@@ -179,7 +189,7 @@ def _lut_to_sparse(operation, masked, lut, axis):
         indices.array,
         array_of(lut, FLOATS),
         masked.shape,
-        BITS[indices.dtype],
+        bits_of(indices.dtype),
         int(axis.array.ravel()[0]),
         masked.packed,
     )

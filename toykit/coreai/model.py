@@ -23,6 +23,7 @@ from ..coreml.format.features import Feature
 from ..coreml.format.protobuf import PackageError
 from ..coreml.runtime.inputs_outputs import check_inputs
 from .asset import PURPOSE, Asset, open_program
+from .program import CONSTANT, operations, type_of
 
 
 def load(source, function=None):
@@ -45,7 +46,7 @@ def load(source, function=None):
     FileNotFoundError
         If there is no asset at the path.
     PackageError
-        If it is not sound, or Apple's runtime cannot load it.
+        If it is not sound, or Apple's runtime cannot load it. Its interpreter on Linux cannot run FP4.
     TypeError
         If `source` is something else.
     ValueError
@@ -95,16 +96,20 @@ class Model:
     def __init__(self, source, function=None):
         runtime = require("coreai.runtime", PURPOSE)
         authoring = require("coreai.authoring.asset", PURPOSE)
-        program = None if isinstance(source, str | os.PathLike | Asset) else open_program(source)
         asset = Asset(source) if isinstance(source, str | os.PathLike) else source
+        program = open_program(asset)
+        if not runtime._use_os_coreai and any(map(_is_fp4, operations(program))):
+            raise PackageError(
+                "the interpreter of coreai-core 1.0.0b3 cannot run weights of FP4, which end the whole process; the "
+                "system's own runtime on macOS 27 is asked where there is one"
+            )
         self._array = runtime.NDArray
         with contextlib.ExitStack() as stack, working():
-            if program is not None:
+            if isinstance(asset, Asset):
+                path = asset.path
+            else:
                 path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "program.aimodel")
                 program.save_asset(path)
-            else:
-                asset.check()
-                path = asset.path
             try:
                 self._model = _wait(_executable(authoring.AIModelAsset.load(path)))
             except RuntimeError as error:
@@ -165,6 +170,10 @@ class Model:
             raise PackageError(f"Apple's runtime cannot run {self.function!r}: {_first(error)}") from error
         # Copies: the runtime's own buffers go with its arrays.
         return {name: np.array(results[name].numpy()) for name in self.outputs}
+
+
+def _is_fp4(operation):
+    return operation.name == CONSTANT and type_of(operation.results[0])[0] == "fp4_e2m1"
 
 
 def _converted(name, array, feature):

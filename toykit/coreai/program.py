@@ -4,12 +4,14 @@ Everything that depends on how coreai's Python packages hold a program is in thi
 """
 
 import math
+import re
 
 import numpy as np
 
 from .._optional import require
 from ..coreml.constants.parts import Stored
 from ..coreml.format.protobuf import PackageError
+from ..small_floats import FORMATS
 from .asset import PURPOSE
 
 CONSTANT = "coreai.constant"
@@ -88,7 +90,7 @@ def read(operation):
     if dtype is None:
         raise PackageError(f"a constant is of type {operation.results[0].type}, which toykit does not know")
     bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
-    size, bits = math.prod(shape), _bits(dtype)
+    size, bits = math.prod(shape), bits_of(dtype)
     raw = np.zeros(math.ceil(size * (8 if dtype == "fp4_e2m1" else bits) / 8), np.uint8)
     bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
     if dtype == "fp4_e2m1":
@@ -103,23 +105,10 @@ def read(operation):
     return Stored(array, dtype, shape)
 
 
-def _bits(dtype):
-    if dtype in (
-        "fp4_e2m1",
-        "uint1",
-        "uint2",
-        "uint3",
-        "uint4",
-        "uint6",
-        "int1",
-        "int2",
-        "int3",
-        "int4",
-        "int6",
-    ):
-        return int(dtype.removeprefix("fp").lstrip("uint").partition("_")[0])
-    return (
-        8
-        if dtype.startswith("fp8") or dtype in ("e8m0", "bool")
-        else np.dtype(_NUMPY.get(dtype, dtype)).itemsize * 8
-    )
+def bits_of(dtype):
+    """How many bits an element of a type has."""
+    if dtype in FORMATS:
+        return FORMATS[dtype][0]
+    if found := re.fullmatch(r"u?int(\d+)", dtype):
+        return int(found[1])
+    return 8 if dtype in ("e8m0", "bool") else 32 if dtype == "float32" else 16
