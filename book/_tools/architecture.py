@@ -27,6 +27,7 @@ LAYERS = {
         "coreai.program",
         "coreai.names",
         "coreai.constants",
+        "coreai.compression",
         "coreai.weights_of",
         "coreai.saving",
     ),

@@ -85,3 +85,48 @@ def test_rows_are_the_weights_and_the_sum_is_the_folder(network, path):
     assert 0 < ledger.rest["main.mlirb: operations, names, alignment"] < 10_000
     for source in (tk.coreai.Asset(path), tk.coreai.Asset(path).program()):
         assert [row.nbytes for row in tk.size.ledger(source).rows] == [row.nbytes for row in ledger.rows]
+
+
+CASES = {
+    "int8": ("quantize", {"bits": 8}),
+    "zero points": ("quantize", {"bits": 8, "mode": "affine"}),
+    "one scale": ("quantize", {"bits": 8, "granularity": "per_tensor"}),
+    "int4 blocks": ("quantize", {"bits": 4, "granularity": "per_block", "block_size": 32}),
+    "int2": ("quantize", {"format": "int2", "granularity": "per_block", "block_size": 32}),
+    "fp8": ("quantize", {"format": "fp8_e4m3"}),
+    "fp4": ("quantize", {"format": "fp4_e2m1", "granularity": "per_block"}),
+    "pruned": ("prune", {"sparsity": 0.75}),
+    "n:m": ("prune", {"n_m": (2, 4), "dim": 1}),
+    "palette": ("palettize", {"bits": 4}),
+    "tables": ("palettize", {"bits": 2, "group_size": 16}),
+    "scaled palette": ("palettize", {"bits": 4, "per_channel_scale": "across"}),
+    "pruned int8": (
+        "joint",
+        {"prune": {"sparsity": 0.75}, "quantize": {"bits": 8, "granularity": "per_tensor"}},
+    ),
+    "pruned palette": ("joint", {"prune": {"sparsity": 0.75}, "palettize": {"bits": 4}}),
+    "quantized table": ("joint", {"palettize": {"bits": 4}, "quantize": {"bits": 8}}),
+}
+# Bytes for each compressed weight that a prediction may miss: those of its operators. Seen: 171 at most, of pruned
+# weights that are quantized. In this network of 172,000 weights that is up to 2 %; of ResNet-50 in int8 0.02 %.
+MISSED = 200
+
+
+@needs_coreai
+@pytest.mark.parametrize("case", CASES)
+def test_predictions_miss_the_operators_alone(path, case, tmp_path):
+    technique, options = CASES[case]
+    small = tk.coreai.save(tk.coreai.compress(path, technique, **options), tmp_path / "small.aimodel")
+    made, predicted = tk.size.ledger(small), tk.size.ledger(path).after(technique, **options)
+    compressed = [row for row in made.rows if row.form]
+    assert len(compressed) >= 5 and not predicted.exact
+    assert 0 <= made.nbytes - predicted.nbytes <= MISSED * len(compressed)
+    assert [(row.name, row.form, row.dtype) for row in made.rows] == [
+        (row.name, row.form, row.dtype) for row in predicted.rows
+    ]
+
+
+@needs_coreai
+def test_what_core_ai_does_not_offer_is_not_predicted(path):
+    with pytest.raises(ValueError, match="bits must be 1, 2, 4, 6 or 8"):
+        tk.size.ledger(path).after("palettize", bits=3)

@@ -33,9 +33,9 @@ def pair(function):
             type=File(),
             required=True,
             metavar="MODEL",
-            help="the .mlpackage that it was made from",
+            help="the model that it was made from",
         ),
-        click.argument("small", type=File(), help="the compressed .mlpackage"),
+        click.argument("small", type=File(), help="the compressed model"),
     ):
         function = add(function)
     return function

@@ -1,4 +1,4 @@
-"""`toykit compress`: write a compressed package."""
+"""`toykit compress`: write a compressed package, or a compressed asset of Core AI."""
 
 from pathlib import Path
 
@@ -24,9 +24,15 @@ from .progress import progress
         "toykit compress Model.mlpackage Small.mlpackage --palettize 6 --skip 'head.*'",
         "all layers but those whose names begin with head",
     ),
+    (
+        "toykit compress Model.aimodel Small.aimodel --palettize 4",
+        "an asset of Core AI, with Apple's coreai-opt",
+    ),
 )
-@click.argument("model", type=File(), help="an .mlpackage; left as it is")
-@click.argument("out", type=File(), help="the .mlpackage to write; must not exist, or take --force")
+@click.argument("model", type=File(), help="an .mlpackage or .aimodel; left as it is")
+@click.argument(
+    "out", type=File(), help="the .mlpackage or .aimodel to write; must not exist, or take --force"
+)
 @click.option("--prune", type=float, metavar="SPARSITY", help="share of the weights to zero, such as 0.5")
 @click.option(
     "--palettize",
@@ -62,21 +68,25 @@ from .progress import progress
     type=click.Choice(["iOS16", "iOS17", "iOS18", "iOS26"]),
     help="the system that the package may need, if what you ask takes a newer one than it has",
 )
-@click.option("--force", is_flag=True, help="replace the package that lies at OUT")
+@click.option("--force", is_flag=True, help="replace what lies at OUT")
 @click.option(
     "--with",
     "--engine",
     "engine",
     type=click.Choice(["toykit", "coremltools"]),
-    default="toykit",
     help="who writes the package: toykit itself (the default), or Core ML Tools",
 )
 def compress(model, out, engine, only, skip, target, force, **how):
     """Write a compressed package.
 
     All weights are compressed, or those of a plan. Several techniques are joined: --prune 0.7 --palettize 4 (for iOS
-    18 and later). Whatever stops it, no half of a package lies at OUT.
+    18 and later). Whatever stops it, no half of a package lies at OUT. An .aimodel takes one setting for all weights.
     """
+    if Path(model).suffix.lower() == ".aimodel":
+        given = {"--only": only, "--skip": skip, "--target": target, "--with": engine, "--plan": how["plan"]}
+        if wrong := [option for option, value in given.items() if value]:
+            raise ValueError(f"{wrong[0]} is for packages; all weights of an .aimodel get one setting")
+        return _compress_asset(model, out, force, *_plan(**how))
     from .. import coreml
     from ..coreml.tools.compression import outcome
     from ..coreml.writing.output import check_output
@@ -86,7 +96,14 @@ def compress(model, out, engine, only, skip, target, force, **how):
     before = coreml.Package(model)
     with progress("weights") as show:
         found = outcome(
-            before, plan, engine=engine, target=target, only=only, skip=skip, progress=show, **details
+            before,
+            plan,
+            engine=engine or "toykit",
+            target=target,
+            only=only,
+            skip=skip,
+            progress=show,
+            **details,
         )
     if not found.compressed:
         reason = next(iter(found.declined.items()), None)
@@ -99,6 +116,31 @@ def compress(model, out, engine, only, skip, target, force, **how):
     for line in [*_account(found), *filter(None, [_already(before)])]:
         print(printable(line))
     print(printable(f"next: toykit compare {out} {model}, and your own test set"))
+    return 0
+
+
+def _compress_asset(model, out, force, technique, options):
+    """The same for Core AI."""
+    from .. import coreai, size
+    from ..coreai.saving import ASSET
+    from ..coreml.writing.output import check_output
+
+    if technique == "joint" and "prune" in options and "quantize" in options:
+        options["quantize"].setdefault("granularity", "per_tensor")  # the one scale that Core AI has for them
+    out = check_output(out, model, replace=force, kind=ASSET)
+    before = size.ledger(Path(model))
+    with progress("weights"):
+        program = coreai.compress(model, technique, **options)
+    after = size.ledger(program)
+    forms = {row.name: row.form for row in before.rows}
+    compressed = [row.name for row in after.rows if row.form != forms.get(row.name)]
+    if not compressed:
+        raise ValueError(f"{model} has no weight that can take this. Nothing was written")
+    coreai.save(program, out, replace=force)
+    old, new = before.nbytes, coreai.Asset(out).nbytes
+    print(f"{old / 1e6:.2f} MB -> {new / 1e6:.2f} MB, {old / new:.1f} times smaller")
+    print(f"{len(compressed)} weights compressed, {len(after.rows) - len(compressed)} not")
+    print(printable(f"next: toykit verify {out} --against {model}, and your own test set"))
     return 0
 
 

@@ -1,6 +1,7 @@
-"""`toykit verify`: is a compressed package what it should be?"""
+"""`toykit verify`: is a compressed model what it should be?"""
 
 import json
+from pathlib import Path
 
 import rich_click as click
 
@@ -18,6 +19,7 @@ from .progress import progress
         "toykit verify Small.mlpackage --against Model.mlpackage --given-tables",
         "scales and tables are those of a calibration, a training or your own",
     ),
+    ("toykit verify Small.aimodel --against Model.aimodel", "the same of assets of Core AI"),
 )
 @pair
 @click.option("--samples", type=int, metavar="N", help="how many random inputs (8; more to reach all tokens)")
@@ -33,27 +35,35 @@ from .progress import progress
 def verify(
     small, against, inputs, samples, seed, function, at_least, given_tables, all_weights, no_answers, as_json
 ):
-    """Hold a compressed package against the one that it was made from.
+    """Hold a compressed model against the one that it was made from: two packages, or two assets of Core AI.
 
     Every compressed weight must lie as near to the original as its form promises, everything else must be the same
     to the bit, and the answers must be finite, and above --at-least. Leaves with 0 if the package is verified, with 1
     if it is not, and with 2 if that could not be found out.
     """
+    from .. import coreai
     from ..verification import verdicts
 
+    asked = {
+        "inputs": inputs,
+        "samples": samples,
+        "seed": seed,
+        "at_least": at_least,
+        "tables": "given" if given_tables else "derived",
+        "all_weights": all_weights,
+        "run": not no_answers,
+    }
+    assets = [Path(path).suffix.lower() == ".aimodel" for path in (small, against)]
     with progress("samples") as show:
-        found = verdicts.verify(
-            small,
-            against,
-            inputs,
-            samples=samples,
-            seed=seed,
-            function=function,
-            at_least=at_least,
-            tables="given" if given_tables else "derived",
-            all_weights=all_weights,
-            run=not no_answers,
-            progress=show,
-        )
+        if not any(assets):
+            found = verdicts.verify(small, against, function=function, progress=show, **asked)
+        elif not all(assets):
+            raise ValueError(
+                f"SMALL and --against must be of one kind; got {small} and {against} (toykit compare takes both)"
+            )
+        elif function is not None:
+            raise ValueError("--function is for packages; of an .aimodel the function is main")
+        else:
+            found = coreai.verify(small, against, progress=show, **asked)
     print(json.dumps(found.as_data(), indent=2) if as_json else found)
     return 0 if found.ok else 1

@@ -6,4 +6,5 @@ from toykit.coreai.model import Model as Model
 from toykit.coreai.model import load as load
 from toykit.coreai.model import run as run
 from toykit.coreai.saving import save as save
+from toykit.coreai.verification import verify as verify
 from toykit.coreai.weights_of import weights as weights

@@ -8,8 +8,8 @@ Where the stored arrays may differ from toykit's own: coreai-opt adds 1e-6 to th
 k-means that starts at random where toykit's are exact, and leaves pruned zeros out when it chooses them.
 
 Small floats are mended, and equal toykit's own. coreai-opt chooses their codes for one scale and stores another,
-which it has rounded: to a power of two, which puts the weights that run off by up to a third, or, for E5M2, to a float16
-of very few digits. And weights of one scale that are all 0 become NaN.
+which it has rounded: to a power of two, which puts the weights that run off by up to a third, or, for E5M2, to a
+float16 of very few digits. And weights of one scale that are all 0 become NaN.
 
 Not here: a setting for each layer, and compression while training, for which coreai-opt has classes of its own.
 """

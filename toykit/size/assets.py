@@ -19,6 +19,7 @@ from .. import settings as _settings
 from .._quiet import working
 from ..compressed import Compressed
 from ..coreai.asset import PROGRAM, Asset, is_program
+from ..coreai.compression import plan
 from ..coreai.names import short_name
 from ..coreai.program import CONSTANT, is_even, is_large, read
 from ..coreai.saving import save
@@ -183,6 +184,7 @@ def _type_of(value):
 def _after(weights, name, rest, technique, options):
     """The ledger that the asset would have, about."""
     steps = _settings.steps(technique, options)
+    plan(steps)
     rows, declined = [], {}
     for one in weights:
         stored = Stored(declined=(one.why,)) if one.weight is None else predict(one.weight, steps)

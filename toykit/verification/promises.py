@@ -1,6 +1,7 @@
 """What each compressed form promises of its weights, and whether it keeps it.
 
     linear      no weight is further from what its code says than half a step
+    floats      each weight, divided by its scale, has the nearest float of 8 or 4 bits
     palette     each weight has the nearest entry of its table
     pruned      what was kept is as it was, and what was dropped is the smallest
 
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compressed import Compressed, check_choice, dense_of
+from ..compressed import Compressed, check_choice, dense_of, split, to_each_block
 from ..coreml.constants.general import Cast, Elements
 from ..palettization import Palettized, palettize
 from ..pruning import Sparse
 from ..quantization import Quantized, quantize
+from ..small_floats import SmallFloats, decode, encode, worth
 
 TABLES = ("derived", "given")
 EXACT_KMEANS = 10_000  # float16 weights a table from which coremltools finds the best one
@@ -53,7 +55,7 @@ class Judgement:
     count: int = 0
 
 
-def judge(weights, compressed, tables="derived"):
+def judge(weights, compressed, tables="derived", chance=False):
     """Hold a compressed weight against the original.
 
     Parameters
@@ -63,6 +65,8 @@ def judge(weights, compressed, tables="derived"):
     compressed : Compressed
     tables : {"derived", "given"}
         Whether scales, zero points and tables must be those that the weights themselves ask for.
+    chance : bool
+        Whether chance finds every table of k-means, as in coreai-opt. Core ML Tools leaves only some to it.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def judge(weights, compressed, tables="derived"):
     problem = _nearness(weights, compressed, dense, kept)
     if problem or tables == "given":
         return Judgement("wrong" if problem else "given", problem)
-    return _derived(weights, compressed, dense, kept)
+    return _derived(weights, compressed, dense, kept, chance)
 
 
 def some(where, what, more=""):
@@ -175,6 +179,8 @@ def _nearness(weights, compressed, dense, kept):
         return _half_a_step(weights, compressed, dense, kept)
     if isinstance(compressed, Palettized):
         return _nearest(weights, compressed, dense, kept)
+    if isinstance(compressed, SmallFloats):
+        return _nearest_float(weights, compressed)
     return f"no promise is known for this form ({compressed.form})"
 
 
@@ -207,6 +213,18 @@ def _half_a_step(weights, compressed, dense, kept):
     if kept is not None:
         wrong &= kept
     return some(wrong, "are more than half a step away from what their codes say") if wrong.any() else ""
+
+
+def _nearest_float(weights, compressed):
+    """Of small floats: no other number is nearer to a weight divided by its scale, but for what the type rounds."""
+    scale = worth(compressed.scale).astype(np.float64)
+    step = to_each_block(scale)
+    exact = split(weights.astype(np.float64), scale.shape) / np.where(step == 0, 1, step)
+    best = decode(encode(exact.astype(np.float32), compressed.format), compressed.format)
+    further = np.abs(exact - split(compressed.numbers, scale.shape)) - np.abs(exact - best)
+    wrong = (further > 2 * float(np.finfo(weights.dtype).eps) * np.abs(exact)) & (step != 0)
+    wrong = wrong.reshape(weights.shape)
+    return some(wrong, f"do not have the nearest number of {compressed.format}") if wrong.any() else ""
 
 
 def _ends(compressed):
@@ -310,7 +328,7 @@ def _distance_to(table, vectors):
 # --- the scales and tables that the weights ask for ---
 
 
-def _derived(weights, compressed, dense, kept):
+def _derived(weights, compressed, dense, kept, always_chance):
     """Compare with what toykit's own techniques make of the original."""
     source = weights if kept is None else np.where(kept, weights, weights.dtype.type(0))
     everywhere = np.ones(weights.shape, bool) if kept is None else kept
@@ -321,7 +339,8 @@ def _derived(weights, compressed, dense, kept):
         except ValueError:
             continue  # the weights cannot take these options
         ours = ours if kept is None else np.where(kept, ours, ours.dtype.type(0))
-        by_chance = not deterministic(weights, technique, options)
+        clustered = technique == "palettize" and options["mode"] == "kmeans"
+        by_chance = (always_chance and clustered) or not deterministic(weights, technique, options)
         if np.array_equal(ours, dense):
             return Judgement("exact", "", *[count * by_chance] * 2)
         if not by_chance and kept is None and tied(source, ours, dense, technique, options):
@@ -414,13 +433,8 @@ def settings_of(compressed):
 
     Options of a quantized table are in "table".
     """
-    if isinstance(compressed, Quantized):
-        plain = [
-            compressed.codes,
-            compressed.scale,
-            *[compressed.zero_point] * (compressed.zero_point is not None),
-        ]
-        if any(isinstance(part, Compressed) for part in plain):
+    if isinstance(compressed, Quantized | SmallFloats):
+        if any(isinstance(part, Compressed) for part in vars(compressed).values()):
             return []
         lengths = tuple(
             size // scales if scales > 1 else 0
@@ -428,7 +442,8 @@ def settings_of(compressed):
         )
         one = {"granularity": "per_tensor", "block_size": None}
         shared = {"granularity": "per_block", "block_size": lengths} if any(lengths) else one
-        return [("quantize", chosen | shared) for chosen in _linear(compressed)]
+        floats = isinstance(compressed, SmallFloats)
+        return [("quantize", chosen | shared) for chosen in (_floats if floats else _linear)(compressed)]
     if not isinstance(compressed, Palettized):
         return []
     found = _palette(compressed)
@@ -445,6 +460,12 @@ def settings_of(compressed):
         for mode in ("uniform", "kmeans", "unique")
         for table in tables
     ]
+
+
+def _floats(compressed):
+    """Format and scales of small floats."""
+    exponents = compressed.scale.dtype == np.uint8
+    return [{"format": compressed.format, "scale_format": "e8m0" if exponents else "float"}]
 
 
 def _linear(quantized):
