@@ -53,6 +53,13 @@ def test_a_package_and_its_module(net, package):
     assert net.training and net.out.training
 
 
+def test_rows_of_a_table_are_counted_whichever_side_has_the_program(net):
+    newer = tk.coreml.convert(net.eval(), EXAMPLE, target="iOS18")  # which casts the places first
+    for reference, model in ((net, newer), (newer, net)):
+        found = tk.coreai.compare(reference, model)
+        assert any(note.startswith("word: 50 of 50 rows") for note in found.inputs)
+
+
 @needs_coreai
 def test_any_pairing_agrees(net, package, asset):
     models = {"torch": net, "package": package, "asset": asset, "program": tk.coreai.Asset(asset).program()}
@@ -128,6 +135,8 @@ def test_what_does_not_fit_is_said(net, package, tmp_path):
         tk.coreai.compare(package, narrow)
     with pytest.raises(ValueError, match="samples counts random inputs"):
         tk.coreai.compare(package, net, {"word": [[1]]}, samples=2)
+    with pytest.raises(ValueError, match="Words does not take these inputs: .*63"):
+        tk.coreai.compare(net, net, {"word": np.array([[7]]), "shift": np.zeros((1, 63), np.float32)})
     with pytest.raises(ValueError, match="no input 'words'"):
         tk.coreai.compare(package, net, {"words": np.array([[7]])})
 

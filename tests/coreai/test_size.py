@@ -22,7 +22,7 @@ def by_hand(folder, blobs):
 
 @pytest.fixture
 def without_coreai(monkeypatch):
-    monkeypatch.setattr(assets, "find_spec", lambda name: None)
+    monkeypatch.setattr(assets, "_can_read_programs", lambda: False)
 
 
 def test_without_apples_packages_rows_are_blobs(tmp_path, without_coreai):
@@ -85,6 +85,21 @@ def test_rows_are_the_weights_and_the_sum_is_the_folder(network, path):
     assert 0 < ledger.rest["main.mlirb: operations, names, alignment"] < 10_000
     for source in (tk.coreai.Asset(path), tk.coreai.Asset(path).program()):
         assert [row.nbytes for row in tk.size.ledger(source).rows] == [row.nbytes for row in ledger.rows]
+
+
+@needs_coreai
+def test_the_report_of_an_asset(path, tmp_path, capsys):
+    assert main(["size", str(path), "--layers"]) == 0
+    said = capsys.readouterr().out
+    assert "first.weight" in said and "4-bit palette, " in said and "operations, names, alignment" in said
+    assert "? MB  three quarters pruned, the rest 8-bit linear: granularity must be 'per_tensor'" in said
+    assert "predictions are close, not exact" in said
+    assert main(["size", str(path), "--csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(int(line.split(",")[-2]) for line in lines[1:] if line) == tk.coreai.Asset(path).nbytes
+    assert main(["size", str(path), "--html", "--output", str(tmp_path / "size.html")]) == 0
+    assert "first.weight" in (tmp_path / "size.html").read_text()
+    assert main(["size", str(path), "--html", "--output", str(path / "size.html")]) == 2
 
 
 CASES = {

@@ -1,6 +1,7 @@
 """Whether a compressed program is what it should be."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,6 +97,27 @@ def test_weights_that_stay_are_named(big):
     assert (
         "conv.weight is not compressed" in tk.coreai.verify(small, big, run=False, all_weights=True).problems
     )
+
+
+@needs_coreai
+def test_arguments_are_checked(big):
+    with pytest.raises(TypeError, match="small must be the path of an .aimodel.*got int"):
+        tk.coreai.verify(3, big)
+    with pytest.raises(TypeError, match="big must be"):
+        tk.coreai.verify(big, None)
+    with pytest.raises(ValueError, match="tables must be"):
+        tk.coreai.verify(big, big, tables="mine")
+    with pytest.raises(FileNotFoundError, match="there is no asset"):
+        tk.coreai.verify(big, big.with_name("no.aimodel"))
+
+
+@needs_coreai
+def test_a_small_asset_that_is_not_sound_is_not_verified(big, tmp_path):
+    shutil.copytree(big, tmp_path / "cut.aimodel")
+    content = (big / "main.mlirb").read_bytes()
+    (tmp_path / "cut.aimodel/main.mlirb").write_bytes(content[: len(content) // 2])
+    found = tk.coreai.verify(tmp_path / "cut.aimodel", big)
+    assert not found.ok and "section of resources claims" in found.problems[0]
 
 
 @needs_coreai

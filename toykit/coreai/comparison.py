@@ -50,8 +50,8 @@ def compare(reference, model, inputs=None, *, samples=None, seed=0, progress=Non
     Returns
     -------
     toykit.coreml.runtime.comparison.Comparison
-        Outputs have the names of the reference. Numbers that only one of the two takes in float16 are rounded to
-        it for both, so that the same numbers go into each.
+        Outputs have the names of the reference, or, where that is a module, of the model. Numbers that only one of
+        the two takes in float16 are rounded to it for both, so that the same numbers go into each.
 
     Raises
     ------
@@ -187,7 +187,10 @@ class _Torch:
         """Arrays by the names that the module gives them, or by their place."""
         tensors = {name: self._tensor(values) for name, values in arrays.items()}
         by_name = set(tensors) <= set(self.parameters)
-        found = self._module(**tensors) if by_name else self._module(*tensors.values())
+        try:
+            found = self._module(**tensors) if by_name else self._module(*tensors.values())
+        except Exception as problem:  # whatever a module raises on an input that is not for it
+            raise ValueError(f"{self.package} does not take these inputs: {problem}") from problem
         flat = _flat(found)
         named = (
             found
@@ -252,8 +255,8 @@ class _Asked:
         By shared names.
     input_names, output_names : dict of str to str
         Shared name -> own name. A torch module's outputs have none of their own.
-    models : tuple of toykit.coreml.Model
-        Whose programs tell what whole numbers may be.
+    traced : _CoreML or None
+        Whose program tells what whole numbers may be, if one of the two has one.
     rounded : set of str
         Inputs that the other model takes in float16.
     """
@@ -263,13 +266,17 @@ class _Asked:
     outputs: dict
     input_names: dict
     output_names: dict
-    models: tuple = ()
+    traced: Any = None
     rounded: set = field(default_factory=set)
     states: dict = field(default_factory=dict)
 
     @property
     def package(self):
         return self.side.package
+
+    @property
+    def models(self):
+        return self.traced.models if self.traced else ()
 
     def make_state(self):
         return {}
@@ -280,9 +287,10 @@ class _Asked:
             raise ValueError(f"the models have no input {unknown[0]!r}; their inputs are {known}")
         if missing := [name for name in self.inputs if name not in inputs]:
             raise ValueError(f"input {missing[0]!r} is missing")
-        found = self.side.answer(
-            {own: self._number(name, inputs[name]) for name, own in self.input_names.items()}, watch
-        )
+        numbers = {name: self._number(name, values) for name, values in inputs.items()}
+        found = self.side.answer({own: numbers[name] for name, own in self.input_names.items()}, watch)
+        if watch is not None and self._counts_rows():
+            self.traced.answer(numbers, watch)
         if self.side.outputs is None and set(found) != set(self.output_names.values()):
             if len(found) != len(self.outputs):
                 raise ValueError(
@@ -290,6 +298,11 @@ class _Asked:
                 )
             found = dict(zip(self.output_names.values(), found.values()))
         return {name: found[own] for name, own in self.output_names.items()}
+
+    def _counts_rows(self):
+        """Whether the rows that are visited are seen in the other model's program alone."""
+        whole = any(feature.dtype.startswith("int") for feature in self.inputs.values())
+        return self.traced is not None and self.side is not self.traced and whole
 
     def _number(self, name, values):
         return np.asarray(values).astype(np.float16) if name in self.rounded else values
@@ -320,15 +333,11 @@ def _brought_together(one, two, given):
         answers = {name: Feature(str(name), "multiArray") for name in two.answer(sample)}
     if rounded:
         notes.append(f"{', '.join(sorted(rounded))}: rounded to float16, as one of the two takes numbers")
-    asked = []
+    traced, asked = first if first and first.models else None, []
     for side in (one, two):
         output_names, said = _matched("output", answers, known[0] if known else None, side)
         notes += said
-        asked.append(
-            _Asked(
-                side, features, answers, names[id(side)], output_names, first.models if first else (), rounded
-            )
-        )
+        asked.append(_Asked(side, features, answers, names[id(side)], output_names, traced, rounded))
     return asked, notes
 
 

@@ -83,9 +83,9 @@ def verify(
     check_flag("all_weights", all_weights)
     if at_least is not None:
         at_least = check_number("at_least", at_least)
-    original = open_program(big)
+    original = _opened("big", big)
     try:
-        pair = _Pair(open_program(small), original)
+        pair = _Pair(_opened("small", small), original)
         pair.judge(tables, all_weights)
     except PackageError as problem:
         return Verification(_name(small), _name(big), (), 0, (str(problem),), ())
@@ -111,6 +111,13 @@ def verify(
         tuple(pair.notes),
         answers,
     )
+
+
+def _opened(argument, source):
+    try:
+        return open_program(source)
+    except TypeError as error:
+        raise TypeError(str(error).replace("source", argument, 1)) from None
 
 
 def _name(source):

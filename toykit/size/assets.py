@@ -12,6 +12,7 @@ are counted as Core AI stores them, in a byte each: an asset of FP4 is no smalle
 import math
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,6 +42,11 @@ _BLOBS = (
     "name, shape and type, and sizes can be predicted: pip install 'toykit[coreai]'"
 )
 
+_PREDICTED = (
+    "predictions are close, not exact: they count arrays, and not the operators that decompress them, some 100 bytes a "
+    "weight"
+)
+
 
 def ledger(source):
     """What each weight of an asset takes, and what the rest does.
@@ -66,14 +72,23 @@ def ledger(source):
 
 def _ledger(asset, name):
     container = asset.container
-    if find_spec("coreai") is None:
+    if not _can_read_programs():
         rows = [Row(blob.key, "", (), "bytes", 0, blob.nbytes) for blob in container.blobs]
         return Ledger(rows, name, _rest(asset, rows), notes=[_BLOBS])
     with working():
         weights = _weights(asset.program(), container)
     rows = [weight.row for weight in weights]
     rest = _rest(asset, rows)
-    return Ledger(rows, name, rest, predict=lambda *asked: _after(weights, name, rest, *asked))
+    predict = partial(_after, weights, name, rest)
+    return Ledger(rows, name, rest, predict=predict, notes=[_PREDICTED])
+
+
+def _can_read_programs():
+    """Whether Apple's packages are installed; they are not imported to find out."""
+    try:
+        return find_spec("coreai") is not None
+    except ModuleNotFoundError:  # so says who keeps packages from being imported
+        return False
 
 
 def _rest(asset, rows):
