@@ -205,3 +205,56 @@ def test_metadata_must_be_json(asset, tmp_path):
         (path / "metadata.json").write_text(text)
         with pytest.raises(PackageError, match="JSON"):
             copy.metadata  # noqa: B018
+
+
+def test_weights_that_coreai_opt_trains_have_their_names_and_forms():
+    from coreai_opt.palettization import KMeansPalettizer, KMeansPalettizerConfig
+    from coreai_opt.quantization import Quantizer, QuantizerConfig
+
+    image = (networks.example()[0],)
+    found = {}
+    for compressor, config in ((Quantizer, QuantizerConfig), (KMeansPalettizer, KMeansPalettizerConfig)):
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 64, 3), torch.nn.Flatten(1), torch.nn.Linear(64 * 36, 64)
+        ).eval()
+        with tk.quiet():
+            work = compressor(net, config())
+            prepared = work.prepare(image)
+            with torch.no_grad():
+                prepared(*image)
+            trained = work.finalize()
+        found[compressor] = tk.coreai.weights(tk.coreai.convert(trained, image, precision="float32"))
+    for weights, kind in zip(found.values(), (tk.Quantized, tk.Palettized), strict=True):
+        assert list(weights) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+        assert isinstance(weights["0.weight"], kind)
+        assert isinstance(weights["2.weight"], kind)
+
+
+def test_a_bias_that_a_batch_norm_leaves_has_its_name():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, bias=False), torch.nn.BatchNorm2d(16)).eval()
+    found = tk.coreai.weights(tk.coreai.convert(net, networks.example()[0]))
+    assert list(found) == ["0.weight", "1.bias"]
+
+
+def test_without_apples_packages_one_sentence_says_what_to_install(asset):
+    code = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0].startswith('coreai'):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name.partition('.')[0])
+sys.meta_path.insert(0, Blocked())
+import toykit as tk
+asset = tk.coreai.Asset({str(asset.path)!r})
+assert asset.nbytes and asset.blobs
+for call in (tk.coreai.load, tk.coreai.weights):
+    try:
+        call(asset)
+    except ImportError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (sentence,) = set(done.stdout.splitlines())
+    assert "pip install 'toykit[coreai]'" in sentence
+    assert "macOS 26" in sentence

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from ..compressed import Compressed
 from ..coreml.constants.general import Elements
 from ..coreml.constants.parts import FLOATS, Stored, array_of
 from ..coreml.constants.reading import palette, quantized
@@ -27,7 +26,7 @@ from ..palettization import Palettized
 from ..pruning import Sparse
 from ..quantization import Quantized
 from ..small_floats import FORMATS, SmallFloats
-from .program import CONSTANT, bits_of, read, type_of
+from .program import CONSTANT, bits_of, is_stage, read, type_of
 
 TYPES_OF_CODES = tuple(f"{sign}int{bits}" for sign in ("u", "") for bits in (1, 2, 3, 4, 6, 8))
 
@@ -58,48 +57,45 @@ class _Masked:
     shape: tuple
 
 
-class Reader:
-    """Reads the chains of one program, each part once."""
+def read_weight(value):
+    """The weight that a value is.
 
-    def __init__(self):
-        self._known = {}
+    Parameters
+    ----------
+    value : coreai._compiler.ir.Value
 
-    def weight(self, value):
-        """The weight that a value is: a `Compressed` or an array; None if it is not made of constants alone.
+    Returns
+    -------
+    Compressed, ndarray or None
+        None if it is not made of constants alone.
 
-        Raises
-        ------
-        PackageError
-            If the chain is one that toykit has no object for.
-        """
-        part = self._part(value)
-        if part is None or isinstance(part, Compressed):
-            return part
-        if isinstance(part, Stored):
-            return part.array if bits_of(part.dtype) >= 8 else Elements(part.array, part.shape, part.dtype)
-        if isinstance(part, _Codes):
-            return part.whole
+    Raises
+    ------
+    PackageError
+        If the chain is one that toykit has no object for.
+    """
+    part = _part(value)
+    if isinstance(part, Stored):
+        if bits_of(part.dtype) >= 8:
+            return part.array
+        return Elements(part.array, part.shape, part.dtype)
+    if isinstance(part, _Masked):
         raise PackageError("a mask and its values are used by something else than what puts them in place")
-
-    def _part(self, value):
-        operation = value.owner
-        if not hasattr(operation, "name") or not hasattr(operation, "operands"):
-            return None  # an input
-        operation = operation.operation
-        if operation.name == CONSTANT:
-            return read(operation)
-        reader = _READERS.get(operation.name.removeprefix("coreai."))
-        if reader is None:
-            return None
-        parts = [self._part(operand) for operand in operation.operands]
-        if any(part is None for part in parts):
-            return None
-        return reader(operation, *parts)
+    return part.whole if isinstance(part, _Codes) else part
 
 
-def is_stage(operation):
-    """Whether an operator may be part of a chain that decompresses."""
-    return operation.name.removeprefix("coreai.") in _READERS
+def _part(value) -> Any:
+    operation = getattr(value.owner, "operation", None)
+    if operation is None:  # an input
+        return None
+    if operation.name == CONSTANT:
+        return read(operation)
+    if not is_stage(operation):
+        return None
+    parts = [_part(operand) for operand in operation.operands]
+    if any(part is None for part in parts):
+        return None
+    return _READERS[operation.name.removeprefix("coreai.")](operation, *parts)
 
 
 def _shift_scale(operation, data, scale, shift, offset):

@@ -10,21 +10,26 @@ or, where a place says nothing, by the operator and its number in the program ("
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
 
 from .._optional import require
 from .asset import PURPOSE
-from .program import CONSTANT, operations, read
+from .program import CONSTANT, functions, operations, read, type_of, weights_in_use
 
 _WEIGHT, _MODULE = "weight", "module"
-_ROLES = {
-    "conv": "weight",
-    "matmul": "weight",
-    "gather": "weight",
-    "add": "bias",
-}
-_SEES_THROUGH = ("transpose", "reshape", "cast", "broadcast", "expand_dims", "squeeze")
+_ROLES = {"conv": "weight", "matmul": "weight", "gather": "weight", "add": "bias"}
+_SEES_THROUGH = (
+    "transpose",
+    "reshape",
+    "cast",
+    "broadcast",
+    "expand_dims",
+    "squeeze",
+    "quantize",
+    "dequantize",
+)
 
 
 def write_names(program, exported):
@@ -43,79 +48,84 @@ def write_names(program, exported):
         for node in exported.graph.nodes
         if (stack := node.meta.get("nn_module_stack"))
     }
-    names = _Names(exported)
-    module = program._module._mlir_module.operation
-    for operation in list(operations(program)):
-        sources = [
-            name for source in bindings.get_source_info(operation.location) for name in source.identifiers
-        ]
-        path = next((modules[name] for name in sources if name in modules), "")
-        notes = {_MODULE: path} if path else {}
-        if operation.name == CONSTANT and (name := names.find(operation, path)):
-            notes[_WEIGHT] = name
-        number = bindings.get_operation_id(operation.location, "coreai")
-        _set_place(bindings, operation, notes, number)
-    for outer in (module, *(block_op.operation for block_op in module.regions[0].blocks[0].operations)):
-        _set_place(bindings, outer, {}, bindings.get_operation_id(outer.location, "coreai"))
-    for operation in (
-        module,
-        *(one.operation for one in module.regions[0].blocks[0].operations),
-        *operations(program),
-    ):
+
+    def module_of(operation):
+        sources = bindings.get_source_info(operation.location)
+        names = [name for source in sources for name in source.identifiers]
+        return next((modules[name] for name in names if name in modules), "")
+
+    paths = [(operation, module_of(operation)) for operation in operations(program)]
+    parameters, notes = _Parameters(exported), {}
+    for value, operation, user in weights_in_use(program):
+        path, user = module_of(operation), _real_user(user)
+        name = parameters.find(operation, value, path or module_of(user))
+        if name is None and (path := module_of(user)):
+            name = f"{path}.{_role(user)}"
+        if name is not None:
+            notes[hash(operation)] = {_WEIGHT: name}
+    outer = [program._module._mlir_module.operation, *functions(program)]
+    for operation, path in (*paths, *((one, "") for one in outer)):
+        own = notes.get(hash(operation), {}) | ({_MODULE: path} if path else {})
+        _set_place(bindings, operation, own)
+    for operation in (*outer, *operations(program)):
         for region in operation.regions:
-            for block in region.blocks:
-                for argument in block.arguments:
-                    bindings.set_block_arg_location(argument, module.location)
+            for argument in (one for block in region.blocks for one in block.arguments):
+                bindings.set_block_arg_location(argument, outer[0].location)
 
 
-class _Names:
+class _Parameters:
     """The parameters of an exported program, to be found by their bytes, or by their module."""
 
     def __init__(self, exported):
-        self.shapes, self.by_bytes = {}, {}
+        self._shapes, self._by_bytes = {}, {}
         for name, tensor in {**exported.constants, **exported.state_dict}.items():
             if hasattr(tensor, "shape"):
-                self.shapes[name] = tuple(tensor.shape)
-                self.by_bytes.setdefault(_digest(_bytes(tensor)), []).append(name)
+                self._shapes[name] = tuple(tensor.shape)
+                if (data := _bytes(tensor)) is not None:
+                    self._by_bytes.setdefault(_digest(data), []).append(name)
 
-    def find(self, operation, path):
-        part = read(operation)
-        if not part.shape:
-            return None
-        equal = self.by_bytes.get(_digest(part.array.tobytes()), [])
-        inside = [name for name in self.shapes if name.rpartition(".")[0] == path]
-        if equal:
-            return next((name for name in equal if name in inside), equal[0])
+    def find(self, operation, value, path):
+        inside = [name for name in self._shapes if name.rpartition(".")[0] == path]
+        if operation.name == CONSTANT:
+            equal = self._by_bytes.get(_digest(read(operation).array.tobytes()), [])
+            if equal:
+                return next((name for name in equal if name in inside), equal[0])
+        if computed := re.match(
+            r"(.*?)parametrizations\.(\w+)", path
+        ):  # by a module of torch, as in training
+            return computed[1] + computed[2]
         # Folded with another constant, such as a batch norm: no longer its bytes, but still of its shape.
-        same = [name for name in inside if self.shapes[name] == part.shape]
-        same += [name for name in inside if _count(self.shapes[name]) == part.count > 1]
-        return same[0] if same and part.dtype.startswith(("float", "bfloat")) else None
-
-
-def _count(shape):
-    count = 1
-    for length in shape:
-        count *= length
-    return count
+        _, shape = type_of(value)
+        return next(
+            (
+                name
+                for fits in (lambda other: other == shape, lambda other: math.prod(other) == math.prod(shape))
+                for name in inside
+                if fits(self._shapes[name])
+            ),
+            None,
+        )
 
 
 def _bytes(tensor):
-    """A tensor as the converter stores it: of at most 32 bits."""
+    """A tensor as the converter stores it: of at most 32 bits. None of one that is compressed."""
     torch = require("torch", "toykit.coreai.convert needs torch to export the model")
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
+        return None
     narrow = {torch.int64: torch.int32, torch.float64: torch.float32, torch.bfloat16: torch.float32}
-    tensor = tensor.detach().cpu()
-    return tensor.to(narrow.get(tensor.dtype, tensor.dtype)).contiguous().numpy().tobytes()
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(narrow.get(tensor.dtype, tensor.dtype)).flatten().view(torch.uint8).numpy().tobytes()
 
 
 def _digest(data):
     return hashlib.sha256(data).digest()
 
 
-def _set_place(bindings, operation, notes, number):
+def _set_place(bindings, operation, notes):
     ir = require("coreai._compiler.ir", PURPOSE)
     attrs = require("coreai._compiler.dialects.debuginfo.attrs", PURPOSE)
-    context = operation.context
-    with context:
+    number = bindings.get_operation_id(operation.location, "coreai")
+    with operation.context:
         metadata = [attrs.metadata_attr(key, data=ir.StringAttr.get(text)) for key, text in notes.items()]
         if number is not None:
             metadata.append(attrs.create_op_id_metadata(dialect_type="coreai", value=number.value))
@@ -127,19 +137,18 @@ class Namer:
     """Names for the weights of a program, in its order."""
 
     def __init__(self, program):
-        numbers, counts = {}, Counter()
+        self._numbers, self._given, counts = {}, set(), Counter()
         for operation in operations(program):
             kind = short_name(operation)
-            numbers[hash(operation)] = counts[kind]
+            self._numbers[hash(operation)] = counts[kind]
             counts[kind] += 1
-        self._numbers, self._given = numbers, set()
 
     def name(self, operation, user):
         """The name of the weight that `operation` results in; `user` uses it first."""
-        name = self._find(operation, user)
+        name = first = self._find(operation, user)
         number = 2
         while name in self._given:
-            name, number = f"{name.rpartition('_')[0] if number > 2 else name}_{number}", number + 1
+            name, number = f"{first}_{number}", number + 1
         self._given.add(name)
         return name
 
@@ -147,15 +156,23 @@ class Namer:
         place = str(operation.location)
         if found := re.search(rf'<"{_WEIGHT}": "(.*?)">', place):
             return found[1]
-        while short_name(user).startswith(_SEES_THROUGH) and (uses := list(user.results[0].uses)):
-            user = uses[0].owner.operation
-        role = next((role for part, role in _ROLES.items() if part in short_name(user)), "constant")
-        calls = re.search(r'<"call_stack": \["(.*?)"(, )?', place) or re.search(
-            r'<"call_stack": \["(.*?)"(, )?', str(user.location)
-        )
-        if calls and calls[2]:
-            return f"{calls[1].replace('$', '_')}.{role}"
-        return f"{short_name(user)}_{self._numbers[hash(user)]}.{role}"
+        user = _real_user(user)
+        for one in (place, str(user.location)):
+            calls = re.search(r'<"call_stack": \["(.*?)"(, )?', one)
+            if calls and calls[2]:  # not the network itself
+                return f"{calls[1].replace('$', '_')}.{_role(user)}"
+        return f"{short_name(user)}_{self._numbers[hash(user)]}.{_role(user)}"
+
+
+def _real_user(user):
+    """The operator that a weight is for, behind those that give it another shape or type."""
+    while short_name(user).startswith(_SEES_THROUGH) and (uses := list(user.results[0].uses)):
+        user = uses[0].owner.operation
+    return user
+
+
+def _role(user):
+    return next((role for part, role in _ROLES.items() if part in short_name(user)), "constant")
 
 
 def short_name(operation):

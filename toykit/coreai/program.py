@@ -15,6 +15,14 @@ from ..small_floats import FORMATS
 from .asset import PURPOSE
 
 CONSTANT = "coreai.constant"
+STAGES = (
+    "blockwise_shift_scale",
+    "lut_to_dense",
+    "build_sparse_with_bitmask",
+    "sparse_with_bitmask_to_dense",
+    "lut_to_sparse_with_bitmask",
+    "cast",
+)
 # Core AI's names of element types, and those of toykit and NumPy.
 TYPES = {
     "f16": "float16",
@@ -39,18 +47,65 @@ _NUMPY = {
 }
 
 
+def functions(program):
+    """The functions of a program."""
+    return [one.operation for one in program._module._mlir_module.operation.regions[0].blocks[0].operations]
+
+
 def operations(program):
-    """Every operator of a program in its order, those inside of others too; functions and the module left out."""
-    yield from _inside(program._module._mlir_module.operation)
+    """Every operator of a program in its order, those inside of others too."""
+    for function in functions(program):
+        yield from _inside(function)
 
 
 def _inside(operation):
     for region in operation.regions:
         for block in region.blocks:
             for one in block.operations:
-                if one.operation.name != "coreai.graph":
-                    yield one.operation
+                yield one.operation
                 yield from _inside(one.operation)
+
+
+def is_stage(operation):
+    """Whether an operator may be part of a chain that decompresses a constant."""
+    return operation.name.removeprefix("coreai.") in STAGES
+
+
+def weights_in_use(program):
+    """What may be a weight of a program, in the order in which operators use it.
+
+    Yields
+    ------
+    value : coreai._compiler.ir.Value
+    operation : coreai._compiler.ir.Operation
+        That results in it: a constant, or the last operator of a chain that decompresses one.
+    user : coreai._compiler.ir.Operation
+        The first that uses it.
+    """
+    seen = set()
+    for user in operations(program):
+        if user.name == CONSTANT or is_stage(user):
+            continue
+        for value in user.operands:
+            operation = getattr(value.owner, "operation", None)
+            if operation is None or hash(value) in seen:
+                continue
+            seen.add(hash(value))
+            if _may_be_weight(operation) if operation.name == CONSTANT else _begins_at_constants(operation):
+                yield value, operation, user
+
+
+def _begins_at_constants(operation):
+    if operation is None or not is_stage(operation):
+        return operation is not None and operation.name == CONSTANT
+    return all(_begins_at_constants(getattr(value.owner, "operation", None)) for value in operation.operands)
+
+
+def _may_be_weight(constant):
+    dtype, shape = type_of(constant.results[0])
+    if dtype is None or not shape:
+        return False
+    return is_large(constant) or dtype in FORMATS or dtype.startswith(("float", "bfloat"))
 
 
 def type_of(value):

@@ -2,9 +2,9 @@
 
 from .._quiet import working
 from .asset import open_program
-from .constants import Reader, is_stage
+from .constants import read_weight
 from .names import Namer
-from .program import CONSTANT, is_large, operations, type_of
+from .program import weights_in_use
 
 
 def weights(source):
@@ -50,24 +50,8 @@ def weights(source):
 
 def found(program):
     """The weights of a program: (name, value, the operator that results in it)."""
-    namer, reader, seen = Namer(program), Reader(), set()
-    for user in operations(program):
-        if user.name == CONSTANT or is_stage(user):
-            continue
-        for operand in user.operands:
-            operation = getattr(operand.owner, "operation", None)
-            if operation is None or hash(operand) in seen or not _may_be_weight(operation):
-                continue
-            seen.add(hash(operand))
-            value = reader.weight(operand)
-            if value is not None:
-                yield namer.name(operation, user), value, operation
-
-
-def _may_be_weight(operation):
-    if operation.name != CONSTANT:
-        return is_stage(operation)
-    dtype, shape = type_of(operation.results[0])
-    if dtype is None:
-        return False
-    return bool(shape) and (is_large(operation) or dtype.startswith(("float", "bfloat", "fp")))
+    namer = Namer(program)
+    for value, operation, user in weights_in_use(program):
+        weight = read_weight(value)
+        if weight is not None:
+            yield namer.name(operation, user), weight, operation
