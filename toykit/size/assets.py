@@ -134,10 +134,10 @@ def _weight(name, value, operation, blobs, seen):
     if others and value.size < _IN_ANY_CASE:
         return _Stored(row, None, f"Core AI's compression leaves what {others[0]} uses as it is")
     axes = {axes for _, axes, _ in users}
-    output, input_ = axes.pop() if len(axes) == 1 else (None, None)
-    rank = len(value.shape)
-    axes = (axis % rank if axis is not None and rank > 1 else 0 for axis in (output, input_))
-    return _Stored(row, Weight(value.shape, value.dtype.name, lambda: value, *axes))
+    output, input_ = axes.pop() if len(axes) == 1 else (0, 1)  # so coreai-opt, where uses disagree
+    output, input_ = output % value.ndim, input_ % value.ndim
+    weight = Weight(value.shape, value.dtype.name, lambda: value, output_axis=output, input_axis=input_)
+    return _Stored(row, weight)
 
 
 def _constants(operation):

@@ -145,7 +145,7 @@ class Ledger:
         >>> ledger(weights).after("palettize", bits=4)
         Ledger('2 arrays after palettize', 2 weights, 2,049,000 parameters, 1.03 MB)
         """
-        if not self.predicts:
+        if self._predict is None:
             otherwise = " is a prediction or a summary; call after() on a model's own ledger"
             why = f": {self.notes[0]}" if self.notes else otherwise
             raise ValueError(f"{self.source!r}{why}")
