@@ -258,3 +258,27 @@ for call in (tk.coreai.load, tk.coreai.weights):
     (sentence,) = set(done.stdout.splitlines())
     assert "pip install 'toykit[coreai]'" in sentence
     assert "macOS 26" in sentence
+
+
+class Counting(torch.nn.Module):
+    """Adds up what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("sum", torch.zeros(4))
+
+    def forward(self, x):
+        self.sum.add_(x[0])
+        return x + self.sum
+
+
+def test_a_state_is_changed_and_goes_on():
+    model = tk.coreai.load(tk.coreai.convert(Counting(), torch.ones(1, 4)))
+    state = model.make_state()
+    answers = model.predict([{"x": np.ones((1, 4))}] * 3, state)
+    assert [next(iter(answer.values()))[0, 0] for answer in answers] == [2, 3, 4]
+    assert next(iter(state.values())).tolist() == [3, 3, 3, 3]
+    with pytest.raises(ValueError, match="make_state"):
+        model.predict({"x": np.ones((1, 4))})
+    with pytest.raises(ValueError, match="make_state"):
+        model.predict({"x": np.ones((1, 4))}, {"sum": 3})

@@ -139,6 +139,9 @@ class _CoreAI:
     def __init__(self, model, package):
         self._model, self.package = model, package
         self.inputs, self.outputs = model.inputs, model.outputs
+        if model.states:
+            names = ", ".join(model.states)
+            raise ValueError(f"{package} has states ({names}), and models are compared without any")
 
     def dtype(self, name):
         return self.inputs[name].dtype

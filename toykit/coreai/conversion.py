@@ -4,7 +4,7 @@ A thin layer on `torch.export`, coreai-opt's cast to float16 and coreai-torch's 
 every weight gets the name that it has in the module, and every operator that of its layer; and no path of the
 author's computer gets into the program, which the converter by itself writes there for debuggers.
 
-Not here: programs with several functions or with states. coreai-torch's `TorchConverter` makes them.
+Not here: programs with several functions. coreai-torch's `TorchConverter` makes them.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 The runtime is asynchronous. Here a prediction is an ordinary call, in a notebook too, where the thread of the page
 has an event loop of its own already: the runtime works in a loop in another thread, and the caller waits.
 
-Not here: programs with states, and times. What the interpreter on Linux takes says nothing about a phone.
+Not here: times. What the interpreter on Linux takes says nothing about a phone.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import numpy as np
 
 from .._optional import require
 from .._quiet import working
-from ..compressed import check_choice
+from ..compressed import check_choice, shown
 from ..coreml.format.features import Feature
 from ..coreml.format.protobuf import PackageError
 from ..coreml.runtime.inputs_outputs import check_inputs
@@ -50,7 +50,7 @@ def load(source, function=None):
     TypeError
         If `source` is something else.
     ValueError
-        If there is no such function, or it has states.
+        If there is no such function.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Model:
 
     Attributes
     ----------
-    inputs, outputs : dict of str to toykit.coreml.format.features.Feature
+    inputs, outputs, states : dict of str to toykit.coreml.format.features.Feature
     function : str
         Which function of the program it is.
     """
@@ -123,28 +123,32 @@ class Model:
         with working(), _silent():
             self._call = self._model.load_function(self.function)
         described = self._call.desc
-        if described.state_names:
-            raise ValueError(
-                f"function {self.function!r} has states ({', '.join(described.state_names)}), which toykit does not "
-                "keep: run it with coreai.runtime"
-            )
         self.inputs = {
             name: _feature(name, described.input_descriptor(name)) for name in described.input_names
         }
         self.outputs = {
             name: _feature(name, described.output_descriptor(name)) for name in described.output_names
         }
+        self.states = {
+            name: _feature(name, described.state_descriptor(name)) for name in described.state_names
+        }
 
     def __repr__(self):
         return f"Model({', '.join(self.inputs)} -> {', '.join(self.outputs)}, function={self.function!r})"
 
-    def predict(self, inputs):
+    def make_state(self):
+        """Zeros for every state of the program, to be handed to `predict`: dict of str to ndarray."""
+        return {name: np.zeros(feature.shape, feature.dtype) for name, feature in self.states.items()}
+
+    def predict(self, inputs, state=None):
         """Run the program.
 
         Parameters
         ----------
         inputs : dict of str to array
             A list of such dictionaries gives a list of results.
+        state : dict of str to ndarray, optional
+            Of a program with states: from `make_state`. It is changed.
 
         Returns
         -------
@@ -154,22 +158,41 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If an input is missing, unknown, or not as the program declares it.
+            If an input is missing, unknown, or not as the program declares it, or the state does not come from
+            `make_state`.
         PackageError
             If the runtime cannot carry it out.
         """
         if isinstance(inputs, list | tuple):
-            return [self.predict(one) for one in inputs]
+            return [self.predict(one, state) for one in inputs]
+        self._check_state(state)
         arrays = check_inputs(inputs, self.inputs)
         given = {
             name: self._array(_converted(name, array, self.inputs[name])) for name, array in arrays.items()
         }
+        state = state or {}
+        states = {name: self._array(array) for name, array in state.items()}
         try:
-            results = _wait(self._call(given))
+            results = _wait(self._call(given, states))
         except RuntimeError as error:
             raise PackageError(f"Apple's runtime cannot run {self.function!r}: {_first(error)}") from error
+        for name, array in states.items():
+            state[name][...] = array.numpy()
         # Copies: the runtime's own buffers go with its arrays.
         return {name: np.array(results[name].numpy()) for name in self.outputs}
+
+    def _check_state(self, state):
+        if self.states and state is None:
+            raise ValueError(
+                f"the program has states ({', '.join(self.states)}): pass state=model.make_state(), and pass it again "
+                "to go on"
+            )
+        given = {} if state is None else state
+        if not isinstance(given, dict) or {
+            name: (getattr(array, "shape", None), str(getattr(array, "dtype", None)))
+            for name, array in given.items()
+        } != {name: (feature.shape, feature.dtype) for name, feature in self.states.items()}:
+            raise ValueError(f"state must come from make_state() of this model; got {shown(state)}")
 
 
 def _is_fp4(operation):
