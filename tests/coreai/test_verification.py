@@ -70,8 +70,21 @@ def test_a_weight_of_another_network_is_found(big):
     changed = tk.coreai.convert(other, networks.example())
     found = tk.coreai.verify(tk.coreai.compress(changed, "quantize", bits=8), big, run=False)
     assert not found.ok and [one.name for one in found.weights if one.status == "wrong"] == ["matrix"]
+    assert len(found.problems) == 2
     assert any(
         problem.startswith("first.bias: 1 of 64 numbers are not what they were") for problem in found.problems
+    )
+
+
+@needs_coreai
+def test_a_number_that_is_none_is_no_change(big):
+    other = networks.everything()
+    with torch.no_grad():
+        other.first.bias[0] = float("nan")
+    broken = tk.coreai.convert(other, networks.example())
+    assert tk.coreai.verify(broken, broken, run=False).ok
+    assert tk.coreai.verify(broken, big, run=False).problems == (
+        "first.bias: 1 of 64 numbers are not what they were, the first at [0]",
     )
 
 

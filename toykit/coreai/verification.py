@@ -165,7 +165,7 @@ class _Pair:
                 self.problems.append(
                     f"{name}: is {dense.dtype} {dense.shape}; it was {before.dtype} {before.shape}"
                 )
-            elif (apart := dense != before).any():
+            elif (apart := _apart(dense, before)).any():
                 self.problems.append(f"{name}: {promises.some(apart, 'are not what they were')}")
             else:
                 self.unchanged += 1
@@ -234,7 +234,8 @@ def _place(value, values):
 
 
 def _settings(operation):
-    return str([str(one) for one in operation.attributes])
+    # The compiler's own marks, such as __coreai_pure__, are not saved.
+    return str([str(one) for one in operation.attributes if not one.name.startswith("__")])
 
 
 def _chain(operation):
@@ -242,6 +243,11 @@ def _chain(operation):
     yield operation
     for operand in operation.operands:
         yield from _chain(operand.owner.operation)
+
+
+def _apart(ours, theirs):
+    """Where two arrays differ; where both hold no number they do not."""
+    return (ours != theirs) & ((ours == ours) | (theirs == theirs))
 
 
 def _differences(ours, theirs):
