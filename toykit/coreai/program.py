@@ -137,20 +137,22 @@ def read(operation):
     Returns
     -------
     Stored
-        Elements of fewer than 8 bits are packed, as `toykit.bits` packs them. (Core AI gives each of FP4 a byte of
-        its own; here they are packed like the others.) Small floats are the bytes of their codes, bfloat16 is
-        float32.
+        Elements of fewer than 8 bits are packed, as `toykit.bits` packs them. (coreai-opt's pass over programs gives
+        each of FP4 a byte of its own, its Quantizer packs them; here they are packed.) Small floats are the bytes of
+        their codes, bfloat16 is float32.
     """
     dtype, shape = type_of(operation.results[0])
     if dtype is None:
         raise PackageError(f"a constant is of type {operation.results[0].type}, which toykit does not know")
     bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
     size, bits = math.prod(shape), bits_of(dtype)
-    raw = np.zeros(math.ceil(size * (8 if dtype == "fp4_e2m1" else bits) / 8), np.uint8)
+    packed = -(-size * bits // 8)
+    raw = np.full(size if dtype == "fp4_e2m1" else packed, 255, np.uint8)
     bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
-    if dtype == "fp4_e2m1":
+    if dtype == "fp4_e2m1" and (raw <= 15).all():  # a byte each, or one code alone
         raw = np.pad(raw, (0, size % 2)).reshape(-1, 2)
         raw = raw[:, 0] | raw[:, 1] << 4
+    raw = raw[:packed]
     if bits < 8:
         return Stored(raw, dtype, shape)
     array = raw.view(_NUMPY.get(dtype, dtype)).reshape(shape)

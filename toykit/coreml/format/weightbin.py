@@ -58,7 +58,7 @@ STORED = {
     16: "float8e4m3fn",
     17: "float8e5m2",
 }
-BITS = dict(DTYPES.values())
+BITS = dict(DTYPES.values()) | {"int2": 2}  # which is Core AI's alone
 # NumPy has no type for these: their elements are shown as the bits that are stored.
 _AS_BITS = {"bfloat16": "uint16", "float8e4m3fn": "uint8", "float8e5m2": "uint8"}
 
