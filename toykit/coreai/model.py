@@ -23,7 +23,7 @@ from ..coreml.format.features import Feature
 from ..coreml.format.protobuf import PackageError
 from ..coreml.runtime.inputs_outputs import check_inputs
 from .asset import PURPOSE, Asset, open_program
-from .program import CONSTANT, operations, type_of
+from .program import is_loose_fp4, operations
 
 
 def load(source, function=None):
@@ -98,10 +98,11 @@ class Model:
         authoring = require("coreai.authoring.asset", PURPOSE)
         asset = Asset(source) if isinstance(source, str | os.PathLike) else source
         program = open_program(asset)
-        if not runtime._use_os_coreai and any(map(_is_fp4, operations(program))):
+        if not runtime._use_os_coreai and any(map(is_loose_fp4, operations(program))):
             raise PackageError(
-                "the interpreter of coreai-core 1.0.0b3 cannot run weights of FP4, which end the whole process; the "
-                "system's own runtime on macOS 27 is asked where there is one"
+                "the interpreter of coreai-core 1.0.0b3 cannot run weights of FP4 that have a byte each, as coreai-opt "
+                "writes them, and which end the whole process; the system's own runtime on macOS 27 is asked where "
+                "there is one"
             )
         self._array = runtime.NDArray
         with contextlib.ExitStack() as stack, working():
@@ -193,10 +194,6 @@ class Model:
             for name, array in given.items()
         } != {name: (feature.shape, feature.dtype) for name, feature in self.states.items()}:
             raise ValueError(f"state must come from make_state() of this model; got {shown(state)}")
-
-
-def _is_fp4(operation):
-    return operation.name == CONSTANT and type_of(operation.results[0])[0] == "fp4_e2m1"
 
 
 def _converted(name, array, feature):

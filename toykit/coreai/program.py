@@ -144,15 +144,12 @@ def read(operation):
     dtype, shape = type_of(operation.results[0])
     if dtype is None:
         raise PackageError(f"a constant is of type {operation.results[0].type}, which toykit does not know")
-    bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
     size, bits = math.prod(shape), bits_of(dtype)
-    packed = -(-size * bits // 8)
-    raw = np.full(size if dtype == "fp4_e2m1" else packed, 255, np.uint8)
-    bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
-    if dtype == "fp4_e2m1" and (raw <= 15).all():  # a byte each, or one code alone
+    raw = _bytes_of(operation, dtype, size)
+    if _is_loose(dtype, raw):
         raw = np.pad(raw, (0, size % 2)).reshape(-1, 2)
         raw = raw[:, 0] | raw[:, 1] << 4
-    raw = raw[:packed]
+    raw = raw[: -(-size * bits // 8)]
     if bits < 8:
         return Stored(raw, dtype, shape)
     array = raw.view(_NUMPY.get(dtype, dtype)).reshape(shape)
@@ -160,6 +157,26 @@ def read(operation):
         array, dtype = (array.astype(np.uint32) << 16).view(np.float32), "float32"
     array.flags.writeable = False
     return Stored(array, dtype, shape)
+
+
+def is_loose_fp4(operation):
+    """Whether a constant has codes of FP4 in a byte each."""
+    if operation.name != CONSTANT or not is_large(operation):
+        return False
+    dtype, shape = type_of(operation.results[0])
+    return dtype == "fp4_e2m1" and _is_loose(dtype, _bytes_of(operation, dtype, math.prod(shape)))
+
+
+def _bytes_of(operation, dtype, size):
+    """The bytes of a constant, and 255 where FP4 might have a byte for each code and has not."""
+    bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
+    raw = np.full(size if dtype == "fp4_e2m1" else -(-size * bits_of(dtype) // 8), 255, np.uint8)
+    bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
+    return raw
+
+
+def _is_loose(dtype, raw):
+    return dtype == "fp4_e2m1" and (raw <= 15).all()
 
 
 def bits_of(dtype):

