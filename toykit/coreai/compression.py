@@ -9,15 +9,20 @@ k-means that starts at random where toykit's are exact, and leaves pruned zeros 
 
 Small floats are mended, and equal toykit's own. coreai-opt chooses their codes for one scale and stores another,
 which it has rounded: to a power of two, which puts the weights that run off by up to a third, or, for E5M2, to a
-float16 of very few digits. And weights of one scale that are all 0 become NaN.
+float16 of very few digits. And weights of one scale that are all 0 become NaN. Codes of FP4 get a byte each, of which
+Apple's runtime takes two; here two share one, as those of coreai-opt's own Quantizer do.
 
 Not here: a setting for each layer, and compression while training, for which coreai-opt has classes of its own.
 """
 
 import contextlib
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
-from .. import settings, small_floats
+import numpy as np
+
+from .. import bits, settings, small_floats
 from .._optional import require
 from .._quiet import working
 from ..compressed import shown
@@ -291,8 +296,27 @@ def _small_floats(function, arguments):
         numbers = own.numbers.astype(dtype).reshape(weight.shape)
         return numbers, scale if any(lengths) else scale.reshape((1,) * weight.ndim), None
 
-    with _replaced(f"passes.{_MODULES[function]}", "_compute_qparams_by_dtype", of_weight):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_replaced(f"passes.{_MODULES[function]}", "_compute_qparams_by_dtype", of_weight))
+        if kind == "fp4_e2m1":
+            loose = require(
+                f"coreai_opt.coreai_utils.passes.{_MODULES[function]}", PURPOSE
+            )._authoring_constant
+            fitting = partial(_constant, loose)
+            stack.enter_context(_replaced(f"passes.{_MODULES[function]}", "_authoring_constant", fitting))
         yield
+
+
+def _constant(loose, array, dtype):
+    """A constant as coreai-opt makes one, but of FP4 two codes to a byte."""
+    if array.dtype.name != "float4_e2m1fn":
+        return loose(array, dtype=dtype)
+    ir, authoring = (require(f"coreai.{name}", PURPOSE) for name in ("_compiler.ir", "authoring"))
+    dialect = require("coreai._compiler.dialects.coreai", PURPOSE)
+    kind = authoring.TensorType(shape=list(array.shape), dtype=dtype)._to_mlir()
+    packed = bits.pack(np.ascontiguousarray(array).view(np.uint8), 4)
+    value = dialect.ConstantOp(value=ir.DenseResourceElementsAttr.get_from_buffer(packed, "fp4", kind)).result
+    return SimpleNamespace(_to_mlir=lambda: value)
 
 
 @contextlib.contextmanager

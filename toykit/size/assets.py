@@ -5,8 +5,7 @@ which the file says the bytes alone (`toykit.coreai.container`). In both cases t
 the folder.
 
 A prediction counts the arrays that each weight becomes (`toykit.stored`) and keeps the rest as it is. It is not exact:
-what the additional operators take is not counted, some 50 to 200 bytes for each weight, nor is alignment. Codes of FP4
-are counted as Core AI stores them, in a byte each: an asset of FP4 is no smaller than one of FP8.
+what the additional operators take is not counted, some 50 to 200 bytes for each weight, nor is alignment.
 """
 
 import math
@@ -204,15 +203,9 @@ def _after(weights, name, rest, technique, options):
     for one in weights:
         stored = Stored(declined=(one.why,)) if one.weight is None else predict(one.weight, steps)
         if stored.parts:
-            parts = {name: _as_stored(part) for name, part in stored.parts.items()}
-            rows.append(weight_row(one.row.name, one.row.op, one.weight, parts))
+            rows.append(weight_row(one.row.name, one.row.op, one.weight, stored.parts))
         else:
             rows.append(one.row)
         if stored.declined:
             declined[one.row.name] = stored.declined
     return Ledger(rows, f"{name} after {technique}", rest, exact=False, declined=declined)
-
-
-def _as_stored(part):
-    """A part as Core AI stores it: codes of FP4 take a byte each."""
-    return part.in_shape((2 * part.count,)) if part.dtype == "fp4_e2m1" else part

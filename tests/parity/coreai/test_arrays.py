@@ -14,6 +14,7 @@ import toykit as tk
 from tests.coreai import needs_coreai
 from tests.nightly import sampled
 from tests.strategies import trained
+from toykit.coreml.format.protobuf import PackageError
 
 from . import cases, stored
 
@@ -157,7 +158,8 @@ def test_fp4_takes_a_byte_for_a_weight(tmp_path):
     """In the file as well: an asset in FP4 is as large as one in FP8, where int4 takes half.
 
     Apple's runtime on Linux takes two codes from a byte. So it reads the first half of them, and every second as 0, or
-    ends the process (seen with 64 x 96 weights, and not tried here). Core AI's own Quantizer packs them: `test_torch`.
+    ends the process (seen with 64 x 96 weights). Core AI's own Quantizer packs them, see `test_torch`; and so does
+    `tk.coreai.compress`.
     """
     program = stored.program([trained((256, 512), 4)])
     scales = {"FP4_E2M1FN": {}, "FP8_E4M3FN": {"scale_dtype": "FP8_E8M0FNU"}, "INT4": {}}
@@ -165,6 +167,9 @@ def test_fp4_takes_a_byte_for_a_weight(tmp_path):
     for kind, scale in scales.items():
         small = stored.compressed(program, "quantize_weights", dtype=kind, granularity="PER_BLOCK", **scale)
         sizes[kind] = tk.coreai.Asset(tk.coreai.save(small, tmp_path / f"{kind}.aimodel")).nbytes
+        if kind == "FP4_E2M1FN":
+            with pytest.raises(PackageError, match="a byte each"):
+                tk.coreai.load(small)
     assert abs(sizes["FP4_E2M1FN"] - sizes["FP8_E4M3FN"]) < 100 and sizes["INT4"] < 0.6 * sizes["FP4_E2M1FN"]
 
 
