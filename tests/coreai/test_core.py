@@ -282,3 +282,11 @@ def test_a_state_is_changed_and_goes_on():
         model.predict({"x": np.ones((1, 4))})
     with pytest.raises(ValueError, match="make_state"):
         model.predict({"x": np.ones((1, 4))}, {"sum": 3})
+
+
+def test_a_conversion_displays_nothing_in_jupyter(monkeypatch):
+    shown = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *what: shown.append(what))
+    tk.coreai.convert(torch.nn.Linear(4, 4).eval(), torch.zeros(1, 4))
+    assert shown == []

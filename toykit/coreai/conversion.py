@@ -8,6 +8,7 @@ Not here: programs with several functions. coreai-torch's `TorchConverter` makes
 """
 
 import contextlib
+from unittest.mock import patch
 
 from .._optional import require
 from .._quiet import working
@@ -64,7 +65,8 @@ def convert(model, example, precision="float16"):
             if precision == "float16":
                 exported = casting.cast_fp32_to_fp16(exported)  # in its own places: the module keeps float32
             exported = exported.run_decompositions(coreai_torch.get_decomp_table())
-            program = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
+            with _nothing_displayed():
+                program = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
         except (RuntimeError, ValueError, NotImplementedError, KeyError) as error:
             raise ValueError(f"model cannot be converted: {error}") from error
         write_names(program, exported)
@@ -80,3 +82,10 @@ def _evaluating(model):
     finally:
         for part, mode in training.items():
             part.training = mode
+
+
+@contextlib.contextmanager
+def _nothing_displayed():
+    """Keep rich from showing the converter's progress in Jupyter as an output of its own, which is on no stream."""
+    with patch.object(require("rich.console", PURPOSE), "_is_jupyter", lambda: False):
+        yield

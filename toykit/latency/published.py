@@ -35,7 +35,7 @@ class Published:
 
     @property
     def series(self):
-        """Model, device and system: only rows that share all three are alike."""
+        """Its model, device and system; only rows that share all three are alike."""
         return self.model, self.device, self.system
 
 
