@@ -188,6 +188,10 @@ TOOLS = {
     "where_parts_lie": where_parts_lie,
     "from_table": from_table,
     "unused_bits": lambda n, bits, used, whole: -n * bits % 8,
+    "two_rulers": lambda largest, bits, **shown: 2 * largest / (2**bits - 1),
+    "part_to_blame": lambda a, b, c, d, lost: max(
+        (a - b, "the stem"), (b - c, "the body"), (c - d, "the head")
+    )[1],
 }
 
 

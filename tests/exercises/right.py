@@ -26,6 +26,28 @@ def mask_with_torch(w, sparsity):
     return (magnitudes > (magnitudes.flatten().kthvalue(many).values if many else -1)).numpy()
 
 
+def all_codes_one_by_one(weights, bits):
+    half, back = 2 ** (bits - 1), []
+    for row in weights.tolist():
+        scale = 2 * max(map(abs, row)) / (2**bits - 1)
+        back.append([scale * min(half - 1, max(-half, round(w / scale))) if scale else 0.0 for w in row])
+    return np.array(back)
+
+
+def guilty_by_counting(part, before, after, count):
+    steepest = sorted(zip(before - after, part), reverse=True)[:count]
+    votes = {}
+    for lost, one in steepest:
+        many, much = votes.get(int(one), (0, 0))
+        votes[int(one)] = many + 1, much + int(lost)
+    return max(votes, key=votes.get)
+
+
+def stacks_by_lists(network, system, form):
+    forms = ["float16", "int8", "palette", "sparse"] + ["int4", "blocks"] * (system >= 18)
+    return np.array([form in forms, bool(network) and system > 26])
+
+
 def n_smallest_one_by_one(w, n, m):
     groups, kept = np.abs(w).reshape(-1, m), np.ones((w.size // m, m), bool)
     for _ in range(n):
@@ -669,6 +691,9 @@ RIGHT = {
             18 * (("palette", 3) in [(t, bits) for t in techniques]),
         )
     ],
+    "all_codes": [all_codes_one_by_one],
+    "guilty_part": [guilty_by_counting],
+    "which_stack": [stacks_by_lists],
     "read_float16": [float16_by_struct],
     "from_table": [lambda i, t, n: [t[(int(i[k // 4]) >> (2 * (k % 4))) & 3] for k in range(n)]],
     "shift_scale": [codes_of_blocks],

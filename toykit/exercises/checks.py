@@ -24,6 +24,7 @@ CHAPTERS = (
     "post_training",
     "training_time",
     "inside",
+    "core_ai",
 )
 
 

@@ -11,6 +11,7 @@ from .framework import case, layer, pick, question
 
 _CONVERTING, _PACKAGE = "09_from_pytorch", "10_post_training"
 _TRAINING, _INSIDE = "11_training_time", "12_inside_a_package"
+_CORE_AI = "12b_core_ai"
 
 
 @question(
@@ -416,3 +417,62 @@ def unused_bits(random):
     right = whole - used
     wrong = {"the bits that are used": used % 8, "none": 0, "an index more": right + bits}
     return case(right, wrong, n=n, bits=bits, used=used, whole=whole)
+
+
+@question(
+    f"{_CORE_AI}#coreai-opt writes for Core ML",
+    "The largest weight of a row is {largest}. coreai-opt's class `Quantizer` stores the row as int{bits}, with "
+    "a scale for each channel. What is the scale?",
+    answer="{:.4f}",
+    because="`Quantizer`, in torch, uses all {count} codes: {largest} over {wide}. `quantize_weights`, for a finished "
+    "program, divides by {narrow}.",
+    wrong={
+        "the other ruler": "That is the ruler of the other way through coreai-opt, and of `tk.quantize`.",
+        "over all codes": "The range runs from minus the largest to plus the largest: the codes share twice that.",
+        "over half the codes": "That ruler would put the largest weight on a code that does not exist.",
+    },
+)
+def two_rulers(random):
+    bits, largest = pick(random, 4, 8), pick(random, 0.5, 1.5, 3.0, 4.5)
+    half = 2 ** (bits - 1)
+    wrong = {
+        "the other ruler": largest / (half - 1),
+        "over all codes": largest / (2 * half - 1),
+        "over half the codes": largest / half,
+    }
+    given = {"largest": largest, "bits": bits, "count": 2 * half, "wide": half - 0.5, "narrow": half - 1}
+    return case(largest / (half - 0.5), wrong, **given)
+
+
+@question(
+    f"{_CORE_AI}#The part that broke it",
+    "A compressed network is run beside its original. The signal has {a} dB in front of the stem, {b} dB behind "
+    "it, {c} dB behind the body, and {d} dB behind the head, where it ends. Which part loses most?",
+    because="What a part loses is the difference: {lost}.",
+    wrong={
+        "the least left": "The head has least left, since it inherits what was lost before. What did it lose itself?",
+        "the first below 20 dB": "The first below a limit need not have lost most: how much came in?",
+        "the first": "The stem has lost something. Another part loses more.",
+        "the one between": "The body has lost something. Another part loses more.",
+    },
+)
+def part_to_blame(random):
+    parts = ["the stem", "the body", "the head"]
+    while True:
+        lost = random.choice(np.arange(2, 26), 3, replace=False)
+        signal = int(random.integers(40, 60)) - np.concatenate([[0], np.cumsum(lost)])
+        if signal[-1] > 0:
+            break
+    worst = int(lost.argmax())
+    below = next((i for i in range(3) if signal[i + 1] < 20), worst)
+    wrong = {}
+    for name, index in (
+        ("the least left", 2),
+        ("the first below 20 dB", below),
+        ("the first", 0),
+        ("the one between", 1),
+    ):
+        if index != worst and parts[index] not in wrong.values():
+            wrong[name] = parts[index]
+    a, b, c, d = (int(value) for value in signal)
+    return case(parts[worst], wrong, a=a, b=b, c=c, d=d, lost=", ".join(f"{int(x)} dB" for x in lost))
