@@ -16,7 +16,7 @@ NEXT = BUILD / "next"
 VERSION = list(ENVIRONMENTS)[-1]
 
 
-def steps(packages, folder=NEXT):
+def steps(packages, folder=NEXT, wanted=f"coremltools=={VERSION}"):
     """The commands that make the environment, and the line that lets it find `packages` of another one.
 
     Parameters
@@ -24,9 +24,11 @@ def steps(packages, folder=NEXT):
     packages : str
         The site-packages of the environment that has everything else.
     folder : Path
+    wanted : str
+        The one package of its own.
     """
     inside = folder / "bin" / "python"
-    install = ["install", "-q", "--no-deps", f"coremltools=={VERSION}"]
+    install = ["install", "-q", "--no-deps", wanted]
     find = f"""import pathlib, sysconfig
 folder = pathlib.Path(sysconfig.get_path("purelib"))
 (folder / "other_packages.pth").write_text({f"import site; site.addsitedir({packages!r})"!r})"""
@@ -37,19 +39,24 @@ folder = pathlib.Path(sysconfig.get_path("purelib"))
     ]
 
 
+def prepare(folder=NEXT, wanted=f"coremltools=={VERSION}"):
+    """Make the environment, if it is not there or has another package; return its Python."""
+    packages = sysconfig.get_path("purelib")
+    ready = folder / ".ready"
+    with alone():
+        if not ready.exists() or ready.read_text() != f"{wanted} {packages}":
+            shutil.rmtree(folder, ignore_errors=True)
+            for command in steps(packages, folder, wanted):
+                if subprocess.run(command).returncode:
+                    fail(f"Could not install {wanted} in {folder}; the lines above say why.")
+            ready.write_text(f"{wanted} {packages}")
+            say(f"{wanted} is in {folder}")
+    return folder / "bin" / "python"
+
+
 @program
 def main():
-    packages = sysconfig.get_path("purelib")
-    ready = NEXT / ".ready"
-    with alone():
-        if ready.exists() and ready.read_text() == f"{VERSION} {packages}":
-            return
-        shutil.rmtree(NEXT, ignore_errors=True)
-        for command in steps(packages):
-            if subprocess.run(command).returncode:
-                fail(f"Could not install coremltools {VERSION} in {NEXT}; the lines above say why.")
-        ready.write_text(f"{VERSION} {packages}")
-    say(f"coremltools {VERSION} is in {NEXT}")
+    prepare()
 
 
 if __name__ == "__main__":
