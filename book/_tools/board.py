@@ -113,6 +113,15 @@ Model.mlpackage
   weight.bin       | header | record | data .... | record | data .. |
                    0        64       128
 """,
+    "12b_core_ai": """
+layer.mlpackage                      layer.aimodel
+  model.mlmodel  weight.bin            main.mlirb  main.hash  metadata.json
+                     |                     |
+                     v                     v
+             +-----------------------------------+
+             |  codes 16,384    scales 2,048     |
+             +-----------------------------------+
+""",
     "14_neural_engine": faster,
     "16_strategy": """
  \\  limits: bytes, share of right answers, system     /   how many pass?
