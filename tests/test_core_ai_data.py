@@ -65,9 +65,8 @@ def test_a_row_of_resnet_50(one_thread):
     data.resnet.cache_clear()
     for name in ("package_bytes", "compressed", "equal"):
         assert row[name] == again[name], name
-    assert (
-        abs(row["asset_bytes"] - again["asset_bytes"]) < 1000
-    )  # Apple's writer orders its lists anew each time
+    # Apple's writer orders its lists anew each time, and a name may be longer tomorrow.
+    assert again["asset_bytes"] == pytest.approx(row["asset_bytes"], rel=1e-3)
 
 
 @pytest.mark.parametrize("number", [1, 4], ids=["codes", "zeros"])
