@@ -290,3 +290,10 @@ def test_a_conversion_displays_nothing_in_jupyter(monkeypatch):
     monkeypatch.setattr("rich.jupyter.display", lambda *what: shown.append(what))
     tk.coreai.convert(torch.nn.Linear(4, 4).eval(), torch.zeros(1, 4))
     assert shown == []
+
+
+@pytest.mark.parametrize("call", ["weights(path)", "load(path)", "compress(path, 'quantize')"])
+def test_nothing_is_printed_by_whatever_comes_first(asset, call):
+    code = f"import toykit as tk\npath = {str(asset.path)!r}\ntk.coreai.{call}"
+    done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

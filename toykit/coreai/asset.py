@@ -22,7 +22,6 @@ from .container import Container
 
 SUFFIX = ".aimodel"
 PROGRAM, HASH = "main.mlirb", "main.hash"
-PURPOSE = "toykit.coreai needs Apple's packages for Core AI"
 
 
 class Asset:
@@ -107,7 +106,8 @@ class Asset:
     def check(self):
         """Refuse a program that is not what was saved.
 
-        Apple's reader ends the whole process at a file that is not sound, so this is asked before it is.
+        Apple's reader ends the whole process at a file that is not sound, so this is asked before it is. A hash says
+        that a file is whole, and not who wrote it: what a stranger has made may still end the process.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Asset:
         PackageError
             As `check`, or if they cannot read it.
         """
-        authoring = require("coreai.authoring", PURPOSE)
+        authoring = apples("coreai.authoring")
         self.check()
         file = self.path / PROGRAM
         try:
@@ -146,6 +146,18 @@ class Asset:
                 return authoring.AIProgram._load_bytecode(file)
         except RuntimeError as error:
             raise PackageError(f"{file} cannot be read by coreai: {str(error).splitlines()[0]}") from error
+
+
+def apples(name):
+    """A module of Apple's packages, imported quietly.
+
+    Raises
+    ------
+    ImportError
+        With a sentence that says what to install, and where there are wheels.
+    """
+    with working():
+        return require(name, "toykit.coreai needs Apple's packages for Core AI")
 
 
 def open_program(source):

@@ -23,13 +23,12 @@ from typing import Any
 import numpy as np
 
 from .. import bits, settings, small_floats
-from .._optional import require
 from .._quiet import working
 from ..compressed import shown
 from ..quantization import quantize
 from ..settings import Declined
 from ..small_floats import FORMATS as FLOATS
-from .asset import PURPOSE, open_program
+from .asset import apples, open_program
 
 _CODES = {name: name.upper() for name in ("int2", "int4", "int8", "uint2", "uint4", "uint8")}
 _CODES |= {"fp8_e4m3": "FP8_E4M3FN", "fp8_e5m2": "FP8_E5M2", "fp4_e2m1": "FP4_E2M1FN"}
@@ -83,7 +82,7 @@ def compress(source, technique, **options):
     >>> small = compress("ResNet50.aimodel", "quantize", format="fp8_e4m3") # doctest: +SKIP
     """
     function, arguments = plan(settings.steps(technique, options))
-    utils = require("coreai_opt.coreai_utils", PURPOSE)
+    utils = apples("coreai_opt.coreai_utils")
     given = {name: _apples(utils, name, value) for name, value in arguments.items()}
     program = open_program(source)
     with working(), _in_this_process(), _small_floats(function, arguments):
@@ -299,9 +298,7 @@ def _small_floats(function, arguments):
     with contextlib.ExitStack() as stack:
         stack.enter_context(_replaced(f"passes.{_MODULES[function]}", "_compute_qparams_by_dtype", of_weight))
         if kind == "fp4_e2m1":
-            loose = require(
-                f"coreai_opt.coreai_utils.passes.{_MODULES[function]}", PURPOSE
-            )._authoring_constant
+            loose = apples(f"coreai_opt.coreai_utils.passes.{_MODULES[function]}")._authoring_constant
             fitting = partial(_constant, loose)
             stack.enter_context(_replaced(f"passes.{_MODULES[function]}", "_authoring_constant", fitting))
         yield
@@ -311,8 +308,8 @@ def _constant(loose, array, dtype):
     """A constant as coreai-opt makes one, but of FP4 two codes to a byte."""
     if array.dtype.name != "float4_e2m1fn":
         return loose(array, dtype=dtype)
-    ir, authoring = (require(f"coreai.{name}", PURPOSE) for name in ("_compiler.ir", "authoring"))
-    dialect = require("coreai._compiler.dialects.coreai", PURPOSE)
+    ir, authoring = (apples(f"coreai.{name}") for name in ("_compiler.ir", "authoring"))
+    dialect = apples("coreai._compiler.dialects.coreai")
     kind = authoring.TensorType(shape=list(array.shape), dtype=dtype)._to_mlir()
     packed = bits.pack(np.ascontiguousarray(array).view(np.uint8), 4)
     value = dialect.ConstantOp(value=ir.DenseResourceElementsAttr.get_from_buffer(packed, "fp4", kind)).result
@@ -322,7 +319,7 @@ def _constant(loose, array, dtype):
 @contextlib.contextmanager
 def _replaced(module, name, value):
     """Another value for a name in one of coreai-opt's modules."""
-    module = require(f"coreai_opt.coreai_utils.{module}", PURPOSE)
+    module = apples(f"coreai_opt.coreai_utils.{module}")
     before = getattr(module, name)
     setattr(module, name, value)
     try:

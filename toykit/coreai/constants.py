@@ -11,6 +11,9 @@ A weight that is compressed is the end of a chain of operators that begins at co
 
 As in `toykit.coreml.constants.reading`, the parts are the stored arrays and `dense()` is what the operators give, to
 the bit. An offset that is 0 everywhere has no part: Core AI stores one number for it.
+
+With one exception, in the last bit: of 8-bit codes with a zero point for each channel or block, Apple's interpreter on
+Linux multiplies code and zero point by the scale one by one, and rounds twice. `dense()` is the formula above.
 """
 
 from dataclasses import dataclass, replace

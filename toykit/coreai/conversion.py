@@ -13,7 +13,7 @@ from unittest.mock import patch
 from .._optional import require
 from .._quiet import working
 from ..compressed import check_choice
-from .asset import PURPOSE
+from .asset import apples
 from .names import write_names
 
 PRECISIONS = ("float16", "float32")
@@ -57,8 +57,8 @@ def convert(model, example, precision="float16"):
             raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
     check_choice("precision", precision, PRECISIONS)
     with working():
-        coreai_torch = require("coreai_torch", PURPOSE)
-        casting = require("coreai_opt.casting", PURPOSE)
+        coreai_torch = apples("coreai_torch")
+        casting = apples("coreai_opt.casting")
         try:
             with _evaluating(model), torch.no_grad():
                 exported = torch.export.export(model, examples)

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .._optional import require
 from .._quiet import working
 from ..compressed import check_choice, shown
 from ..coreml.format.features import Feature
 from ..coreml.format.protobuf import PackageError
 from ..coreml.runtime.inputs_outputs import check_inputs
-from .asset import PURPOSE, Asset, open_program
+from .asset import Asset, apples, open_program
 from .program import is_loose_fp4, operations
 
 
@@ -94,8 +93,8 @@ class Model:
     """
 
     def __init__(self, source, function=None):
-        runtime = require("coreai.runtime", PURPOSE)
-        authoring = require("coreai.authoring.asset", PURPOSE)
+        runtime = apples("coreai.runtime")
+        authoring = apples("coreai.authoring.asset")
         asset = Asset(source) if isinstance(source, str | os.PathLike) else source
         program = open_program(asset)
         if not runtime._use_os_coreai and any(map(is_loose_fp4, operations(program))):
@@ -223,7 +222,7 @@ async def _executable(asset):
 
 def _wait(work):
     """What a coroutine results in, once it has run in the loop of another thread."""
-    return asyncio.run_coroutine_threadsafe(_awaited(work), _loop()).result()
+    return asyncio.run_coroutine_threadsafe(_awaited(work), _loop(os.getpid())).result()
 
 
 async def _awaited(work):
@@ -231,7 +230,8 @@ async def _awaited(work):
 
 
 @cache
-def _loop():
+def _loop(process):
+    """The loop of a process: one that is forked from it has no threads."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="toykit.coreai", daemon=True).start()
     return loop

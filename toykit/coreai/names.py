@@ -15,7 +15,7 @@ import re
 from collections import Counter
 
 from .._optional import require
-from .asset import PURPOSE
+from .asset import apples
 from .program import CONSTANT, functions, operations, read, type_of, weights_in_use
 
 _WEIGHT, _MODULE = "weight", "module"
@@ -42,7 +42,7 @@ def write_names(program, exported):
     exported : torch.export.ExportedProgram
         From which it was converted.
     """
-    bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.mlir
+    bindings = apples("coreai._compiler._mlir_libs._coreaiIR")._bindings.mlir
     modules = {
         node.name: list(stack.values())[-1][0]
         for node in exported.graph.nodes
@@ -122,8 +122,8 @@ def _digest(data):
 
 
 def _set_place(bindings, operation, notes):
-    ir = require("coreai._compiler.ir", PURPOSE)
-    attrs = require("coreai._compiler.dialects.debuginfo.attrs", PURPOSE)
+    ir = apples("coreai._compiler.ir")
+    attrs = apples("coreai._compiler.dialects.debuginfo.attrs")
     number = bindings.get_operation_id(operation.location, "coreai")
     with operation.context:
         metadata = [attrs.metadata_attr(key, data=ir.StringAttr.get(text)) for key, text in notes.items()]

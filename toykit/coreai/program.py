@@ -8,11 +8,10 @@ import re
 
 import numpy as np
 
-from .._optional import require
 from ..coreml.constants.parts import Stored
 from ..coreml.format.protobuf import PackageError
 from ..small_floats import FORMATS
-from .asset import PURPOSE
+from .asset import apples
 
 CONSTANT = "coreai.constant"
 STAGES = (
@@ -169,7 +168,7 @@ def is_loose_fp4(operation):
 
 def _bytes_of(operation, dtype, size):
     """The bytes of a constant, and 255 where FP4 might have a byte for each code and has not."""
-    bindings = require("coreai._compiler._mlir_libs._coreaiIR", PURPOSE)._bindings.compiler
+    bindings = apples("coreai._compiler._mlir_libs._coreaiIR")._bindings.compiler
     raw = np.full(size if dtype == "fp4_e2m1" else -(-size * bits_of(dtype) // 8), 255, np.uint8)
     bindings.copy_constant_value_to_array(constant_op=operation, destination=raw)
     return raw
