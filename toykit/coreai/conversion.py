@@ -87,5 +87,5 @@ def _evaluating(model):
 @contextlib.contextmanager
 def _nothing_displayed():
     """Keep rich from showing the converter's progress in Jupyter as an output of its own, which is on no stream."""
-    with patch.object(require("rich.console", PURPOSE), "_is_jupyter", lambda: False):
+    with patch.object(apples("rich.console"), "_is_jupyter", lambda: False):
         yield
