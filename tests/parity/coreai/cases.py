@@ -284,8 +284,10 @@ def explains_palette(w, theirs, fast, options):
     """Their arrays are toykit's of the weights that it sees, or toykit's error is not above theirs."""
     scaled = w / theirs.scale if getattr(theirs, "scale", None) is not None else w
     view = seen(scaled, fast)
-    if not np.isfinite(view).all():
-        return True
+    if not np.isfinite(view).all():  # scikit-learn refuses infinity, and the exact search spreads it
+        return isinstance(theirs, np.ndarray) or not np.isfinite(theirs.dense()).all()
+    if isinstance(theirs, np.ndarray):
+        return False
     own = {name: value for name, value in options.items() if name != "per_channel_scale"}
     ours = tk.palettize(view, **own)
     vectors = own.get("cluster_dim", 1)
@@ -334,7 +336,7 @@ def palettes(bits, granularity="PER_TENSOR", fast=False, which=lambda w: True, *
         },
         lambda w: tk.palettize(w, **mine),
         SEEN,
-        lambda w, ours, theirs: isinstance(theirs, np.ndarray) or explains_palette(w, theirs, fast, mine),
+        lambda w, ours, theirs: explains_palette(w, theirs, fast, mine),
         which,
     )
 
