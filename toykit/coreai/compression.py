@@ -83,7 +83,7 @@ def compress(source, technique, **options):
     """
     function, arguments = plan(settings.steps(technique, options))
     utils = apples("coreai_opt.coreai_utils")
-    given = {name: _apples(utils, name, value) for name, value in arguments.items()}
+    given = {name: _member(utils, name, value) for name, value in arguments.items()}
     program = open_program(source)
     with working(), _in_this_process(), _small_floats(function, arguments):
         return getattr(utils, function)(program, **given)
@@ -249,7 +249,7 @@ def _check_axis(options):
         )
 
 
-def _apples(utils, name, value):
+def _member(utils, name, value):
     """A member of one of coreai-opt's enumerations, of its name; anything else as it is."""
     kinds = {"dtype": "DType", "lut_dtype": "DType", "quantize_dtype": "DType", "scale_dtype": "DType"}
     kinds |= {"granularity": "CompressionGranularity", "qscheme": "QScheme"}
