@@ -21,7 +21,7 @@ SEED   ?= $(shell date +%Y%m%d)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup coreai book serve lab lint format coverage test test-all test-lib test-fuzz test-next test-notebooks site test-site \
-        notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks data-exploring networks constraints zoo-fixtures clean
+        notebooks widgets slides chapter workshop kit page-weights screenshots bench data data-training data-post-training data-networks data-exploring data-core-ai networks constraints zoo-fixtures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -146,6 +146,10 @@ data-networks: setup ## Measure again what the chapters on a transformer and on 
 
 data-exploring: setup ## Measure again what the last chapter reads: delete the file first
 	$(BIN)/python -m $(TOOLS).data_exploring
+
+# ResNet-50 on both stacks, and coreai-opt's packages for Core ML in an environment of their own.
+data-core-ai: coreai ## Measure again what the chapter on Core AI reads
+	$(BIN)/python -m $(TOOLS).data_core_ai
 
 networks: setup ## Bring the trained networks that some chapters ask, where 'make setup' could not
 	$(BIN)/python -m $(TOOLS).trained_networks
