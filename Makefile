@@ -37,7 +37,7 @@ $(READY): pyproject.toml constraints.txt
 coreai: $(VENV)/.coreai ## Install Apple's Core AI packages into .venv, where they have wheels (234 MB)
 
 $(VENV)/.coreai: $(READY)
-	@$(BIN)/python -m $(TOOLS).core_ai
+	@$(BIN)/python -m $(TOOLS).core_ai_packages
 	@touch $@
 
 book: setup ## Build the book and open it (OPEN=0: only build)

@@ -20,7 +20,7 @@ from book._tools import (
     book_site,
     build_book,
     check_python,
-    core_ai,
+    core_ai_packages,
     coverage_by_folder,
     execute,
     install,
@@ -45,33 +45,35 @@ class TestCoreAI:
 
     @pytest.fixture(autouse=True)
     def elsewhere(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(core_ai, "ABSENT", tmp_path / "absent")
-        monkeypatch.setattr(core_ai, "core_ai_wheel", lambda: "")
+        monkeypatch.setattr(core_ai_packages, "ABSENT", tmp_path / "absent")
+        monkeypatch.setattr(core_ai_packages, "core_ai_wheel", lambda: "")
 
     @staticmethod
     def pip(returncode=0, stderr=""):
         return lambda *command, **options: SimpleNamespace(returncode=returncode, stderr=stderr)
 
     def test_installs(self):
-        core_ai.ABSENT.write_text("an earlier reason")
-        assert core_ai.install(self.pip()) == "Core AI's packages are installed."
-        assert not core_ai.absence()
+        core_ai_packages.ABSENT.write_text("an earlier reason")
+        assert core_ai_packages.install(self.pip()) == "Core AI's packages are installed."
+        assert not core_ai_packages.absence()
 
     def test_leaves_out_what_has_no_wheel(self, monkeypatch):
-        monkeypatch.setattr(core_ai, "core_ai_wheel", lambda: "there is no wheel of it for Windows on AMD64")
-        assert "no wheel of it for Windows" in core_ai.install(run=None)  # pip is not asked
-        assert core_ai.absence() == "there is no wheel of it for Windows on AMD64"
+        monkeypatch.setattr(
+            core_ai_packages, "core_ai_wheel", lambda: "there is no wheel of it for Windows on AMD64"
+        )
+        assert "no wheel of it for Windows" in core_ai_packages.install(run=None)  # pip is not asked
+        assert core_ai_packages.absence() == "there is no wheel of it for Windows on AMD64"
 
     def test_says_what_has_vanished_from_the_registry(self):
-        said = core_ai.install(self.pip(1, GONE))
+        said = core_ai_packages.install(self.pip(1, GONE))
         assert "the registry has no coreai-core==1.0.0b3. Tests" in said
-        assert core_ai.absence() in said
+        assert core_ai_packages.absence() in said
 
     @pytest.mark.parametrize("stderr", ["ERROR: disk full\n", GONE.replace("coreai-core", "numpy")])
     def test_any_other_failure_is_one(self, stderr, capsys):
         with pytest.raises(SystemExit):
-            core_ai.install(self.pip(1, stderr.replace("; extra == 'coreai'", "")))
-        assert stderr[:12] in capsys.readouterr().err and not core_ai.absence()
+            core_ai_packages.install(self.pip(1, stderr.replace("; extra == 'coreai'", "")))
+        assert stderr[:12] in capsys.readouterr().err and not core_ai_packages.absence()
 
 
 def test_help_lists_every_target_that_a_reader_calls():

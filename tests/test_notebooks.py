@@ -201,5 +201,5 @@ def test_what_calls_for_core_ai_is_left_out_only_where_it_cannot_be_had(tmp_path
     (tmp_path / "a.ipynb").write_text("tk.coreml.load")
     (tmp_path / "b.ipynb").write_text("tk.coreai.load")
     for absence, expected in (("", (["a.ipynb", "b.ipynb"], [])), ("no wheel", (["a.ipynb"], ["b.ipynb"]))):
-        monkeypatch.setattr(verify_outputs.core_ai, "absence", lambda absence=absence: absence)
+        monkeypatch.setattr(verify_outputs.core_ai_packages, "absence", lambda absence=absence: absence)
         assert verify_outputs.runnable(["a.ipynb", "b.ipynb"]) == expected

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import core_ai
+from . import core_ai_packages
 from .project import BUILD, ROOT, chapters, fail, kernel_environment, say
 
 STAMP = BUILD / "verified.json"
@@ -61,7 +61,7 @@ def agree(paths):
 
 def runnable(paths):
     """Split notebooks into those that can run here, and those that call for packages that cannot be had."""
-    absent = bool(core_ai.absence())
+    absent = bool(core_ai_packages.absence())
     waits = [absent and "tk.coreai" in Path(ROOT, path).read_text(encoding="utf-8") for path in paths]
     return [path for path, w in zip(paths, waits) if not w], [path for path, w in zip(paths, waits) if w]
 
@@ -70,7 +70,7 @@ def main():
     chosen = sys.argv[1:]
     paths, left_out = runnable(chosen or [path.relative_to(ROOT) for path in chapters()])
     for path in left_out:
-        say(f"{path} is not verified, because Core AI's packages are not here: {core_ai.absence()}.")
+        say(f"{path} is not verified, because Core AI's packages are not here: {core_ai_packages.absence()}.")
     before = digests()
     if not chosen:
         STAMP.unlink(missing_ok=True)
