@@ -297,3 +297,42 @@ def test_nothing_is_printed_by_whatever_comes_first(asset, call):
     code = f"import toykit as tk\npath = {str(asset.path)!r}\ntk.coreai.{call}"
     done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class _Scaled(torch.nn.Module):
+    def forward(self, x, factor):
+        return x * factor
+
+
+class _Nothing(torch.nn.Module):
+    def forward(self, x):
+        return x, None
+
+
+def test_an_input_may_be_a_single_number():
+    program = tk.coreai.convert(_Scaled(), (torch.ones(2), torch.tensor(1.0)))
+    found = tk.coreai.run(program, {"x": np.ones(2), "factor": np.array(3.0)})
+    assert np.array_equal(*found.values(), [3, 3])
+
+
+def test_a_name_may_have_any_letters():
+    named = torch.nn.Sequential()
+    named.add_module('größe\\"', torch.nn.Linear(4, 4))
+    assert set(tk.coreai.weights(tk.coreai.convert(named, torch.zeros(1, 4)))) == {
+        'größe\\".weight',
+        'größe\\".bias',
+    }
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision"), [("bfloat16", "float16"), ("float64", "float16"), ("float16", "float32")]
+)
+def test_a_module_of_another_precision_is_refused(dtype, precision):
+    dtype = getattr(torch, dtype)
+    with pytest.raises(ValueError, match=f"got {dtype}"):
+        tk.coreai.convert(torch.nn.Linear(4, 4).to(dtype), torch.zeros(1, 4, dtype=dtype), precision)
+
+
+def test_an_output_that_is_no_tensor_is_refused():
+    with pytest.raises(ValueError, match="no tensor, such as None"):
+        tk.coreai.convert(_Nothing(), torch.zeros(1, 4))

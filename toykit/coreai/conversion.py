@@ -25,7 +25,7 @@ def convert(model, example, precision="float16"):
     Parameters
     ----------
     model : torch.nn.Module
-        Exported in evaluation mode; left as it was.
+        In float32, or float16 for "float16". Exported in evaluation mode; left as it was. Its outputs are tensors.
     example : torch.Tensor or tuple of torch.Tensor
         Inputs to export with. Their shapes become the shapes of the program's inputs.
     precision : {"float16", "float32"}
@@ -41,7 +41,7 @@ def convert(model, example, precision="float16"):
     ImportError
         Where torch or Apple's packages are missing.
     TypeError, ValueError
-        If an argument has the wrong type, a name is unknown, or `torch.export` or coreai-torch cannot convert the
+        If an argument has the wrong type, a name is unknown, the module has another precision, or `torch.export` or coreai-torch cannot convert the
         module: the error says at which operator.
 
     Examples
@@ -56,12 +56,22 @@ def convert(model, example, precision="float16"):
         if not isinstance(tensor, torch.Tensor):
             raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
     check_choice("precision", precision, PRECISIONS)
+    # Others are left as they are by the cast, and of bfloat16 coreai-opt cannot compress.
+    taken = {torch.float32, torch.float16} if precision == "float16" else {torch.float32}
+    for tensor in (*model.parameters(), *examples):
+        if tensor.dtype in {torch.float64, torch.bfloat16, torch.float16} - taken:
+            raise ValueError(
+                f"model and example must be in {' or '.join(sorted(map(str, taken)))} for precision {precision!r}, as "
+                f".float() gives them; got {tensor.dtype}"
+            )
     with working():
         coreai_torch = apples("coreai_torch")
         casting = apples("coreai_opt.casting")
         try:
             with _evaluating(model), torch.no_grad():
                 exported = torch.export.export(model, examples)
+            if not all(isinstance(name, str) for name in exported.graph_signature.user_outputs):
+                raise ValueError("one of its outputs is no tensor, such as None")
             if precision == "float16":
                 exported = casting.cast_fp32_to_fp16(exported)  # in its own places: the module keeps float32
             exported = exported.run_decompositions(coreai_torch.get_decomp_table())

@@ -45,7 +45,8 @@ def load(source, function=None):
     FileNotFoundError
         If there is no asset at the path.
     PackageError
-        If it is not sound, or Apple's runtime cannot load it. Its interpreter on Linux cannot run FP4.
+        If it is not sound, or Apple's runtime cannot load it. Its interpreter on Linux cannot run FP4 that has a byte
+        for each code.
     TypeError
         If `source` is something else.
     ValueError
@@ -203,7 +204,7 @@ def _converted(name, array, feature):
         raise ValueError(
             f"input {name!r} must fit into {feature.dtype}; got a number of size {np.abs(array).max():.4g}"
         )
-    return np.ascontiguousarray(converted)
+    return np.asarray(converted, order="C")  # np.ascontiguousarray would give a single number an axis
 
 
 def _feature(name, described):

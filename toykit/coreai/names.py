@@ -155,13 +155,23 @@ class Namer:
     def _find(self, operation, user):
         place = str(operation.location)
         if found := re.search(rf'<"{_WEIGHT}": "(.*?)">', place):
-            return found[1]
+            return _unescaped(found[1])
         user = _real_user(user)
         for one in (place, str(user.location)):
             calls = re.search(r'<"call_stack": \["(.*?)"(, )?', one)
             if calls and calls[2]:  # not the network itself
                 return f"{calls[1].replace('$', '_')}.{_role(user)}"
         return f"{short_name(user)}_{self._numbers[hash(user)]}.{_role(user)}"
+
+
+def _unescaped(text):
+    """A text as it was before MLIR printed it, with two hexadecimal digits for each byte that is not plain ASCII."""
+    plain = re.sub(
+        rb"\\(\\|[0-9A-F]{2})",
+        lambda found: b"\\" if found[1] == b"\\" else bytes.fromhex(found[1].decode()),
+        text.encode(),
+    )
+    return plain.decode(errors="replace")
 
 
 def _real_user(user):
