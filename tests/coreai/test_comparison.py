@@ -150,3 +150,14 @@ def test_the_command_takes_an_asset_on_either_side(package, asset, tmp_path, cap
     assert "net.mlpackage taken by their order" in capsys.readouterr().out
     assert main(["compare", str(asset), str(path), "--function", "main"]) == 2
     assert "--function is for packages" in capsys.readouterr().err
+
+
+class _Masked(torch.nn.Module):
+    def forward(self, x, mask):
+        return torch.where(~mask, x, 0)
+
+
+def test_a_mask_stays_one_in_torch():
+    program = tk.coreai.convert(_Masked(), (torch.zeros(4), torch.zeros(4, dtype=torch.bool)))
+    given = {"x": np.ones(4, np.float16), "mask": np.array([True, False, True, False])}
+    assert tk.coreai.compare(_Masked(), program, given).worst == np.inf

@@ -195,3 +195,15 @@ assert not multiprocessing.active_children()
 """
     done = subprocess.run([sys.executable, "-W", "default", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_bfloat16_is_declined():
+    import coreai_torch
+
+    with tk.quiet():
+        net = torch.nn.Linear(64, 64).bfloat16()
+        exported = torch.export.export(net, (torch.zeros(1, 64, dtype=torch.bfloat16),))
+        exported = exported.run_decompositions(coreai_torch.get_decomp_table())
+        program = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
+    with pytest.raises(Declined, match="bfloat16"):
+        tk.coreai.compress(program, "palettize", bits=4)

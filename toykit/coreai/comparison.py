@@ -206,6 +206,8 @@ class _Torch:
         import torch
 
         tensor = torch.from_numpy(np.array(values))  # of native byte order, and its own
+        if tensor.dtype is torch.bool:
+            return tensor if self._like is None else tensor.to(self._like.device)
         tensor = tensor.float() if tensor.is_floating_point() else tensor.long()
         if self._like is None:
             return tensor
@@ -308,6 +310,8 @@ class _Asked:
         return self.traced is not None and self.side is not self.traced and whole
 
     def _number(self, name, values):
+        if self.inputs[name].dtype == "bool":
+            return np.asarray(values, bool)
         return np.asarray(values).astype(np.float16) if name in self.rounded else values
 
 

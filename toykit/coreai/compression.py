@@ -29,6 +29,7 @@ from ..quantization import quantize
 from ..settings import Declined
 from ..small_floats import FORMATS as FLOATS
 from .asset import apples, open_program
+from .program import CONSTANT, operations, type_of
 
 _CODES = {name: name.upper() for name in ("int2", "int4", "int8", "uint2", "uint4", "uint8")}
 _CODES |= {"fp8_e4m3": "FP8_E4M3FN", "fp8_e5m2": "FP8_E5M2", "fp4_e2m1": "FP4_E2M1FN"}
@@ -85,6 +86,8 @@ def compress(source, technique, **options):
     utils = apples("coreai_opt.coreai_utils")
     given = {name: _member(utils, name, value) for name, value in arguments.items()}
     program = open_program(source)
+    if any(one.name == CONSTANT and type_of(one.results[0])[0] == "bfloat16" for one in operations(program)):
+        raise Declined("source must have no constants of bfloat16: coreai-opt 0.4 cannot read them")
     with working(), _in_this_process(), _small_floats(function, arguments):
         return getattr(utils, function)(program, **given)
 

@@ -41,8 +41,8 @@ def convert(model, example, precision="float16"):
     ImportError
         Where torch or Apple's packages are missing.
     TypeError, ValueError
-        If an argument has the wrong type, a name is unknown, the module has another precision, or `torch.export` or coreai-torch cannot convert the
-        module: the error says at which operator.
+        If an argument has the wrong type, a name is unknown, the module has another precision, or `torch.export` or
+        coreai-torch cannot convert the module: the error says at which operator.
 
     Examples
     --------
