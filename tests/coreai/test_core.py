@@ -336,3 +336,20 @@ def test_a_module_of_another_precision_is_refused(dtype, precision):
 def test_an_output_that_is_no_tensor_is_refused():
     with pytest.raises(ValueError, match="no tensor, such as None"):
         tk.coreai.convert(_Nothing(), torch.zeros(1, 4))
+
+
+def test_a_length_may_be_any():
+    import coreai_torch
+
+    net, batch = torch.nn.Linear(64, 64).eval(), torch.export.Dim("batch", min=1, max=8)
+    with tk.quiet():
+        exported = torch.export.export(net, (torch.zeros(2, 64),), dynamic_shapes=({0: batch},))
+        exported = exported.run_decompositions(coreai_torch.get_decomp_table())
+        program = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
+    for rows in (1, 3):
+        x = np.random.default_rng(rows).normal(size=(rows, 64)).astype(np.float32)
+        (found,) = tk.coreai.run(program, {"input": x}).values()
+        assert np.allclose(found, net(torch.from_numpy(x)).detach(), atol=1e-5)
+    small = tk.coreai.compress(program, "quantize", bits=8)
+    assert tk.coreai.compare(net, small).worst > 30
+    assert tk.coreai.verify(small, program, tables="given").ok

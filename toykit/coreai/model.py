@@ -210,9 +210,9 @@ def _converted(name, array, feature):
 def _feature(name, described):
     shape = tuple(described.shape)
     ranges = None
-    if None in shape:
-        ranges = tuple((1, -1) if length is None else (length, length) for length in shape)
-        shape = tuple(1 if length is None else length for length in shape)
+    if -1 in shape:  # a length that may be any
+        ranges = tuple((1, -1) if length == -1 else (length, length) for length in shape)
+        shape = tuple(1 if length == -1 else length for length in shape)
     return Feature(name, "multiArray", described.dtype, shape, ranges)
 
 
