@@ -164,3 +164,11 @@ def test_small_floats_promise_the_nearest_number(kind, scale_format):
     wider = quantize(weights * np.float16(0.5), **options)
     doubled = type(wider)(wider.codes, made.scale, wider.shape, wider.format, wider.dense_dtype)
     assert judge(weights * np.float16(0.5), doubled, tables="given").status == "wrong"
+
+
+def test_scales_of_a_float32_program_are_given():
+    torch.manual_seed(0)
+    big = tk.coreai.convert(torch.nn.Linear(64, 64), torch.zeros(1, 64), precision="float32")
+    small = tk.coreai.compress(big, "quantize", bits=8)
+    assert "scale that the original asks for" in str(tk.coreai.verify(small, big, run=False).problems)
+    assert tk.coreai.verify(small, big, tables="given", run=False).ok

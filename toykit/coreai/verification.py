@@ -52,7 +52,8 @@ def verify(
         same shape.
     tables : {"derived", "given"}
         "derived": scales must be those that the original weights ask for, and tables about as good as toykit's.
-        "given": they are taken as they are; codes are held against them.
+        "given": they are taken as they are; codes are held against them. So do with a float32 program that is
+        quantized: its scales keep the 1e-6 that coreai-opt adds to a range, and are not the derived ones.
     all_weights : bool
         Whether each weight of more than 2,048 elements has to be compressed. By default those that are not are noted.
     run : bool
