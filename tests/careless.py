@@ -108,6 +108,7 @@ ALSO_RAISES = {
     "tk.sweep.read": OSError,
     "tk.sweep.write": OSError,
     "tk.latency.read_published": OSError,
+    "tk.widgets.feedback": OSError,
     "tk.widgets.latency_explorer": OSError,
     "tk.latency.layers": (OSError, tk.coreml.PackageError),
     "tk.size.ledger": (OSError, tk.coreml.PackageError),

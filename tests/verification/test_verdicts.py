@@ -271,3 +271,9 @@ class TestBadInput:
         package = tk.coreml.Package(small)
         shutil.rmtree(small)
         assert tk.verify(package, source, run=False).ok  # small files are read at once
+
+
+def test_a_weight_that_stands_for_a_text_is_wrong():
+    """Found by mutants: a package may have a string where the other has a weight."""
+    judgement = promises.judge("a text", tk.prune(np.float32([[1, -2]]), sparsity=0.5))
+    assert judgement.status == "wrong" and "no array" in judgement.problem

@@ -74,6 +74,8 @@ def judge(weights, compressed, tables="derived", chance=False):
     """
     check_choice("tables", tables, TABLES)
     dense = compressed.dense()
+    if not isinstance(weights, np.ndarray):
+        return Judgement("wrong", f"{dense.dtype} {dense.shape} stands for what is no array")
     if dense.shape != weights.shape or dense.dtype != weights.dtype:
         return Judgement("wrong", f"{dense.dtype} {dense.shape} stands for {weights.dtype} {weights.shape}")
     if np.array_equal(dense, weights):

@@ -274,8 +274,12 @@ def digest_of(path, names):
 
 def _files(path):
     """Bytes of every file in the package. Links count as links: they are not followed."""
+
+    def refused(error):  # os.walk would go on without the folder
+        raise error
+
     files = {}
-    for folder, _, names in os.walk(path):
+    for folder, _, names in os.walk(path, onerror=refused):
         for name in names:
             file = Path(folder, name)
             files[file.relative_to(path).as_posix()] = file.lstat().st_size

@@ -24,6 +24,7 @@ from .plan import MISFITS, Steps
 
 PRECISIONS = ("float32", "float16")
 WEIGHTS = ("ahead", "on the fly")
+_MOST_AXES = 64  # NumPy's own limit
 
 
 def load(
@@ -159,6 +160,11 @@ class Model:
         self.function = check_choice("function", name, tuple(functions))
         described = (description.functions or {}).get(name, description)
         self.inputs, self.outputs, self.states = described.inputs, described.outputs, described.states
+        for feature in (self.inputs | self.states).values():
+            if len(feature.shape or ()) > _MOST_AXES:
+                raise PackageError(
+                    f"{package}: {feature.name!r} has {len(feature.shape)} axes, more than the {_MOST_AXES} of an array"
+                )
         self._rounded = precision == "float16"
         chosen = functions[name]
         self._stored = prediction.uncompressed(package.nbytes, chosen.block)

@@ -80,7 +80,7 @@ class Constants:
             last_is_output = (parameter == "y") != transposed
             axes = (rank - 1, rank - 2) if last_is_output else (rank - 2, rank - 1)
         if kind in ("conv", "conv_transpose"):
-            groups = int(self._number(operation, "groups", 1))
+            groups = max(1, int(self._number(operation, "groups", 1)))  # a file may say anything
         return kind, axes, groups, kind in ("conv", "linear") and parameter == "weight"
 
     def _number(self, operation, parameter, default):
