@@ -85,7 +85,7 @@ def compress(model, out, engine, only, skip, target, force, **how):
     if Path(model).suffix.lower() == ".aimodel":
         given = {"--only": only, "--skip": skip, "--target": target, "--with": engine, "--plan": how["plan"]}
         if wrong := [option for option, value in given.items() if value]:
-            raise ValueError(f"{wrong[0]} is for packages; all weights of an .aimodel get one setting")
+            raise ValueError(f"{wrong[0]} is for packages, and not for an .aimodel")
         return _compress_asset(model, out, force, *_plan(**how))
     from .. import coreml
     from ..coreml.tools.compression import outcome
