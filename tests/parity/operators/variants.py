@@ -555,6 +555,19 @@ def _difference(found, wanted):
 
 WITHIN = 1e-5  # of float32
 
+
+def _takes_nothing(given):
+    """Whether a slice of a tensor has an axis of length 0."""
+    x, unmasked = given["x"], [False] * given["x"].ndim
+    begin_mask, end_mask = given.get("begin_mask", unmasked), given.get("end_mask", unmasked)
+    ends = zip(given["begin"], begin_mask, given["end"], end_mask, given.get("stride", [1] * x.ndim))
+    slices = (
+        slice(None if all_before else b, None if all_behind else e, s)
+        for b, all_before, e, all_behind, s in ends
+    )
+    return any(not range(*one.indices(size)) for one, size in zip(slices, x.shape))
+
+
 # Where coremltools 9 is wrong: of which attempts, and how.
 _MISTAKEN = {
     "concat": (lambda a: a.call.given.get("interleave"), "its value inference does not interleave"),
@@ -571,9 +584,9 @@ _MISTAKEN = {
     "slice_by_index": (
         lambda a: (
             a.call.given["x"].ndim == a.call.given["end"].size
-            and (a.call.given["end"] > a.call.given["x"].shape).any()
+            and ((a.call.given["end"] > a.call.given["x"].shape).any() or _takes_nothing(a.call.given))
         ),
-        "it does not end a slice where the tensor ends",
+        "it does not end a slice where the tensor ends, and says 1 of a slice of nothing",
     ),
     "reshape": (lambda a: a.flexible and 0 in a.call.given["shape"], "it declares the 0 that keeps a length"),
 }
@@ -589,8 +602,9 @@ _UNCHECKED = {
     "windows of nothing, or wider than what they look at": "must be 1|fit into",
     "the largest number of none": "identity|empty|nothing can be read",
 }
-# Of these it computes something all the same: it cuts off what is too long, and passes over a second mention.
-_LENIENT = {"split", "slice_by_size", "expand_dims"}
+# Of these it computes something all the same: it cuts off what is too long, passes over a second mention, and sorts a
+# number along an axis.
+_LENIENT = {"split", "slice_by_size", "expand_dims", "argsort"}
 
 
 def excused(attempt, said, problem):
