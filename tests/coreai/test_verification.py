@@ -47,6 +47,20 @@ def test_what_core_ai_compresses_keeps_its_promise(big, case):
 
 
 @needs_coreai
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_a_program_is_held_against_the_torch_module(precision):
+    """The batch norm is folded into the convolution in both."""
+    net = networks.everything()
+    small = tk.coreai.compress(tk.coreai.convert(net, networks.example(), precision), "prune", sparsity=0.5)
+    found = tk.coreai.verify(small, net, samples=1)
+    assert found.ok and {one.status for one in found.weights} == {"exact"} and len(found.weights) >= 5
+    with torch.no_grad():
+        net.matrix[3] += 0.5
+    found = tk.coreai.verify(small, net, run=False)
+    assert [one.name for one in found.weights if one.status == "wrong"] == ["matrix"]
+
+
+@needs_coreai
 def test_answers_are_compared(big):
     small = tk.coreai.compress(big, "quantize", bits=8)
     found = tk.coreai.verify(small, big, samples=2)

@@ -226,9 +226,14 @@ def _array(tensor):
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
+def is_module(source):
+    """Whether something is a torch module; torch is not imported to find out."""
+    return hasattr(source, "named_parameters")
+
+
 def _side(argument, source):
     """What runs a model."""
-    if hasattr(source, "named_parameters"):
+    if is_module(source):
         return _Torch(source)
     if isinstance(source, coreml.Model):
         return _CoreML(source)

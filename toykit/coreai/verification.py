@@ -4,8 +4,9 @@ As `toykit.verification` asks of a Core ML package: does every compressed weight
 everything else as it was, and what do the two answer to the same inputs? Weights are brought together by their names,
 which compression keeps.
 
-Not here: programs whose operators differ, such as an original that was converted in another way. Its answers can be
-compared: `toykit.coreai.compare`.
+Not here: programs whose operators differ, such as an original that was converted in another way, or a Core ML package
+of the same network, whose converter folds batch norms in another precision. Their answers can be compared:
+`toykit.coreai.compare`.
 """
 
 import os
@@ -21,10 +22,12 @@ from ..stored.parts import digest
 from ..verification import promises
 from ..verification.verdicts import Verification, WeightVerdict
 from .asset import Asset, open_program
-from .comparison import compare
+from .comparison import compare, is_module
+from .conversion import convert
+from .model import load
 from .names import short_name
 from .program import CONSTANT, operations, read
-from .weights_of import found
+from .weights_of import found, weights
 
 
 def verify(
@@ -44,7 +47,10 @@ def verify(
 
     Parameters
     ----------
-    small, big : str, Path, Asset or coreai.authoring.AIProgram
+    small : str, Path, Asset or coreai.authoring.AIProgram
+    big : the same, or torch.nn.Module
+        What it was made from. A module is converted by `toykit.coreai.convert`, for the inputs of `small` and in its
+        precision: a program that another converter made of it has other operators, and is told so.
     inputs, samples, seed, progress
         As in `toykit.coreai.compare`, for the answers.
     at_least : float, optional
@@ -84,6 +90,8 @@ def verify(
     check_flag("all_weights", all_weights)
     if at_least is not None:
         at_least = check_number("at_least", at_least)
+    if is_module(big):
+        big = _converted(big, small)
     original = _opened("big", big)
     try:
         pair = _Pair(_opened("small", small), original)
@@ -112,6 +120,20 @@ def verify(
         tuple(pair.notes),
         answers,
     )
+
+
+def _converted(module, small):
+    """The program of a torch module, as the one that `small` was made from would have been converted."""
+    import torch
+
+    declared = [(one.shape, one.dtype) for one in load(_opened("small", small)).inputs.values()]
+    # `convert` casts a module of float32, and its inputs, by itself.
+    example = tuple(
+        torch.zeros(shape, dtype=getattr(torch, dtype.replace("float16", "float32")))
+        for shape, dtype in declared
+    )
+    half = any(value.dtype == np.float16 for value in weights(small).values())
+    return convert(module, example, precision="float16" if half else "float32")
 
 
 def _opened(argument, source):
