@@ -108,7 +108,10 @@ def check_scheduler(scheduler):
         with ThreadPoolExecutor(1) as thread:
             kind = thread.submit(asyncio.run, asyncio.wait_for(asked(), _PATIENCE)).result()
         why = None if kind == "Scheduler" else f"a {kind} answers"
-    except TimeoutError:
+    except (
+        TimeoutError,
+        distributed.comm.CommClosedError,
+    ):  # the latter where the wait ends between two tries
         why = f"no answer within {_PATIENCE} s"
     except (OSError, ValueError) as error:
         why = str(error)

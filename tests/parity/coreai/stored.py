@@ -9,6 +9,7 @@ from torch import nn
 
 import toykit as tk
 from toykit._quiet import quiet
+from toykit.coreai.names import write_names
 
 
 @cache
@@ -45,9 +46,19 @@ class _Layers(nn.Module):
 
 
 def program(weights):
-    """A program with a layer for each of some arrays, whose answers to `identities` are the arrays."""
+    """A program with a layer for each of some arrays, whose answers to `identity` are the arrays.
+
+    `tk.coreai.convert` has one precision for all of them; here each keeps its own.
+    """
     examples = tuple(torch.from_numpy(identity(weight)) for weight in weights)
-    return tk.coreai.convert(_Layers(weights), examples, precision="float32")
+    with quiet():
+        import coreai_torch
+
+        exported = torch.export.export(_Layers(weights).eval(), examples)
+        exported = exported.run_decompositions(coreai_torch.get_decomp_table())
+        made = coreai_torch.TorchConverter().add_exported_program(exported).to_coreai()
+        write_names(made, exported)
+    return made
 
 
 def identity(weight):
