@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .._modules import evaluating
 from ..compressed import shown
 from ..coreml.format.features import Feature
 from ..coreml.runtime import model as coreml
@@ -177,14 +178,8 @@ class _Torch:
         """In evaluation mode for a while: each part of the module gets its own mode back."""
         import torch
 
-        training = {part: part.training for part in self._module.modules()}
-        try:
-            self._module.eval()
-            with torch.no_grad():
-                yield
-        finally:
-            for part, mode in training.items():
-                part.training = mode
+        with evaluating(self._module), torch.no_grad():
+            yield
 
     def answer(self, arrays, watch=None):
         """Arrays by the names that the module gives them, or by their place."""

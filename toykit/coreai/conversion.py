@@ -10,6 +10,7 @@ Not here: programs with several functions. coreai-torch's `TorchConverter` makes
 import contextlib
 from unittest.mock import patch
 
+from .._modules import check_example, evaluating
 from .._optional import require
 from .._quiet import working
 from ..compressed import check_choice
@@ -49,12 +50,7 @@ def convert(model, example, precision="float16"):
     >>> program = convert(net, torch.zeros(1, 3, 224, 224))                 # doctest: +SKIP
     """
     torch = require("torch", "toykit.coreai.convert needs torch to export the model")
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    examples = example if isinstance(example, tuple) else (example,)
-    for tensor in examples:
-        if not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
+    examples = check_example(torch, model, example)
     check_choice("precision", precision, PRECISIONS)
     # Others are left as they are by the cast, and of bfloat16 coreai-opt cannot compress.
     taken = {torch.float32, torch.float16} if precision == "float16" else {torch.float32}
@@ -68,7 +64,7 @@ def convert(model, example, precision="float16"):
         coreai_torch = apples("coreai_torch")
         casting = apples("coreai_opt.casting")
         try:
-            with _evaluating(model), torch.no_grad():
+            with evaluating(model), torch.no_grad():
                 exported = torch.export.export(model, examples)
             if not all(isinstance(name, str) for name in exported.graph_signature.user_outputs):
                 raise ValueError("one of its outputs is no tensor, such as None")
@@ -81,17 +77,6 @@ def convert(model, example, precision="float16"):
             raise ValueError(f"model cannot be converted: {error}") from error
         write_names(program, exported)
     return program
-
-
-@contextlib.contextmanager
-def _evaluating(model):
-    """Evaluation mode for a while: each part of the model gets its own mode back."""
-    training = {part: part.training for part in model.modules()}
-    try:
-        yield model.eval()
-    finally:
-        for part, mode in training.items():
-            part.training = mode
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ calibration set, a few samples without labels:
 import torch
 from torch import nn
 
+from .._modules import evaluating
 from ..compressed import check_int, check_type
-from .common import LAYERS, NEVER, Method, check_tensor, evaluating, find_layers, hooked
+from .common import LAYERS, NEVER, Method, check_tensor, find_layers, hooked
 
 
 def calibrate(method, samples, batch_size=64):

@@ -27,6 +27,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from .._modules import evaluating
 from ..compressed import check_int, check_names, check_type
 from .compression_metadata import is_stored, store
 
@@ -233,19 +234,6 @@ class Method(Generic[Config]):
 
 # Why a layer has no inputs: torch.nn.MultiheadAttention hands the weight of its out_proj to a function.
 NEVER_CALLED = "was never called: the model uses its weight without calling the layer, or not at all"
-
-
-@contextlib.contextmanager
-def evaluating(*models):
-    """Evaluation mode inside the block; after it every module is in the mode that it was in."""
-    modes = [(part, part.training) for model in models for part in model.modules()]
-    try:
-        for model in models:
-            model.eval()
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 @contextlib.contextmanager

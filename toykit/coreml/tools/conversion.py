@@ -4,10 +4,9 @@ A thin layer on `coremltools.convert`: it traces the module in evaluation mode, 
 and returns coremltools' own `MLModel`. Whatever coremltools can do beyond that is passed through.
 """
 
-import contextlib
-
 import numpy as np
 
+from ..._modules import check_example, evaluating
 from ..._optional import require
 from ..._quiet import coremltools, working
 from ...compressed import check_choice
@@ -67,12 +66,7 @@ def convert(model, example, target=None, precision="float16", *, check=True, pro
     """
     torch = require("torch", "toykit.coreml.convert needs torch to trace the model")
     ct = coremltools()
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module; got {type(model).__name__}")
-    examples = example if isinstance(example, tuple) else (example,)
-    for tensor in examples:
-        if not isinstance(tensor, torch.Tensor):
-            raise TypeError(f"example must be a tensor or a tuple of tensors; got {type(tensor).__name__}")
+    examples = check_example(torch, model, example)
     if target is not None:
         check_choice("target", target, TARGETS)
     check_choice("precision", precision, PRECISIONS)
@@ -80,7 +74,7 @@ def convert(model, example, target=None, precision="float16", *, check=True, pro
     with (
         reporting(progress, CONVERSION),
         working(),
-        _evaluating(model),
+        evaluating(model),
         convertible(torch),
         torch.no_grad(),
     ):
@@ -102,14 +96,3 @@ def _input(ct, torch, tensor):
     """Describe an input: its shape and, where it is an integer, its type (Core ML has int32 only)."""
     integer = not (tensor.is_floating_point() or tensor.is_complex())
     return ct.TensorType(shape=tuple(tensor.shape), **({"dtype": np.int32} if integer else {}))
-
-
-@contextlib.contextmanager
-def _evaluating(model):
-    """Evaluation mode for a while: each part of the model gets its own mode back."""
-    training = {part: part.training for part in model.modules()}
-    try:
-        yield model.eval()
-    finally:
-        for part, mode in training.items():
-            part.training = mode
