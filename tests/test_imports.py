@@ -57,7 +57,6 @@ LATE = {
     ("toykit.cli.compress", "toykit.coreml"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.tools.compression"): "NumPy",
     ("toykit.cli.compress", "toykit.coreml.writing.output"): "NumPy",
-    ("toykit.cli.compress", "toykit.size"): "NumPy",
     ("toykit.cli.diff", "toykit.verification.differences"): "NumPy",
     ("toykit.cli.explore", "toykit.exploration.exploring"): "NumPy",
     ("toykit.cli.mark", "toykit.marking.marks"): "NumPy",

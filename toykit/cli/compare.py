@@ -1,11 +1,11 @@
 """`toykit compare`: how far the answers of two models are apart."""
 
 import json
-from pathlib import Path
 
 import rich_click as click
 
 from .base import File, as_json, command
+from .files import is_asset
 from .progress import progress
 
 
@@ -42,7 +42,7 @@ def compare(model, reference, inputs, samples, seed, function, at_least, as_json
 
     asked = {"inputs": inputs, "samples": samples, "seed": seed}
     with progress("samples") as show:
-        if ".aimodel" in (Path(model).suffix.lower(), Path(reference).suffix.lower()):
+        if is_asset(model) or is_asset(reference):
             if function is not None:
                 raise ValueError("--function is for packages; of an .aimodel the function is main")
             found = coreai.compare(reference, model, **asked, progress=show)

@@ -6,6 +6,7 @@ import rich_click as click
 
 from .._text import printable
 from .base import File, command
+from .files import is_asset
 from .progress import progress
 
 
@@ -82,7 +83,7 @@ def compress(model, out, engine, only, skip, target, force, **how):
     All weights are compressed, or those of a plan. Several techniques are joined: --prune 0.7 --palettize 4 (for iOS
     18 and later). Whatever stops it, no half of a package lies at OUT. An .aimodel takes one setting for all weights.
     """
-    if Path(model).suffix.lower() == ".aimodel":
+    if is_asset(model):
         given = {"--only": only, "--skip": skip, "--target": target, "--with": engine, "--plan": how["plan"]}
         if wrong := [option for option, value in given.items() if value]:
             raise ValueError(f"{wrong[0]} is for packages, and not for an .aimodel")
@@ -121,25 +122,27 @@ def compress(model, out, engine, only, skip, target, force, **how):
 
 def _compress_asset(model, out, force, technique, options):
     """The same for Core AI."""
-    from .. import coreai, size
+    from .. import coreai
     from ..coreai.saving import ASSET
     from ..coreml.writing.output import check_output
 
     if technique == "joint" and "prune" in options and "quantize" in options:
         options["quantize"].setdefault("granularity", "per_tensor")  # the one scale that Core AI has for them
     out = check_output(out, model, replace=force, kind=ASSET)
-    before = size.ledger(Path(model))
+    asset = coreai.Asset(model)
+    original = asset.program()
     with progress("weights"):
-        program = coreai.compress(model, technique, **options)
-    after = size.ledger(program)
-    forms = {row.name: row.form for row in before.rows}
-    compressed = [row.name for row in after.rows if row.form != forms.get(row.name)]
+        program = coreai.compress(original, technique, **options)
+    before, after = (
+        {n: getattr(w, "form", "") for n, w in coreai.weights(p).items()} for p in (original, program)
+    )
+    compressed = [name for name, form in after.items() if form != before.get(name)]
     if not compressed:
         raise ValueError(f"{model} has no weight that can take this. Nothing was written")
     coreai.save(program, out, replace=force)
-    old, new = before.nbytes, coreai.Asset(out).nbytes
+    old, new = asset.nbytes, coreai.Asset(out).nbytes
     print(f"{old / 1e6:.2f} MB -> {new / 1e6:.2f} MB, {old / new:.1f} times smaller")
-    print(f"{len(compressed)} weights compressed, {len(after.rows) - len(compressed)} not")
+    print(f"{len(compressed)} weights compressed, {len(after) - len(compressed)} not")
     print(printable(f"next: toykit verify {out} --against {model}, and your own test set"))
     return 0
 

@@ -6,6 +6,11 @@ from pathlib import Path
 from .._atomic import write as write
 
 
+def is_asset(path):
+    """Whether a path is that of an asset of Core AI."""
+    return Path(path).suffix.lower() == ".aimodel"
+
+
 def check_place(path, source, *, force=False):
     """The path at which an answer about `source` can be written; looked at before any work.
 

@@ -1,11 +1,11 @@
 """`toykit verify`: is a compressed model what it should be?"""
 
 import json
-from pathlib import Path
 
 import rich_click as click
 
 from .base import as_json, command, pair
+from .files import is_asset
 from .progress import progress
 
 
@@ -53,7 +53,7 @@ def verify(
         "all_weights": all_weights,
         "run": not no_answers,
     }
-    assets = [Path(path).suffix.lower() == ".aimodel" for path in (small, against)]
+    assets = [is_asset(small), is_asset(against)]
     with progress("samples") as show:
         if not any(assets):
             found = verdicts.verify(small, against, function=function, progress=show, **asked)
